@@ -1,0 +1,1 @@
+"""Synnefo on one machine: start, seed, demo, stop, and a fake Ganeti."""

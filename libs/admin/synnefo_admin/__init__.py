@@ -1,0 +1,1 @@
+"""Synnefo: the operator's command."""

@@ -1,0 +1,1 @@
+"""Archipelago: Synnefo's block store."""

@@ -1,0 +1,1 @@
+"""Synnefo: what every service shares."""

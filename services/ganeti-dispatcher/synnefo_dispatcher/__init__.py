@@ -1,0 +1,1 @@
+"""Synnefo's Ganeti dispatcher."""
