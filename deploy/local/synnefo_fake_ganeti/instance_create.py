@@ -145,6 +145,7 @@ def _network_params(network: Record, node: Record, *, is_new_instance: bool) -> 
     if is_new_instance:
         text = f"No netparams found for network {network['name']}."
         text += f" Probably not connected to node's {node['name']} nodegroup"
+        raise prereq(text, "wrong_input")
     raise prereq(f"No netparams found for the network {network['name']}, probably not connected", "wrong_input")
 
 

@@ -4,6 +4,7 @@ For: refusing at the door what the real RAPI refuses there, with the same words.
 """
 
 import copy
+import ipaddress
 from typing import Any, NamedTuple
 
 from synnefo_fake_ganeti import params as p
@@ -282,6 +283,8 @@ def build_opcode(
             raise HttpProblem(400, f"Invalid body parameters: {error}")
         opcode[name] = value
     _parse_disks(op_id, opcode)
+    if op_id == "OP_NETWORK_ADD":
+        _parse_network(opcode["network"])
     return {"OP_ID": op_id, **opcode}
 
 
@@ -303,3 +306,11 @@ def _parse_disks(op_id: str, opcode: dict[str, Any]) -> None:
         if mode is not None and mode not in ("rw", "ro"):
             inner = f'Invalid string value for type DiskAccess: "{mode}"'
             raise HttpProblem(502, f"{start}Can't parse value for 'mode': {inner}")
+
+
+def _parse_network(network: str) -> None:
+    """Passes the check of its form and then breaks RAPI itself."""
+    try:
+        ipaddress.IPv4Network(network)
+    except ValueError as problem:
+        raise HttpProblem(500, str(problem)) from None

@@ -11,6 +11,7 @@ from synnefo_fake_ganeti.instance_create import create_instance
 from synnefo_fake_ganeti.instance_modify import set_params
 from synnefo_fake_ganeti.jobs import Log
 from synnefo_fake_ganeti.opcodes import OPCODES
+from synnefo_fake_ganeti.problems import prereq
 from synnefo_fake_ganeti.state import ClusterState, Record
 
 Operation = Callable[[ClusterState, Record, Log], Any]
@@ -45,13 +46,29 @@ def execute(state: ClusterState, opcode: Record, log: Log) -> Any:
     op_id = opcode["OP_ID"]
     full = {**dict.fromkeys(OPCODES[op_id]), **opcode}
     if opcode.get("dry_run"):
-        log(" - INFO: dry-run mode requested, not actually executing the operation")
-        return None
+        return _dry_run(state, full, log)
     if "instance_uuid" in full:
         target = state.find_instance(full["instance_name"])
         if target is not None:
             opcode["instance_uuid"] = target["uuid"]
+    if op_id == "OP_INSTANCE_SHUTDOWN":
+        opcode.setdefault("admin_state_source", "admin")
     result = OPERATIONS[op_id](state, full, log)
     if op_id == "OP_INSTANCE_CREATE":
         opcode["pnode"], opcode["pnode_uuid"] = full["pnode"], full["pnode_uuid"]
+    return result
+
+
+def _dry_run(state: ClusterState, op: Record, log: Log) -> Any:
+    """Names are looked up, nothing is done. The real one makes all its checks; ours are part of the doing."""
+    if op["OP_ID"] == "OP_INSTANCE_CREATE":
+        if state.find_instance(op["instance_name"]) is not None:
+            raise prereq(f"Instance '{op['instance_name']}' is already in the cluster", "already_exists")
+        node = state.node(op["pnode"]) if op["pnode"] else next(iter(state.nodes.values()))
+        result: Any = [node["uuid"]]
+    else:
+        if "instance_uuid" in op:
+            state.instance(op["instance_name"])
+        result = None
+    log(" - INFO: dry-run mode requested, not actually executing the operation")
     return result

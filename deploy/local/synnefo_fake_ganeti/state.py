@@ -147,7 +147,8 @@ class ClusterState:
         for mac in self._macs_of.pop(name, ()):
             self._macs.pop(mac, None)
         self._macs_of[name] = {nic["mac"] for nic in record["nics"]}
-        self._macs.update({mac: name for mac in self._macs_of[name]})
+        for mac in self._macs_of[name]:
+            self._macs[mac] = name
 
     def forget_instance(self, name: str) -> None:
         for mac in self._macs_of.pop(name, ()):
