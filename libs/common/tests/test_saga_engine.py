@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-
 from synnefo_common import context
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected, arm, disarm, observe
@@ -388,7 +387,9 @@ async def test_two_engines_share_sagas_and_none_runs_twice(tmp_path: Path) -> No
             runs.append((name, ctx.id))
             await asyncio.sleep(0.002)
 
-        engines.append(SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02))
+        engines.append(
+            SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02)
+        )
     ids = [await begin(engines[0], "s") for _ in range(40)]
     tasks = [asyncio.create_task(e.run()) for e in engines]
     for saga_id in ids:
