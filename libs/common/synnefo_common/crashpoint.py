@@ -1,0 +1,70 @@
+"""Named places where a test kills the process. Nothing happens there in production."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+_hook: Callable[[str], None] | None = None
+_seen: set[str] = set()
+
+
+class CrashInjected(BaseException):
+    """The process 'died' here: the application must be dropped without clean-up and built anew on the same files."""
+
+
+def crashpoint(name: str) -> None:
+    """Die here if armed. `name` is `<service>.<what>.<where>`."""
+    if _hook is not None:
+        _hook(name)
+
+
+def arm(name: str, *, hit: int = 1) -> None:
+    """Raise `CrashInjected` at the `hit`-th passage of `name` (in process)."""
+    left = hit
+
+    def hook(passed: str) -> None:
+        nonlocal left
+        _seen.add(passed)
+        if passed == name:
+            left -= 1
+            if left == 0:
+                raise CrashInjected(name)
+
+    _set(hook)
+
+
+def observe() -> set[str]:
+    """Collect the names passed from now on; returns the live set."""
+    _seen.clear()
+    _set(_seen.add)
+    return _seen
+
+
+def disarm() -> None:
+    """Back to production behaviour."""
+    _set(None)
+
+
+def arm_from_environment() -> None:
+    """`SYNNEFO_CRASHPOINT=name[@hit]`: SIGKILL to self at that passage (tests with processes)."""
+    text = os.environ.get("SYNNEFO_CRASHPOINT")
+    if not text:
+        return
+    name, _, hit = text.partition("@")
+    left = int(hit or 1)
+
+    def hook(passed: str) -> None:
+        nonlocal left
+        if passed == name:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    _set(hook)
+
+
+def _set(hook: Callable[[str], None] | None) -> None:
+    global _hook  # noqa: PLW0603 - the one switch of this module
+    _hook = hook
