@@ -41,9 +41,7 @@ def our_processes(layout: Layout, memory: Mapping[str, Any]) -> list[Process]:
     ports = service_ports(memory)
     for name in SERVICES:
         serve, url = module(f"synnefo_{name}", "serve"), ready_url(ports[name])
-        processes.append(
-            Process(name, serve, layout.run, layout.log, port=ports[name], ready_url=ready_url(ports[name]))
-        )
+        processes.append(Process(name, serve, layout.run, layout.log, port=ports[name], ready_url=url))
         if name not in NO_WORKER:
             processes.append(Process(f"{name}-worker", module(f"synnefo_{name}", "worker"), layout.run, layout.log))
     return processes

@@ -79,7 +79,7 @@ class Layout:
         claim(self.root)
         for folder in (self.etc, self.log, self.run, self.data):
             folder.mkdir(parents=True, exist_ok=True)
-        self.etc.chmod(0o700)
+            folder.chmod(0o700)
         if self.is_full:
             if len(str(self.real)) > MAX_REAL_PATH:
                 raise LocalError(f"{self.real} is too long for Unix sockets: set SYNNEFO_REAL_STATE to a shorter path")
