@@ -1,0 +1,281 @@
+"""A service as a whole: what every composition root builds (`Kit`), start and stop, and the command line.
+
+Not for any one service's own parts: those are in its `main.build`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import MetaData
+
+from synnefo_common.auth.revocation import RevocationLog
+from synnefo_common.auth.verifier import LocalVerifier, TokenVerifier
+from synnefo_common.bus import Bus, Consumers, Relay, make_bus
+from synnefo_common.clock import Clock, SystemClock
+from synnefo_common.crashpoint import arm_from_environment
+from synnefo_common.db import Database, migrate
+from synnefo_common.http import HttpClient, IdentityKeys, ServiceClient, ServiceIdentity
+from synnefo_common.ids import IdSource, RandomIds
+from synnefo_common.log import get_logger, setup_logging
+from synnefo_common.quota import QuotaClient
+from synnefo_common.reconcile import Reconciler
+from synnefo_common.saga import SagaEngine
+from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, load_settings
+
+log = get_logger(__name__)
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass
+class Kit:
+    """What a composition root starts from. Tests replace any part."""
+
+    name: str
+    settings: ServiceSettings
+    clock: Clock
+    ids: IdSource
+    db: Database
+    bus: Bus
+    http: HttpClient
+    identity: ServiceIdentity
+    verifier: TokenVerifier
+    peers: dict[str, ServiceClient]
+    quota: QuotaClient
+
+
+def make_kit(
+    settings: ServiceSettings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: IdSource | None = None,
+    verifier: TokenVerifier | None = None,
+    http: HttpClient | None = None,
+    quota: QuotaClient | None = None,
+) -> Kit:
+    """Build the common parts of a service from its settings; what is given is used as it is."""
+    name = settings.section
+    common = settings.common
+    clock = clock or SystemClock()
+    ids = ids or RandomIds()
+    http = http or HttpClient()
+    db = Database(settings.database_url, clock=clock, ids=ids)
+    identity = ServiceIdentity(name, settings.service_password, common, http, clock=clock)
+    if verifier is None:
+        source = IdentityKeys(common, http, identity)
+        revocations = RevocationLog(source, clock=clock)
+        verifier = LocalVerifier(source, revocations, clock=clock, max_age_s=common.revocation_max_age_s)
+    peers = {peer: ServiceClient(peer, common, http, identity, clock=clock) for peer in SERVICES}
+    return Kit(
+        name=name, settings=settings, clock=clock, ids=ids, db=db, bus=bus or make_bus(common.bus_url, clock=clock), http=http,
+        identity=identity, verifier=verifier, peers=peers, quota=quota or QuotaClient(peers["identity"], issuer=name, clock=clock, ids=ids),
+    )  # fmt: skip
+
+
+@dataclass
+class Service:
+    """A built service. `start` and `stop` are all that a process needs."""
+
+    kit: Kit
+    app: FastAPI
+    metadata: MetaData
+    consumers: Consumers | None = None
+    sagas: SagaEngine | None = None
+    reconcilers: Sequence[Reconciler] = ()
+    serve_tasks: Sequence[Task] = ()  # run where the API runs
+    work_tasks: Sequence[Task] = ()  # run where the worker runs
+    on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
+    on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
+    extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _servers: list[uvicorn.Server] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.kit.name
+
+    async def start(self, *, serve: bool = True, work: bool = True) -> None:
+        """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken."""
+        for hook in self.on_start:
+            await hook()
+        if work:
+            await self._start_work()
+        if serve:
+            self._spawn(self.kit.verifier.follow(), "verifier")
+            for task in self.serve_tasks:
+                self._spawn(task(), "serve")
+            settings = self.kit.settings
+            await self._listen(self.app, settings.listen_host, settings.port)
+            for port, app in self.extra_apps.items():
+                await self._listen(app, settings.listen_host, port)
+
+    async def _start_work(self) -> None:
+        kit = self.kit
+        if self.consumers is not None:
+            await self.consumers.start(kit.bus, kit.db)
+        await kit.bus.start()
+        relay = Relay(kit.db, kit.bus, service=kit.name, clock=kit.clock, ids=kit.ids)
+        self._spawn(relay.run(), "relay")
+        if self.sagas is not None:
+            self._spawn(self.sagas.run(), "sagas")
+        for reconciler in self.reconcilers:
+            self._spawn(reconciler.run(), f"reconcile {reconciler.name}")
+        for task in self.work_tasks:
+            self._spawn(task(), "work")
+
+    def _spawn(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        task = asyncio.create_task(work, name=f"{self.name}: {what}")
+
+        def ended(done: asyncio.Task[None]) -> None:
+            if not done.cancelled() and done.exception() is not None:
+                log.error("background_task_died", task=done.get_name(), exc_info=done.exception())
+
+        task.add_done_callback(ended)
+        self._tasks.append(task)
+
+    async def _listen(self, app: Any, host: str, port: int) -> None:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+        listener.setblocking(False)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=10, server_header=False, date_header=True,
+            timeout_keep_alive=60, h11_max_incomplete_event_size=65536,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        self._servers.append(server)
+        self._spawn(server.serve(sockets=[listener]), f"port {port}")
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Finish requests in flight, stop the worker, close connections."""
+        for server in self._servers:
+            server.should_exit = True
+        serving = [t for t in self._tasks if ": port " in t.get_name()]
+        if serving:
+            await asyncio.wait(serving, timeout=15)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for hook in self.on_stop:
+            await hook()
+        await self.kit.bus.stop()
+        await self.kit.http.close()
+        await self.kit.db.close()
+
+
+Build = Callable[..., Service]
+
+
+def cli(package: str, build: Build, settings_class: type[ServiceSettings]) -> Callable[[], None]:
+    """The `main` of a service's `__main__`: serve, worker, all, migrate, reconcile, openapi, settings, health."""
+
+    def main() -> None:
+        parser = argparse.ArgumentParser(prog=package)
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        for verb, text in (
+            ("serve", "run the API"), ("worker", "run relay, consumers, sagas and reconcilers"), ("all", "API and worker in one process"),
+            ("migrate", "bring the database to the newest revision"), ("openapi", "print the OpenAPI document"),
+            ("settings", "print the settings in force, secrets hidden"), ("health", "exit 0 if the running service is ready"),
+        ):  # fmt: skip
+            verbs.add_parser(verb, help=text)
+        reconcile = verbs.add_parser("reconcile", help="run the reconcilers once")
+        reconcile.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
+        revision = verbs.add_parser("revision", help="write a new migration")
+        revision.add_argument("message")
+        arguments = parser.parse_args()
+        try:
+            settings = load_settings(settings_class)
+        except SettingsError as error:
+            sys.exit(f"{package}: {error}")
+        sys.exit(_run(arguments, package, build, settings))
+
+    return main
+
+
+def _run(arguments: argparse.Namespace, package: str, build: Build, settings: ServiceSettings) -> int:
+    verb = arguments.verb
+    if verb == "migrate":
+        migrate.upgrade(settings.database_url, package)
+        return 0
+    if verb == "revision":
+        migrate.upgrade(settings.database_url, package)
+        migrate.make_revision(settings.database_url, package, arguments.message)
+        return 0
+    if verb == "settings":
+        for key, value in settings.model_dump().items():
+            secret = "password" in key or "secret" in key or "bootstrap" in key
+            print(f"{settings.section}.{key} = {'***' if secret and value else value!r}")
+        return 0
+    if verb == "health":
+        return _health(settings)
+    if verb == "openapi":
+        service = build(settings)
+        sys.stdout.write(orjson.dumps(service.app.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
+        return 0
+    setup_logging(fmt=settings.common.log_format, level=settings.common.log_level, service=settings.section)
+    arm_from_environment()
+    check_schema(settings, package)
+    if verb == "reconcile":
+        return asyncio.run(_reconcile_once(build(settings), dry_run=arguments.dry_run))
+    run_loop(_serve_until_signal(build(settings), serve=verb in ("serve", "all"), work=verb in ("worker", "all")))
+    return 0
+
+
+def check_schema(settings: ServiceSettings, package: str) -> None:
+    """Refuse to start on a database of another revision."""
+    found, wanted = migrate.current(settings.database_url), migrate.head(package)
+    if found != wanted:
+        sys.exit(f"{package}: the database is at revision {found}, this code needs {wanted}: run `python -m {package} migrate`")
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop."""
+    import uvloop
+
+    uvloop.run(main)
+
+
+async def _serve_until_signal(service: Service, *, serve: bool, work: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await service.start(serve=serve, work=work)
+    log.info("service_started", serve=serve, work=work, port=service.kit.settings.port if serve else None)
+    await stop.wait()
+    await service.stop()
+
+
+async def _reconcile_once(service: Service, *, dry_run: bool) -> int:
+    for reconciler in service.reconcilers:
+        for action in await reconciler.run_once(dry_run=dry_run):
+            print(f"{reconciler.name}: {action}")
+    await service.kit.http.close()
+    await service.kit.db.close()
+    return 0
+
+
+def _health(settings: ServiceSettings) -> int:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"http://{settings.listen_host}:{settings.port}/readyz", timeout=5) as answer:
+            return 0 if answer.status == 200 else 1
+    except (URLError, OSError):
+        return 1

@@ -1,0 +1,135 @@
+"""The application factory: routes, error map, health, metrics and OpenAPI of a service in one place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from synnefo_common.auth.verifier import TokenVerifier
+from synnefo_common.errors import BadRequest, Fault, MethodNotAllowed, NotFound, fault_for_status
+from synnefo_common.ids import IdSource, RandomIds
+from synnefo_common.log import get_logger
+from synnefo_common.policy import Policy
+from synnefo_common.settings import ServiceSettings
+from synnefo_common.web.answer import answer
+from synnefo_common.web.dialects import Dialect, InternalDialect
+from synnefo_common.web.metrics import RequestMetrics
+from synnefo_common.web.microversion import Microversions
+from synnefo_common.web.middleware import ServiceMiddleware
+from synnefo_common.web.parse import validation_message
+
+log = get_logger(__name__)
+ReadyCheck = Callable[[], Awaitable[str | None]]  # None, or why not
+_INTERNAL = InternalDialect()
+
+
+def internal_router(**kwargs: Any) -> APIRouter:
+    """Routes for other services under `/internal/v1`; closed at the gateway."""
+    return APIRouter(prefix="/internal/v1", tags=["internal"], **kwargs)
+
+
+def create_service_app(
+    *,
+    name: str,
+    dialect: Dialect,
+    settings: ServiceSettings,
+    services: Any,
+    routers: Sequence[APIRouter],
+    verifier: TokenVerifier,
+    policy: Policy,
+    ready_checks: Sequence[ReadyCheck] = (),
+    microversions: Microversions | None = None,
+    is_stream: Callable[[str, str], bool] = lambda _method, _path: False,
+    strip_slash: bool = True,
+    ids: IdSource | None = None,
+    title: str | None = None,
+) -> FastAPI:
+    """A FastAPI application with everything that all services share. `services` is handed to the handlers."""
+    metrics = RequestMetrics(name)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = FastAPI(
+        title=title or f"Synnefo {name}", version="0.1.0", docs_url=None, redoc_url=None, openapi_url="/openapi.json",
+        redirect_slashes=False, strict_content_type=False, lifespan=lifespan,
+    )  # fmt: skip
+    app.state.services = services
+    app.state.settings = settings
+    app.state.verifier = verifier
+    app.state.policy = policy
+    app.state.metrics = metrics
+    dialect.auth_uri = settings.common.public_urls.get("identity", "") + "/v3"
+    _add_error_map(app, dialect)
+    app.include_router(_health_router(metrics, ready_checks))
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(
+        ServiceMiddleware, dialect=dialect, ids=ids or RandomIds(), metrics=metrics, max_body_bytes=settings.common.max_body_bytes,
+        is_stream=is_stream, microversions=microversions, strip_slash=strip_slash, cors_origins=settings.cors_origins,
+    )  # fmt: skip
+    return app
+
+
+def _add_error_map(app: FastAPI, dialect: Dialect) -> None:
+    def render(request: Request, fault: Fault) -> Response:
+        chosen = _INTERNAL if request.url.path.startswith("/internal/") else dialect
+        return chosen.render(fault, request_id=request.state.request_id)
+
+    async def on_fault(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Fault)
+        if error.http_status >= 500:
+            log.warning("request_refused", status=error.http_status, error=error.message, cause=repr(error.__cause__))
+        return render(request, error)
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return render(request, BadRequest(validation_message(error.errors())))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return render(request, NotFound("The resource could not be found."))
+        if error.status_code == 405:
+            return render(request, MethodNotAllowed("The method is not allowed for this resource.", headers=error.headers))
+        return render(request, fault_for_status(error.status_code, str(error.detail), headers=error.headers))
+
+    app.add_exception_handler(Fault, on_fault)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+
+
+def _health_router(metrics: RequestMetrics, ready_checks: Sequence[ReadyCheck]) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz")
+    async def healthz() -> Response:
+        """The process answers. Says nothing of what it depends on."""
+        return answer({"status": "ok"})
+
+    @router.get("/readyz", responses={503: {"description": "Something it needs is missing; the body names it."}})
+    async def readyz() -> Response:
+        """All that the service needs answers."""
+        reasons = []
+        for check in ready_checks:
+            try:
+                reason = await check()
+            except Exception as error:  # noqa: BLE001 - a check that fails is a reason
+                reason = f"{type(error).__name__}: {error}"
+            if reason:
+                reasons.append(reason)
+        return answer({"status": "not ready" if reasons else "ok", "reasons": reasons}, 503 if reasons else 200)
+
+    @router.get("/metrics")
+    async def show_metrics() -> Response:
+        """Prometheus text."""
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return router

@@ -1,0 +1,1 @@
+"""Use cases of the compute service: one unit of work each."""

@@ -1,0 +1,1 @@
+"""Other services as the compute service calls them."""

@@ -1,0 +1,1 @@
+"""Rules of the compute service: no framework, no SQL."""

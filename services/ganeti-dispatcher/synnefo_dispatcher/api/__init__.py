@@ -1,0 +1,1 @@
+"""HTTP routes of the dispatcher service: parse, authorise, call `app`, shape the answer."""

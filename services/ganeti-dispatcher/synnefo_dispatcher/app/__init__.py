@@ -1,0 +1,1 @@
+"""Use cases of the dispatcher service: one unit of work each."""

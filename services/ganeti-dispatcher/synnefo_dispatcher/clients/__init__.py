@@ -1,0 +1,1 @@
+"""Other services as the dispatcher service calls them."""

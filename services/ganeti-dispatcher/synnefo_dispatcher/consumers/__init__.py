@@ -1,0 +1,1 @@
+"""What the dispatcher service does on others' events."""

@@ -1,0 +1,1 @@
+"""Rules of the dispatcher service: no framework, no SQL."""

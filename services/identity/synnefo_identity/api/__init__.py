@@ -1,0 +1,1 @@
+"""HTTP routes of the identity service: parse, authorise, call `app`, shape the answer."""

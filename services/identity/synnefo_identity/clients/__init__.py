@@ -1,0 +1,1 @@
+"""Other services as the identity service calls them."""

@@ -1,0 +1,1 @@
+"""What the identity service does on others' events."""

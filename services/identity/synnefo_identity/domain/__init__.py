@@ -1,0 +1,1 @@
+"""Rules of the identity service: no framework, no SQL."""

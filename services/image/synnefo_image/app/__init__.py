@@ -1,0 +1,1 @@
+"""Use cases of the image service: one unit of work each."""

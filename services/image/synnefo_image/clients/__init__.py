@@ -1,0 +1,1 @@
+"""Other services as the image service calls them."""

@@ -1,0 +1,1 @@
+"""What the image service does on others' events."""

@@ -1,0 +1,1 @@
+"""Rules of the image service: no framework, no SQL."""

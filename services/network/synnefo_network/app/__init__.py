@@ -1,0 +1,1 @@
+"""Use cases of the network service: one unit of work each."""

@@ -1,0 +1,1 @@
+"""Other services as the network service calls them."""

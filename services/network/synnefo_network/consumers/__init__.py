@@ -1,0 +1,1 @@
+"""What the network service does on others' events."""

@@ -1,0 +1,1 @@
+"""Rules of the network service: no framework, no SQL."""

@@ -1,0 +1,1 @@
+"""HTTP routes of the object service: parse, authorise, call `app`, shape the answer."""

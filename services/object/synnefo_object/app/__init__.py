@@ -1,0 +1,1 @@
+"""Use cases of the object service: one unit of work each."""

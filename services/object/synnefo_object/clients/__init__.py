@@ -1,0 +1,1 @@
+"""Other services as the object service calls them."""

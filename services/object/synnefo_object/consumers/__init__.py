@@ -1,0 +1,1 @@
+"""What the object service does on others' events."""

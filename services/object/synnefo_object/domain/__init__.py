@@ -1,0 +1,1 @@
+"""Rules of the object service: no framework, no SQL."""

@@ -1,0 +1,1 @@
+"""Use cases of the volume service: one unit of work each."""

@@ -1,0 +1,1 @@
+"""What the volume service does on others' events."""

@@ -1,0 +1,1 @@
+"""Rules of the volume service: no framework, no SQL."""
