@@ -25,7 +25,5 @@ def run_demo(layout: Layout, *, keep: bool = False) -> int:
         except StoryError as error:
             print(f"\n# FAILED\n{error}\n\nWhat this walk made is named {walk.prefix}-*; `make logs` has the rest.")
             return 1
-    print(
-        f"\nThe whole walk took {time.monotonic() - began:.0f} s; most of it is the start of the client, about 50 times."
-    )
+    print(f"\nThe walk took {time.monotonic() - began:.0f} s, most of it to start the client again for each step.")
     return 0
