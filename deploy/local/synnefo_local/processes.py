@@ -43,6 +43,7 @@ class Process:
             child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(env), start_new_session=True
             )
+        child.returncode = 0  # it outlives us: nobody waits for it, and Popen need not complain about that
         started = start_time(child.pid)
         write_private(self.pid_file, f"{child.pid} {started or 'gone'}\n")
         return child.pid
@@ -72,10 +73,11 @@ def start_time(pid: int) -> str | None:
 
 def living_pid(pid_file: Path) -> int | None:
     try:
-        pid, started = pid_file.read_text().split()
+        number, started = pid_file.read_text().split()
+        pid = int(number)
     except (OSError, ValueError):
         return None
-    return int(pid) if start_time(int(pid)) == started else None
+    return pid if start_time(pid) == started else None
 
 
 def stop(processes: Sequence[Process], *, timeout_s: float = 20.0) -> list[str]:
@@ -83,16 +85,21 @@ def stop(processes: Sequence[Process], *, timeout_s: float = 20.0) -> list[str]:
     running = [(p, pid) for p in processes if (pid := p.pid()) is not None]
     for _, pid in running:
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
+    wait_gone([p for p, _ in running], timeout_s=timeout_s)
     for process, pid in running:
-        while process.pid() is not None and time.monotonic() < deadline:
-            time.sleep(0.02)
         if process.pid() is not None:
             os.killpg(pid, signal.SIGKILL)
+    wait_gone([p for p, _ in running], timeout_s=5)
     for process in processes:
         if process.pid() is None:
             process.pid_file.unlink(missing_ok=True)
     return [p.name for p, _ in running]
+
+
+def wait_gone(processes: Sequence[Process], *, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while any(p.pid() is not None for p in processes) and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def rss_mib(pid: int) -> int | None:
