@@ -87,7 +87,7 @@ def count_blocks(layout: Layout) -> int:
             ["/usr/bin/rados", "-c", str(conf), "-p", "blocks", "ls"], capture_output=True, text=True, check=True
         )
         return len(done.stdout.split())
-    return sum(1 for path in (layout.data / "store/blocks").rglob("*") if path.is_file())
+    return sum(1 for path in (layout.data / "store/cas").rglob("*") if path.is_file())
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

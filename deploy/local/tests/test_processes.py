@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from synnefo_local.layout import LocalError, free_ports
 from synnefo_local.processes import Process, living_pid, start_time, stop
 from synnefo_local.readiness import probe, wait_ready
@@ -82,12 +81,8 @@ def test_service_that_never_gets_ready_is_named_with_the_reason(sleeper: Process
 
 def test_service_that_answers_is_ready(tmp_path: Path) -> None:
     port = free_ports(1)[0]
-    process = Process(
-        "web",
-        (sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(tmp_path)),
-        tmp_path,
-        tmp_path,
-    )
+    serve = ("-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(tmp_path))
+    process = Process("web", (sys.executable, *serve), tmp_path, tmp_path)
     (tmp_path / "readyz").write_text("{}")
     process.start(os.environ)
     try:
