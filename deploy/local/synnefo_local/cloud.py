@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from synnefo_local import ganeti, infra
 from synnefo_local.client_files import write_client_files
-from synnefo_local.etc_files import embedded_backends, write_settings
+from synnefo_local.etc_files import Backends, embedded_backends, write_settings
 from synnefo_local.layout import (
     CHECKOUT,
     SERVICES,
@@ -66,20 +66,14 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     began = time.monotonic()
     layout.create()
     memory = remember(layout)
-    throwaway = memory.setdefault("throwaway", throwaway)
+    memory.setdefault("throwaway", throwaway)
+    if not layout.has_real_ganeti and ganeti.needs_other_ports(layout, memory):
+        memory["ganeti_ports"] = ganeti.choose_ports()
     processes = our_processes(layout, memory)
     refuse_foreign_ports(processes, service_ports(memory))
     save_memory(layout, memory)
 
-    real_clusters: list[ganeti.Cluster] = []
-    if layout.is_full:
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(ganeti.start_real, layout, memory) if layout.has_real_ganeti else None
-            say("PostgreSQL, RabbitMQ and RADOS" + (", two Ganeti clusters" if coming else ""))
-            backends = infra.start_infra(layout, memory, throwaway=throwaway)
-            real_clusters = coming.result() if coming else []
-    else:
-        backends = embedded_backends(layout)
+    backends, real_clusters = start_backends(layout, memory, say=say)
     write_settings(layout, memory, backends)
     write_client_files(layout, memory)
     if layout.is_full:
@@ -97,6 +91,20 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     made = seed(memory, clusters)
     say(f"seeded {', '.join(made)}" if made else "the seed is there")
     say(f"up after {time.monotonic() - began:.1f} s")
+
+
+def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tuple[Backends, Sequence[ganeti.Cluster]]:
+    """Databases, bus, blocks, and real clusters if it is to be real ones."""
+    if not layout.is_full:
+        return embedded_backends(layout), ()
+    infra.install_packages()
+    if layout.has_real_ganeti:
+        ganeti.install_real()
+    say("PostgreSQL, RabbitMQ and RADOS" + (", two Ganeti clusters" if layout.has_real_ganeti else ""))
+    with ThreadPoolExecutor(1) as pool:
+        clusters = pool.submit(ganeti.start_real, layout, memory) if layout.has_real_ganeti else None
+        backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
+        return backends, clusters.result() if clusters else ()
 
 
 def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int]) -> None:

@@ -1,5 +1,6 @@
 """The two Ganeti clusters of a local cloud, fake or real, and how the dispatcher reaches them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from synnefo_local.infra import run_script
-from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError
+from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, free_ports
 from synnefo_local.processes import Process
+from synnefo_local.readiness import is_listening, wait_listening
 
 SANDBOX = CHECKOUT / "deploy/local/ganeti/ganeti-sandbox"
 
@@ -26,21 +28,34 @@ class Cluster:
     certificate_pem: str
 
 
+def choose_ports() -> dict[str, int]:
+    return dict(zip(CLUSTERS, free_ports(len(CLUSTERS)), strict=True))
+
+
+def needs_other_ports(layout: Layout, memory: Mapping[str, Any]) -> bool:
+    """Whether another program has meanwhile taken a remembered port; the dispatcher is told the new one by the seed."""
+    running = fake_process(layout, memory).pid() is not None
+    return not running and any(is_listening(port) for port in memory["ganeti_ports"].values())
+
+
 def fake_process(layout: Layout, memory: Mapping[str, Any]) -> Process:
     """One process for both fake clusters; their state is in files and outlives it."""
     clusters = [f"--cluster={name}={port}" for name, port in memory["ganeti_ports"].items()]
-    argv = (sys.executable, "-m", "synnefo_fake_ganeti", "serve", "--state", str(layout.ganeti), *clusters)
+    sync = ["--no-sync"] if memory.get("throwaway") else []
+    argv = (sys.executable, "-m", "synnefo_fake_ganeti", "serve", "--state", str(layout.ganeti), *clusters, *sync)
     return Process("ganeti", argv, layout.run, layout.log)
 
 
-def fake_clusters(layout: Layout, memory: Mapping[str, Any]) -> list[Cluster]:
-    """The fake writes `rapi.pem` (certificate) and `credentials` (user:password) into its state folder."""
-    user, _, password = (layout.ganeti / "credentials").read_text().strip().partition(":")
-    certificate = (layout.ganeti / "rapi.pem").read_text()
-    return [
-        Cluster(name, f"https://127.0.0.1:{port}", user, password, certificate)
-        for name, port in memory["ganeti_ports"].items()
-    ]
+def fake_clusters(layout: Layout, memory: Mapping[str, Any], *, timeout_s: float = 30.0) -> list[Cluster]:
+    """Wait until the fake answers, then read what it wrote: `DIR/NAME/cluster.json` of each cluster."""
+    process = fake_process(layout, memory)
+    wait_listening(process, memory["ganeti_ports"].values(), timeout_s=timeout_s)
+    clusters = []
+    for name in memory["ganeti_ports"]:
+        facts = json.loads((layout.ganeti / name / "cluster.json").read_text())
+        certificate = Path(facts["certificate"]).read_text()
+        clusters.append(Cluster(name, facts["url"], facts["user"], facts["password"], certificate))
+    return clusters
 
 
 def sandbox_name(layout: Layout, cluster: str) -> str:
@@ -56,13 +71,17 @@ def sandbox_env(layout: Layout, memory: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def start_real(layout: Layout, memory: Mapping[str, Any]) -> list[Cluster]:
+def install_real() -> None:
+    """The packages of real Ganeti, or LocalError with what to do instead."""
     if not SANDBOX.exists():
         raise LocalError(f"{SANDBOX} is not there: use GANETI=fake")
     if os.geteuid() != 0:
         raise LocalError("real Ganeti clusters need root (network namespaces): use GANETI=fake")
     if subprocess.run([str(SANDBOX), "install"], stdout=subprocess.DEVNULL, check=False).returncode:
         raise LocalError("Ganeti could not be installed: use GANETI=fake")
+
+
+def start_real(layout: Layout, memory: Mapping[str, Any]) -> list[Cluster]:
     env = sandbox_env(layout, memory)
     clusters = []
     for name in CLUSTERS:

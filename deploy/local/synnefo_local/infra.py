@@ -33,7 +33,6 @@ def install_packages() -> None:
 
 def start_infra(layout: Layout, memory: Mapping[str, Any], *, throwaway: bool) -> Backends:
     """Start all three at once (each is found running when it is) and make the services' databases."""
-    install_packages()
     env = dict(THROWAWAY) if throwaway else {"RADOS_OSD_GB": os.environ.get("SYNNEFO_RADOS_GB", "10")}
     with ThreadPoolExecutor(len(PARTS)) as pool:
         started = {
