@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any
 
 from synnefo_local.infra import run_script
 from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, free_ports
-from synnefo_local.processes import Process
-from synnefo_local.readiness import is_listening, wait_listening
+from synnefo_local.processes import Process, died
+from synnefo_local.readiness import is_listening
 
 SANDBOX = CHECKOUT / "deploy/local/ganeti/ganeti-sandbox"
 
@@ -48,14 +49,30 @@ def fake_process(layout: Layout, memory: Mapping[str, Any]) -> Process:
 
 def fake_clusters(layout: Layout, memory: Mapping[str, Any], *, timeout_s: float = 30.0) -> list[Cluster]:
     """Wait until the fake answers, then read what it wrote: `DIR/NAME/cluster.json` of each cluster."""
-    process = fake_process(layout, memory)
-    wait_listening(process, memory["ganeti_ports"].values(), timeout_s=timeout_s)
-    clusters = []
-    for name in memory["ganeti_ports"]:
-        facts = json.loads((layout.ganeti / name / "cluster.json").read_text())
-        certificate = Path(facts["certificate"]).read_text()
-        clusters.append(Cluster(name, facts["url"], facts["user"], facts["password"], certificate))
+    process, clusters = fake_process(layout, memory), list[Cluster]()
+    deadline = time.monotonic() + timeout_s
+    for name, port in memory["ganeti_ports"].items():
+        while (found := read_fake(layout.ganeti / name, name, port=port)) is None:
+            if process.pid() is None:
+                raise died(process)
+            if time.monotonic() > deadline:
+                raise LocalError(f"the fake Ganeti is not ready. The end of {process.log}:\n{process.tail()}")
+            time.sleep(0.02)
+        clusters.append(found)
     return clusters
+
+
+def read_fake(folder: Path, name: str, *, port: int) -> Cluster | None:
+    """None as long as it does not answer on that port or its file is absent, half written or of another port."""
+    if not is_listening(port):
+        return None
+    try:
+        facts = json.loads((folder / "cluster.json").read_text())
+    except (OSError, ValueError):
+        return None
+    if not facts["url"].endswith(f":{port}"):
+        return None
+    return Cluster(name, facts["url"], facts["user"], facts["password"], Path(facts["certificate"]).read_text())
 
 
 def sandbox_name(layout: Layout, cluster: str) -> str:

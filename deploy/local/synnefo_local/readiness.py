@@ -4,7 +4,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from synnefo_local.layout import LocalError
 from synnefo_local.processes import Process, died
@@ -27,20 +27,6 @@ def is_listening(port: int) -> bool:
     with socket.socket() as s:
         s.settimeout(0.5)
         return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_listening(process: Process, ports: Iterable[int], *, timeout_s: float) -> None:
-    """Until the process listens on all of its ports; LocalError when it dies or takes too long."""
-    deadline = time.monotonic() + timeout_s
-    for port in ports:
-        while not is_listening(port):
-            if process.pid() is None:
-                raise died(process)
-            if time.monotonic() > deadline:
-                raise LocalError(
-                    f"{process.name} does not listen on port {port}. The end of {process.log}:\n{process.tail()}"
-                )
-            time.sleep(0.02)
 
 
 def wait_ready(processes: Sequence[Process], urls: dict[str, str], *, timeout_s: float) -> None:
