@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synnefo_local import cloud
+from synnefo_local.ganeti import check_real
 from synnefo_local.layout import VARIANTS, Layout, LocalError, only_one, real_root, remove, state_root
 from synnefo_local.status import print_status
 
@@ -32,6 +33,8 @@ def current(root: Path) -> Layout:
 def up(options: argparse.Namespace) -> int:
     root = state_root()
     layout = Layout(root, chosen_variant(options.profile, options.ganeti))
+    if layout.has_real_ganeti:
+        check_real()  # before anything that runs is stopped for it
     with only_one(root):
         for other in (Layout(root, v) for v in VARIANTS if v != layout.variant):
             if cloud.is_running(other):

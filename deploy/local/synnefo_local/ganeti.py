@@ -88,12 +88,15 @@ def sandbox_env(layout: Layout, memory: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def install_real() -> None:
-    """The packages of real Ganeti, or LocalError with what to do instead."""
+def check_real() -> None:
+    """LocalError with what to do instead when this machine or this user cannot have real clusters."""
     if not SANDBOX.exists():
         raise LocalError(f"{SANDBOX} is not there: use GANETI=fake")
     if os.geteuid() != 0:
         raise LocalError("real Ganeti clusters need root (network namespaces): use GANETI=fake")
+
+
+def install_real() -> None:
     if subprocess.run([str(SANDBOX), "install"], stdout=subprocess.DEVNULL, check=False).returncode:
         raise LocalError("Ganeti could not be installed: use GANETI=fake")
 
