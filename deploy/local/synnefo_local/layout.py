@@ -132,14 +132,15 @@ def remove(folder: Path) -> bool:
     return True
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner only."""
+def write_private(path: Path, text: str, *, durable: bool = False) -> None:
+    """Replace a file in one step, readable by its owner only; `durable` for what cannot be made again."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 
@@ -153,7 +154,7 @@ def save_memory(layout: Layout, memory: Mapping[str, Any]) -> None:
     text = json.dumps(memory, indent=2, sort_keys=True) + "\n"
     path = layout.home / "state.json"
     if not path.exists() or path.read_text() != text:
-        write_private(path, text)
+        write_private(path, text, durable=True)
 
 
 def remember(layout: Layout, *, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
