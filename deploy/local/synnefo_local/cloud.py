@@ -102,7 +102,7 @@ def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tu
         ganeti.install_real()
     say("PostgreSQL, RabbitMQ and RADOS" + (", two Ganeti clusters" if layout.has_real_ganeti else ""))
     with ThreadPoolExecutor(1) as pool:
-        clusters = pool.submit(ganeti.start_real, layout, memory) if layout.has_real_ganeti else None
+        clusters = pool.submit(ganeti.start_real, layout) if layout.has_real_ganeti else None
         backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
         return backends, clusters.result() if clusters else ()
 
@@ -157,7 +157,7 @@ def down(layout: Layout, *, say: Say, purge: bool = False) -> None:
     # The cloud first, so that nothing is left half said to a Ganeti or a database that has just gone.
     stopped = stop([p for p in processes if p.name != "ganeti"]) + stop([p for p in processes if p.name == "ganeti"])
     if layout.has_real_ganeti:
-        stopped += ganeti.stop_real(layout, memory, destroy=purge)
+        stopped += ganeti.stop_real(layout, destroy=purge)
     if layout.is_full:
         stopped += infra.stop_infra(layout, purge=purge)
     if stopped:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,17 +77,8 @@ def read_fake(folder: Path, name: str, *, port: int) -> Cluster | None:
     return Cluster(name, facts["url"], facts["user"], facts["password"], Path(facts["certificate"]).read_text())
 
 
-def sandbox_name(layout: Layout, cluster: str) -> str:
-    return f"{cluster}-{layout.real.parent.name[:6]}"
-
-
-def sandbox_env(layout: Layout, memory: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "GANETI_SANDBOX_DIR": str(layout.real / "ganeti"),
-        "RAPI_USER": "synnefo",
-        "RAPI_PASSWORD": memory["passwords"]["rapi"],
-        "HYPERVISORS": "fake",
-    }
+def sandbox(layout: Layout, *arguments: str) -> dict[str, str]:
+    return run_script([str(SANDBOX), *arguments], env={"GANETI_SANDBOX_DIR": str(layout.real / "ganeti")})
 
 
 def check_real() -> None:
@@ -97,29 +90,37 @@ def check_real() -> None:
 
 
 def install_real() -> None:
-    if subprocess.run([str(SANDBOX), "install"], stdout=subprocess.DEVNULL, check=False).returncode:
-        raise LocalError("Ganeti could not be installed: use GANETI=fake")
+    if shutil.which("gnt-cluster", path="/usr/sbin:/usr/bin"):
+        return
+    print("  installing Ganeti", flush=True)
+    try:
+        run_script([str(SANDBOX), "install"])
+    except LocalError as error:
+        raise LocalError(f"{error}\nGANETI=fake does without") from error
 
 
-def start_real(layout: Layout, memory: Mapping[str, Any]) -> list[Cluster]:
-    env = sandbox_env(layout, memory)
-    clusters = []
-    for name in CLUSTERS:
-        facts = run_script([str(SANDBOX), "up", sandbox_name(layout, name), "auto", "1"], env=env)
-        certificate = facts["RAPI_CERT"]
-        if "BEGIN CERTIFICATE" not in certificate:
-            certificate = Path(certificate).read_text()
-        clusters.append(Cluster(name, facts["RAPI_URL"], facts["RAPI_USER"], facts["RAPI_PASSWORD"], certificate))
-    return clusters
+def start_real(layout: Layout) -> list[Cluster]:
+    """Both clusters at once; each is found running when it is."""
+    with ThreadPoolExecutor(len(CLUSTERS)) as pool:
+        return list(pool.map(lambda name: start_one(layout, name), CLUSTERS))
 
 
-def stop_real(layout: Layout, memory: Mapping[str, Any], *, destroy: bool = False) -> list[str]:
-    if not SANDBOX.exists():
-        return []
-    stopped = []
-    for name in CLUSTERS:
-        if (layout.real / "ganeti" / sandbox_name(layout, name)).exists():
-            verb = "destroy" if destroy else "down"
-            run_script([str(SANDBOX), verb, sandbox_name(layout, name)], env=sandbox_env(layout, memory))
-            stopped.append(f"ganeti {name}")
-    return stopped
+def start_one(layout: Layout, name: str) -> Cluster:
+    facts = sandbox(layout, "up", name)
+    certificate = Path(facts["RAPI_CERT"]).read_text()
+    return Cluster(name, facts["RAPI_URL"], facts["RAPI_USER"], facts["RAPI_PASSWORD"], certificate)
+
+
+def real_nodes(layout: Layout) -> dict[str, bool]:
+    """Whether each node of the real clusters is up, by its name."""
+    env = {**os.environ, "GANETI_SANDBOX_DIR": str(layout.real / "ganeti")}
+    done = subprocess.run([str(SANDBOX), "status"], env=env, capture_output=True, text=True, check=False)
+    nodes = (line.split() for line in done.stdout.splitlines() if line.startswith("  "))
+    return {node[0]: node[-1] == "up" for node in nodes}
+
+
+def stop_real(layout: Layout, *, destroy: bool = False) -> list[str]:
+    made = [name for name in CLUSTERS if (layout.real / "ganeti" / name).exists()]
+    with ThreadPoolExecutor(len(CLUSTERS)) as pool:
+        list(pool.map(lambda name: sandbox(layout, "destroy" if destroy else "down", name), made))
+    return [f"ganeti {name}" for name in made]

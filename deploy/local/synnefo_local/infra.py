@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,10 +19,15 @@ THROWAWAY = {"PG_DURABLE": "0", "RADOS_STORE": "memstore", "RADOS_AUTH": "none",
 
 def run_script(argv: list[str], *, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Run a script that prints KEY=VALUE lines; LocalError with its complaint when it fails."""
-    done = subprocess.run(argv, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LocalError(f"{' '.join(argv)} failed ({done.returncode}):\n{(done.stderr or done.stdout).strip()}")
-    pairs = (line.partition("=") for line in done.stdout.splitlines() if "=" in line)
+    # Files and no pipes: a daemon that keeps its starter's output open would hold us for ever.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        code = subprocess.run(argv, env={**os.environ, **(env or {})}, stdout=out, stderr=err, check=False).returncode
+        out.seek(0)
+        err.seek(0)
+        said, complaint = out.read(), err.read()
+    if code:
+        raise LocalError(f"{' '.join(argv)} failed ({code}):\n{(complaint or said).strip()[-4000:]}")
+    pairs = (line.partition("=") for line in said.splitlines() if "=" in line)
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 

@@ -1,6 +1,7 @@
 """Prints the state of every process of a local cloud."""
 
 from synnefo_local import cloud
+from synnefo_local.ganeti import real_nodes
 from synnefo_local.infra import infra_pids
 from synnefo_local.layout import SERVICES, Layout, load_memory, service_ports
 from synnefo_local.processes import rss_mib
@@ -17,6 +18,9 @@ def rows(layout: Layout) -> list[tuple[str, str, str, str, str]]:
     infra = infra_pids(layout) if layout.is_full else {}
     for name, (pid, _) in infra.items():
         found.append((name, str(pid or "-"), "-", memory_text(pid), "running" if pid else "stopped"))
+    if layout.has_real_ganeti:
+        for name, is_up in real_nodes(layout).items():
+            found.append((name, "-", "-", "-", "running" if is_up else "stopped"))
     for process in cloud.our_processes(layout, memory):
         pid = process.pid()
         state = "stopped" if pid is None else "running"
