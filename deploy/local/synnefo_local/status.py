@@ -52,5 +52,5 @@ def print_status(layout: Layout) -> int:
         return 1
     print(f"{layout.variant} cloud in {layout.home}")
     for name, pid, port, memory, state in [("PROCESS", "PID", "PORT", "MEMORY", "STATE"), *found]:
-        print(f"{name:<20} {pid:>8} {port:>6} {memory:>9}  {state}")
+        print(f"{name:<24} {pid:>8} {port:>6} {memory:>9}  {state}")
     return 0 if all(row[4] in ("ready", "running") for row in found) else 1
