@@ -78,10 +78,10 @@ async def create_servers(
     commissions = []
     try:
         if wanted.count > 1:  # all or nothing: one check for the sum, then one commission a server
-            probe = await compute.quota.reserve(project_id=project_id, user_id=user_id, provisions=provisions)
+            probe = await compute.quota.reserve((project_id, user_id), provisions)
             await _reject(compute, [probe])
         for _ in range(wanted.count):
-            commissions.append(await compute.quota.reserve(project_id=project_id, user_id=user_id, provisions=per_server))
+            commissions.append(await compute.quota.reserve((project_id, user_id), per_server))
         return await _insert(
             compute, wanted, flavor, image, volumes, new_volumes, new_ports, commissions, project_id=project_id, user_id=user_id,
             request_id=request_id,
