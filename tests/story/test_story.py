@@ -19,6 +19,7 @@ COUNTED_FROM_THE_START = {"secgroups", "secgroup-rules"}
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("stack")  # one whole cloud at a time
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("profile", "ganeti"), WAYS)
 def test_a_user_walks_from_login_to_an_empty_quota(profile: str, ganeti: str, tmp_path: Path) -> None:
