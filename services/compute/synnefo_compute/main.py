@@ -11,12 +11,13 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.saga import SagaEngine
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import Microversions, Version, create_service_app
+from synnefo_common.web import Microversions, Version, audit_router, create_service_app
 from synnefo_common.web.dialects import ComputeDialect
 from synnefo_compute.api import (
     attachments, clusters, flavors, instance_actions, internal, keypairs, quotas, server_actions, server_metadata, servers, versions,
 )  # fmt: skip
 from synnefo_compute.app.core import Compute
+from synnefo_compute.app.internal import audit_facts
 from synnefo_compute.app.reconcile import instances_reconciler
 from synnefo_compute.app.sagas import all_sagas
 from synnefo_compute.clients.dispatcher import DispatcherClient
@@ -60,6 +61,7 @@ def build(
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, server_metadata.router, attachments.router,
             instance_actions.router, server_actions.router, servers.router, internal.router,
+            audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         microversions=Microversions(
             service="compute", minimum=Version.of(versions.MINIMUM), maximum=Version.of(versions.MAXIMUM),

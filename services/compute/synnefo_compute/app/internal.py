@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import select
 
 from synnefo_common import quota
-from synnefo_common.db.work import work_under_way
+from synnefo_common.clock import MICROS
 from synnefo_compute.app.core import Compute
 from synnefo_compute.db import keypairs as keypairs_db
+from synnefo_compute.db import projections
 from synnefo_compute.db import servers as servers_db
 from synnefo_compute.db.servers import servers
 from synnefo_compute.domain.errors import ServerNotFound
@@ -64,6 +65,17 @@ async def commission_state(compute: Compute, commission_id: str) -> str:
     return await quota.commission_state(compute.db, commission_id)
 
 
-async def work(compute: Compute) -> dict[str, Any]:
-    """See `db.work`."""
-    return await work_under_way(compute.db)
+async def audit_facts(compute: Compute) -> dict[str, Any]:
+    """Servers, their volumes and ports as compute believes, and what each project uses."""
+    now = compute.clock.now_us()
+    live = await list_server_facts(compute)
+    ids = [server["id"] for server in live]
+    async with compute.db.read() as uow:
+        volumes = await projections.of_servers(uow, projections.server_volumes, ids)
+        ports = await projections.of_servers(uow, projections.server_ports, ids)
+    return {
+        "servers": [{**s, "age_s": (now - s["task_since"]) / MICROS if s["task_since"] else 0.0} for s in live],
+        "volumes": {server: [v["id"] for v in found] for server, found in volumes.items()},
+        "ports": {server: [p["id"] for p in found] for server, found in ports.items()},
+        "usage": await usage(compute),
+    }
