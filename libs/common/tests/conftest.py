@@ -8,8 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from synnefo_common.log import setup_logging
 
 from .broker import Broker, missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """structlog left alone renders exceptions with all local variables, which takes longer than the tests."""
+    setup_logging(level="WARNING")
 
 
 @pytest.fixture(scope="session")
