@@ -46,8 +46,8 @@ class Identity:
 
 
 @pytest.fixture
-async def db() -> AsyncIterator[Database]:
-    database = Database("sqlite://", clock=ManualClock())
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, clock=ManualClock())
     await database.create_all(metadata)
     yield database
     await database.close()
