@@ -441,7 +441,7 @@ POINTS = crash_points("t", make_saga(World()))
 
 
 async def run_with_crashes(url: str, world: World, clock: ManualClock, points: list[str], *, fail: bool) -> list[str]:
-    """Run a saga, dying at one point after the other; each time as a new process on the same file. The points passed."""
+    """Run a saga, dying at one point after the other, each time going on as a new process. The points passed."""
     db = Database(url, clock=clock)
     await db.create_all(metadata)
     engine = make_engine(db, world)
