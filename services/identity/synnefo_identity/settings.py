@@ -35,6 +35,8 @@ class Settings(ServiceSettings):
     hash_threads: int = Field(2, description="Password hashes computed at once.", ge=1)
     cache_ttl_s: float = Field(5.0, description="Longest time that a change of names or catalogue made by another worker is not seen, seconds.")
     revocation_poll_s: float = Field(0.4, description="How often revocations written by other workers are looked for, seconds.", gt=0)
+    signing_key_days: float = Field(30.0, description="Age at which the signing key is replaced, days.", gt=0)
+    housekeeping_period_s: float = Field(600.0, description="Seconds between two clean-ups of keys, revocations and commissions.", gt=0)
     commission_max_lease_s: int = Field(3600, description="Longest lease that a quota commission may ask for, seconds.")
     commission_keep_s: int = Field(86400, description="How long decided commissions are remembered, seconds.")
     expiry_period_s: float = Field(5.0, description="Seconds between two looks for expired quota commissions.", gt=0)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from synnefo_common.db import UnitOfWork, service_metadata
 from synnefo_identity.domain.errors import Duplicate
+from synnefo_identity.domain.filters import Query
 
 metadata = service_metadata()
 ROOT = ""  # domain and parent of a domain; domain of a role for all domains
@@ -61,3 +62,15 @@ def paged(statement: Select[Any], key: ColumnElement[Any], *, marker: str | None
     if marker is not None:
         statement = statement.where(key > marker)
     return statement if limit is None else statement.limit(limit + 1)
+
+
+def select_rows(table: Table, query: Query, *, names: Mapping[str, str] | None = None) -> Select[Any]:
+    """A list of whole rows. Field `name` compares in lower case where the table has `name_key`; `names` maps others to columns."""
+    statement = table.select()
+    for name, wanted in query.equals.items():
+        statement = statement.where(table.c[(names or {}).get(name, name)] == wanted)
+    for text in query.texts:
+        keyed = text.field == "name" and "name_key" in table.c
+        column = table.c["name_key"] if keyed else table.c[text.field]
+        statement = statement.where(matching(column, text.operator, text.value.lower() if keyed else text.value))
+    return paged(statement, table.c.id, marker=query.marker, limit=query.limit)

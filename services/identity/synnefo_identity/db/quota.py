@@ -112,12 +112,15 @@ async def hold(uow: UnitOfWork, quantities: Mapping[Key, int]) -> int:
 _MOVE = (
     holdings.update()
     .where(holdings.c.project_id == bindparam("p"), holdings.c.user_id == bindparam("u"), holdings.c.resource == bindparam("r"))
-    .values(used=case((holdings.c.used + bindparam("du") < 0, 0), else_=holdings.c.used + bindparam("du")), pending=holdings.c.pending + bindparam("dp"))
-)  # fmt: skip
+    .values(used=holdings.c.used + bindparam("du"), pending=holdings.c.pending + bindparam("dp"))
+)
 
 
 async def move(uow: UnitOfWork, changes: Mapping[Key, tuple[int, int]]) -> None:
-    """Add (used, pending) to holdings, in the order of their keys. Use never falls below zero."""
+    """Add (used, pending) to holdings, in the order of their keys.
+
+    Use is below zero for the moment between a release and the acceptance of the same thing if they come in that order.
+    """
     rows = [{"p": p, "u": u, "r": r, "du": du, "dp": dp} for (p, u, r), (du, dp) in sorted(changes.items()) if du or dp]
     if rows:
         await uow.run(_MOVE, rows)
@@ -175,7 +178,7 @@ async def balances(uow: UnitOfWork, *, project_id: str, user_id: str | None, pre
     held = {r.resource: r for r in rows if (r.project_id == ANYONE) == (r.resource in PER_USER)}
     names = sorted(found.keys() | held.keys())
     return {
-        n: Balance(found.get(n, UNLIMITED), held[n].used if n in held else 0, held[n].pending if n in held else 0) for n in names
+        n: Balance(found.get(n, UNLIMITED), max(held[n].used, 0) if n in held else 0, held[n].pending if n in held else 0) for n in names
     }
 
 
