@@ -33,7 +33,7 @@ class Writer:
         self._storing = storing
         self._hashers = hashing
         self._block_size = block_size
-        self._buffer = bytearray()
+        self._chunks: list[memoryview] = []
         self._filled = 0
         self._size = 0
         self._entries: list[bytes] = []
@@ -61,20 +61,14 @@ class Writer:
         self._size += len(view)
         try:
             while len(view):
-                if not self._filled and len(view) >= self._block_size and isinstance(data, bytes):
-                    self._emit(view[: self._block_size])
-                    view = view[self._block_size :]
-                    continue
-                if not self._filled:
-                    self._buffer = bytearray(min(self._block_size, max(len(view), 64 << 10)))
                 take = min(self._block_size - self._filled, len(view))
-                if self._filled + take > len(self._buffer):
-                    self._buffer.extend(bytes(self._block_size - len(self._buffer)))
-                self._buffer[self._filled : self._filled + take] = view[:take]
+                # What may change after this call is copied; `bytes` are kept as they are until the block is full.
+                piece = view[:take] if isinstance(data, bytes) else memoryview(bytes(view[:take]))
+                self._chunks.append(piece)
                 self._filled += take
                 view = view[take:]
                 if self._filled == self._block_size:
-                    self._flush_buffer()
+                    self._flush_chunks()
         except StoreError:
             self.abort()
             raise
@@ -85,7 +79,7 @@ class Writer:
             raise ValueError(f"the writer is {self._state}")
         try:
             if self._filled:
-                self._flush_buffer()
+                self._flush_chunks()
             self._close_page(force=True)
             while self._stores:
                 self._stores.popleft().result()
@@ -104,12 +98,11 @@ class Writer:
             for future in self._stores:
                 future.cancel()
             self._stores.clear()
-            self._buffer = bytearray()
+            self._chunks = []
 
-    def _flush_buffer(self) -> None:
-        whole = memoryview(self._buffer)[: self._filled]
-        self._buffer, self._filled = bytearray(), 0
-        self._emit(whole)
+    def _flush_chunks(self) -> None:
+        chunks, self._chunks, self._filled = self._chunks, [], 0
+        self._emit(chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks)))
 
     def _emit(self, block: memoryview) -> None:
         self._hash_more(block)

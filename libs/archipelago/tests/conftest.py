@@ -90,6 +90,7 @@ def another_store(open_again: Callable[[], Driver], clock: FakeClock) -> Iterato
 
     def again() -> Store:
         opened.append(Store(open_again(), block_size=BLOCK, clock=clock, monotonic=clock))
+        opened[-1]._renewer.stop()  # time passes here by the test's word only
         return opened[-1]
 
     yield again

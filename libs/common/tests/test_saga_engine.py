@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-
 from synnefo_common import context
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected, arm, disarm, observe
@@ -29,6 +28,7 @@ from synnefo_common.saga import (
     crash_points,
 )
 from synnefo_common.saga.recovery import retry_undo, stuck
+from synnefo_common.testing import wait_until
 
 from .saga_world import World, make_saga, metadata, note_failure, things
 
@@ -61,7 +61,9 @@ async def begin(engine: SagaEngine, name: str = "make", saga_id: str | None = No
         return await engine.start(uow, name, saga_id=saga_id)
 
 
-async def send(engine: SagaEngine, saga_id: str, payload: dict[str, object] | None = None, name: str = "job") -> bool:
+async def send(
+    engine: SagaEngine, saga_id: str, payload: Mapping[str, object] | None = None, name: str = "job"
+) -> bool:
     async with engine.db.begin() as uow:
         return await engine.signal(uow, saga_id, name, payload or {"ok": True})
 
@@ -371,9 +373,10 @@ async def test_engine_that_runs_takes_a_new_saga_without_a_claim(world: World) -
 
 
 async def wait_for_state(db: Database, saga_id: str, state: str, timeout_s: float = 5) -> None:
-    async with asyncio.timeout(timeout_s):
-        while await state_of(db, saga_id) != state:
-            await asyncio.sleep(0.005)
+    async def reached() -> bool:
+        return await state_of(db, saga_id) == state
+
+    await wait_until(reached, timeout_s)
 
 
 async def test_two_engines_share_sagas_and_none_runs_twice(tmp_path: Path) -> None:
@@ -388,7 +391,9 @@ async def test_two_engines_share_sagas_and_none_runs_twice(tmp_path: Path) -> No
             runs.append((name, ctx.id))
             await asyncio.sleep(0.002)
 
-        engines.append(SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02))
+        engines.append(
+            SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02)
+        )
     ids = [await begin(engines[0], "s") for _ in range(40)]
     tasks = [asyncio.create_task(e.run()) for e in engines]
     for saga_id in ids:
@@ -443,7 +448,7 @@ async def run_with_crash(
     engine = make_engine(db, world)
     await begin(engine, saga_id="the-saga")
     arm(point)
-    signal = {"error": {"message": "no", "code": "no"}} if fail else {"ok": True}
+    signal: dict[str, object] = {"error": {"message": "no", "code": "no"}} if fail else {"ok": True}
     crashed = False
     for _ in range(3):
         try:
@@ -487,7 +492,8 @@ async def test_crash_at_each_point_then_unwinding(tmp_path: Path, clock: ManualC
 async def test_every_crash_point_listed_exists_and_none_is_unlisted(db: Database, world: World) -> None:
     seen = observe()
     engine = make_engine(db, world)
-    for payload in ({"ok": True}, {"error": "no"}):
+    payloads: list[dict[str, object]] = [{"ok": True}, {"error": "no"}]
+    for payload in payloads:
         saga_id = await begin(engine)
         await engine.run_until_idle()
         await send(engine, saga_id, payload)

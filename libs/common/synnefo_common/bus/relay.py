@@ -149,7 +149,7 @@ class Relay:
                     self._block(lane, row, error)
                     return
                 confirmed.append(row.seq)
-        self._blocked.pop(lane, None)
+                self._blocked.pop(lane, None)
 
     def _block(self, lane: str, row: Row[Any], error: Undeliverable) -> None:
         failures = self._blocked.get(lane, (0.0, 0))[1] + 1

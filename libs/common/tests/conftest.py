@@ -1,0 +1,41 @@
+"""Fixtures of the tests of `synnefo_common`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from synnefo_common.log import setup_logging
+
+from .broker import Broker, missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """structlog left alone renders exceptions with all local variables, which takes longer than the tests."""
+    setup_logging(level="WARNING")
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A broker of this test run's own, which a test may stop and start."""
+    if (reason := missing()) is not None:
+        pytest.skip(f"no broker of our own: {reason}")
+    with tempfile.TemporaryDirectory(prefix="synnefo-rmq-") as folder:
+        made = Broker(Path(folder))
+        made.up()
+        yield made
+        made.down()
+
+
+@pytest.fixture(scope="session")
+def amqp_url(request: pytest.FixtureRequest) -> str:
+    """SYNNEFO_TEST_AMQP_URL, or a broker of our own, or a skip that says why."""
+    given = os.environ.get("SYNNEFO_TEST_AMQP_URL")
+    if given:
+        return given
+    started: Broker = request.getfixturevalue("broker")
+    return started.url
