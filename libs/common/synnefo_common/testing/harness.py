@@ -20,6 +20,7 @@ from synnefo_common.errors import Unauthorized
 from synnefo_common.http import HttpClient
 from synnefo_common.http.testing import FakePeers, asgi_client
 from synnefo_common.ids import RandomIds
+from synnefo_common.log import setup_logging
 from synnefo_common.quota import FakeQuota
 from synnefo_common.service import Service
 from synnefo_common.settings import SERVICES, CommonSettings, ServiceSettings
@@ -85,6 +86,7 @@ class Harness:
         database_url: str = "sqlite://",
         peers: Mapping[str, Callable[[FakePeers], None]] | None = None,
     ) -> None:
+        setup_logging(level="WARNING")
         self._tmp = tempfile.TemporaryDirectory(prefix="synnefo-test-")
         self.dir = Path(self._tmp.name)
         urls = {name: f"http://{name}" for name in SERVICES}
