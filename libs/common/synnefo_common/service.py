@@ -22,7 +22,7 @@ from sqlalchemy import MetaData
 
 from synnefo_common.auth.revocation import RevocationLog
 from synnefo_common.auth.verifier import LocalVerifier, TokenVerifier
-from synnefo_common.bus import Bus, Consumers, Relay, make_bus
+from synnefo_common.bus import Bus, ConsumerRunner, Consumers, MemoryBus, Relay
 from synnefo_common.clock import Clock, SystemClock
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import Database, migrate
@@ -53,6 +53,7 @@ class Kit:
     verifier: TokenVerifier
     peers: dict[str, ServiceClient]
     quota: QuotaClient
+    owns_bus: bool = True
 
 
 def make_kit(
@@ -79,9 +80,19 @@ def make_kit(
         verifier = LocalVerifier(source, revocations, clock=clock, max_age_s=common.revocation_max_age_s)
     peers = {peer: ServiceClient(peer, common, http, identity, clock=clock) for peer in SERVICES}
     return Kit(
-        name=name, settings=settings, clock=clock, ids=ids, db=db, bus=bus or make_bus(common.bus_url, clock=clock), http=http,
+        name=name, settings=settings, clock=clock, ids=ids, db=db, bus=bus or make_bus(common.bus_url), http=http,
         identity=identity, verifier=verifier, peers=peers, quota=quota or QuotaClient(peers["identity"], issuer=name, clock=clock, ids=ids),
+        owns_bus=bus is None,
     )  # fmt: skip
+
+
+def make_bus(url: str) -> Bus:
+    """The bus of a settings URL: `memory:` or amqp://…"""
+    if url.startswith("memory:"):
+        return MemoryBus(is_strict=True)
+    from synnefo_common.bus.rabbit import RabbitBus
+
+    return RabbitBus(url)
 
 
 @dataclass
@@ -91,7 +102,7 @@ class Service:
     kit: Kit
     app: FastAPI
     metadata: MetaData
-    consumers: Consumers | None = None
+    consumers: Consumers = field(default_factory=lambda: Consumers("none"))
     sagas: SagaEngine | None = None
     reconcilers: Sequence[Reconciler] = ()
     serve_tasks: Sequence[Task] = ()  # run where the API runs
@@ -99,12 +110,20 @@ class Service:
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
     extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
+    runner: ConsumerRunner = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _servers: list[uvicorn.Server] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.runner = ConsumerRunner(self.kit.db, self.kit.bus, self.consumers)
 
     @property
     def name(self) -> str:
         return self.kit.name
+
+    async def declare(self) -> None:
+        """Make this service's queue exist; in one process all services do so before any of them starts."""
+        await self.runner.declare()
 
     async def start(self, *, serve: bool = True, work: bool = True) -> None:
         """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken."""
@@ -123,10 +142,10 @@ class Service:
 
     async def _start_work(self) -> None:
         kit = self.kit
-        if self.consumers is not None:
-            await self.consumers.start(kit.bus, kit.db)
-        await kit.bus.start()
-        relay = Relay(kit.db, kit.bus, service=kit.name, clock=kit.clock, ids=kit.ids)
+        if kit.owns_bus:
+            await kit.bus.start()
+        await self.runner.start()
+        relay = Relay(kit.db, kit.bus, service=kit.name)
         self._spawn(relay.run(), "relay")
         if self.sagas is not None:
             self._spawn(self.sagas.run(), "sagas")
@@ -174,7 +193,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for hook in self.on_stop:
             await hook()
-        await self.kit.bus.stop()
+        if self.kit.owns_bus:
+            await self.kit.bus.close()
         await self.kit.http.close()
         await self.kit.db.close()
 
