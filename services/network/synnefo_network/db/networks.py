@@ -75,3 +75,9 @@ async def default_external(uow: UnitOfWork, *, other_than: str) -> str | None:
 
 async def count_by_project(uow: UnitOfWork, project_id: str) -> int:
     return int(await uow.scalar(select(func.count()).select_from(networks).where(networks.c.project_id == project_id)))
+
+
+async def holds_segment(uow: UnitOfWork, segment: str, *, other_than: str) -> bool:
+    """Whether another network has the segment."""
+    t = networks
+    return await uow.scalar(select(t.c.id).where(t.c.segment == segment, t.c.id != other_than)) is not None

@@ -117,10 +117,10 @@ async def release_addresses(uow: UnitOfWork, port_id: str, pairs: Collection[tup
     return await uow.run(delete(a).where(a.c.port_id == port_id, these))
 
 
-async def insert_ports(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Insert ports; the ids of those whose MAC was free."""
+async def insert_ports(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
+    """Insert ports; the rows of those whose MAC was free."""
     statement = insert_for(uow.dialect, ports).values(list(rows)).on_conflict_do_nothing(index_elements=["mac_address"])
-    return {row.id for row in await uow.all(statement.returning(ports.c.id))}
+    return await uow.all(statement.returning(ports))
 
 
 async def set_groups(uow: UnitOfWork, pairs: Sequence[tuple[str, str]], *, instead_of: str | None = None) -> None:
@@ -175,3 +175,14 @@ async def delete_ports(uow: UnitOfWork, ids: Collection[str]) -> Sequence[Row[An
     """Delete ports; (id, project_id, device_id, device_owner) of those that were there."""
     t = ports
     return await uow.all(delete(t).where(t.c.id.in_(ids)).returning(t.c.id, t.c.project_id, t.c.device_id, t.c.device_owner))
+
+
+async def release_subnet(uow: UnitOfWork, subnet_id: str) -> int:
+    """Give back all addresses of a subnet."""
+    return await uow.run(delete(ip_allocations).where(ip_allocations.c.subnet_id == subnet_id))
+
+
+async def mac_holder(uow: UnitOfWork, mac: str) -> str | None:
+    """The id of the port that has the MAC."""
+    found: str | None = await uow.scalar(select(ports.c.id).where(ports.c.mac_address == mac))
+    return found
