@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
-
 from synnefo_common.settings import ServiceSettings
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synnefo_common.db import UnitOfWork
+
 from synnefo_network.app.services import Services
 from synnefo_network.db import ports as db
 from synnefo_network.domain.addresses import draw_address
 from synnefo_network.domain.errors import IpAddressGenerationFailure, IpAddressInUse
 from synnefo_network.domain.port import Want
-
 
 Held = dict[str, list[dict[str, str]]]  # port id → [{"subnet_id", "ip_address"}]
 

@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, false
-
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
-from synnefo_network.app.services import Services, authorize, authorize_attributes, check_revision, new_owner, seen_by, standard_values
+from synnefo_network.app.services import (
+    Services,
+    authorize,
+    authorize_attributes,
+    check_revision,
+    new_owner,
+    seen_by,
+    standard_values,
+)
 from synnefo_network.db import floating_ips as db
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-
 from synnefo_common.db import UnitOfWork
+
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_events import PortFacts, emit_port
@@ -18,8 +18,15 @@ from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import pack_tags
 from synnefo_network.domain.addresses import make_mac
 from synnefo_network.domain.errors import MacAddressInUse, SecurityGroupNotFound
+from synnefo_network.domain.port import (
+    FLOATING_IP_OWNER,
+    PortSpec,
+    Want,
+    check_security,
+    plan_addresses,
+    read_address_pairs,
+)
 from synnefo_network.domain.security_group import DEFAULT
-from synnefo_network.domain.port import PortSpec, Want, check_security, plan_addresses, read_address_pairs
 
 _MAC_ATTEMPTS = 20
 
@@ -43,7 +50,7 @@ async def make_ports(
     wants: list[Want] = []
     for spec, row in zip(specs, rows, strict=True):
         wants += plan_addresses(
-            row["id"], row["mac_address"], subnets[spec.network_id], fixed_ips=spec.fixed_ips, network_id=spec.network_id,
+            row["id"], row["mac_address"], _usable(spec, subnets[spec.network_id]), fixed_ips=spec.fixed_ips, network_id=spec.network_id,
             most=svc.settings.max_fixed_ips_per_port,
         )  # fmt: skip
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
@@ -53,6 +60,13 @@ async def make_ports(
         if not port.row.device_owner.startswith("network:"):
             emit_port(uow, "created", port.document(networks[port.row.network_id]), row=port.row)
     return made
+
+
+def _usable(spec: PortSpec, subnets: Sequence[Any]) -> Sequence[Any]:
+    """A floating IP that nobody chose is one IPv4 address."""
+    if spec.device_owner == FLOATING_IP_OWNER and spec.fixed_ips is None:
+        return [s for s in subnets if s.ip_version == 4]
+    return subnets
 
 
 def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.port_events import PortFacts, emit_port, gather
 from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port
@@ -24,7 +24,13 @@ from synnefo_network.domain.errors import (
     SecurityGroupNotFound,
     ServicePortInUse,
 )
-from synnefo_network.domain.port import check_security, is_undeletable, plan_addresses, read_address_pairs, read_dhcp_opts
+from synnefo_network.domain.port import (
+    check_security,
+    is_undeletable,
+    plan_addresses,
+    read_address_pairs,
+    read_dhcp_opts,
+)
 
 _COLUMN = {"binding:vnic_type": "vnic_type", "binding:host_id": "host_id", "binding:profile": "profile"}
 

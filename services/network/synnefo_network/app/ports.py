@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
 from synnefo_network.app.services import Services, authorize, authorize_attributes, new_owner, seen_by
 from synnefo_network.db import networks as db_networks
-from synnefo_network.db import ports as db
 from synnefo_network.db import port_filters
+from synnefo_network.db import ports as db
 from synnefo_network.db.listing import list_rows, unpack_tags
 from synnefo_network.domain.addresses import parse_mac
 from synnefo_network.domain.errors import NetworkNotFound, PortNotFound, ServicePortInUse

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
-
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import BadRequest
@@ -15,8 +14,15 @@ from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.web import Context
+
 from synnefo_network.app.driver import Driver
-from synnefo_network.domain.errors import Conflict, NotFound, PolicyNotAuthorized, RevisionNumberConstraintFailed, StaleRow
+from synnefo_network.domain.errors import (
+    Conflict,
+    NotFound,
+    PolicyNotAuthorized,
+    RevisionNumberConstraintFailed,
+    StaleRow,
+)
 from synnefo_network.settings import Settings
 
 T = TypeVar("T")

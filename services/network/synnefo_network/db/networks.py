@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, Index, Integer, Row, String, Table, and_, delete, func, or_, select, true, update
-
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from synnefo_common.db import JSON, UnitOfWork
+
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 

@@ -8,10 +8,25 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, ForeignKey, Index, Row, String, Table, delete, func, or_, select, true, update
-
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    String,
+    Table,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
+
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks
@@ -186,3 +201,20 @@ async def mac_holder(uow: UnitOfWork, mac: str) -> str | None:
     """The id of the port that has the MAC."""
     found: str | None = await uow.scalar(select(ports.c.id).where(ports.c.mac_address == mac))
     return found
+
+
+async def unbind_port(uow: UnitOfWork, port_id: str, *, device_id: str, status: str) -> int:
+    """Take a port from a server."""
+    t = ports
+    return await uow.run(
+        update(t).where(t.c.id == port_id, t.c.device_id == device_id)
+        .values(device_id="", device_owner="", host_id="", is_bound=False, status=status, revision=t.c.revision + 1,
+                updated_at=uow.db.clock.now_us())
+    )  # fmt: skip
+
+
+async def servers_with_old_ports(uow: UnitOfWork, *, created_before: int, after: str, limit: int) -> list[str]:
+    """Ids of servers that ports were made with before a time, in order, after the id `after`."""
+    t = ports
+    old = t.c.is_server_made & (t.c.created_at < created_before) & (t.c.device_id > after)
+    return [row.device_id for row in await uow.all(select(t.c.device_id).where(old).distinct().order_by(t.c.device_id).limit(limit))]

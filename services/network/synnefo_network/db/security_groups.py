@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, Row, String, Table, UniqueConstraint, delete, or_, select, true, update
-
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    or_,
+    select,
+    true,
+    update,
+)
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_common.db.sql import insert_for
+
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 

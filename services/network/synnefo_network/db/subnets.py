@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, ForeignKey, Integer, Row, String, Table, delete, or_, select, true
-
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    delete,
+    or_,
+    select,
+    true,
+)
 from synnefo_common.db import JSON, UnitOfWork
+
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks
