@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synnefo_common.db import UnitOfWork
+
 from synnefo_object.db import listings
 from synnefo_object.domain import listing
 from synnefo_object.domain.listing import Query

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Row, String, Table, Text, UniqueConstraint, bindparam, delete, exists, func, select, update
-
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 from synnefo_common.db import UnitOfWork, upsert_ignore
+
 from synnefo_object.db.accounts import BigId, accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters

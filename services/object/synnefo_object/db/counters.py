@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, bindparam, delete, text
-
 from synnefo_common.db import UnitOfWork
+
 from synnefo_object.db.base import metadata
 
 counters = Table(
@@ -42,18 +42,41 @@ def _statement(rows: int) -> object:
 _one, _two = _statement(1), _statement(2)
 
 
-async def add(uow: UnitOfWork, *, account_id: int, container_id: int | None, containers: int = 0, objects: int = 0, bytes_: int = 0, now_us: int) -> None:
+async def add(
+    uow: UnitOfWork,
+    *,
+    account_id: int,
+    container_id: int | None,
+    containers: int = 0,
+    objects: int = 0,
+    bytes_: int = 0,
+    now_us: int,
+) -> None:
     """Add to a container's counts and its account's, in one statement."""
     if not (containers or objects or bytes_):
         return
     # SQLite has one writer, so spreading would only cost reads. Randomness here decides nothing that anybody can see.
     shard = 0 if uow.dialect == "sqlite" else random.randrange(_SHARDS)
-    params = {"owner0": -account_id, "shard0": shard, "containers0": containers, "objects0": objects, "bytes0": bytes_, "now": now_us}
+    params = {
+        "owner0": -account_id,
+        "shard0": shard,
+        "containers0": containers,
+        "objects0": objects,
+        "bytes0": bytes_,
+        "now": now_us,
+    }
     if container_id is None:
         await uow.run(_one, params)  # type: ignore[arg-type]
         return
     # The container's row first: two transactions that meet in both rows then meet in the same order.
-    first = {"owner0": container_id, "shard0": shard, "containers0": 0, "objects0": objects, "bytes0": bytes_, "now": now_us}
+    first = {
+        "owner0": container_id,
+        "shard0": shard,
+        "containers0": 0,
+        "objects0": objects,
+        "bytes0": bytes_,
+        "now": now_us,
+    }
     second = {"owner1": -account_id, "shard1": shard, "containers1": containers, "objects1": objects, "bytes1": bytes_}
     await uow.run(_two, first | second)  # type: ignore[arg-type]
 

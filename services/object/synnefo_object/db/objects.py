@@ -6,10 +6,26 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Row, SmallInteger, String, Table, Text, and_, bindparam, delete, select, update
-
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    select,
+    update,
+)
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.sql import insert_for
+
 from synnefo_object.db.accounts import accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.containers import containers, name_type
@@ -28,7 +44,9 @@ objects = Table(
     Column("etag", String(80), nullable=False),
     Column("content_type", Text, nullable=False),
     Column("headers", Text, nullable=False),  # JSON: kept headers by lower-case name
-    Column("created_us", BigInteger, nullable=False),  # of the data; grows with every copy, so that the collector misses none
+    Column(
+        "created_us", BigInteger, nullable=False
+    ),  # of the data; grows with every copy, so that the collector misses none
     Column("modified_us", BigInteger, nullable=False),  # of the metadata
     Column("delete_at", BigInteger),  # seconds
     Column("kind", SmallInteger, nullable=False),
@@ -66,17 +84,36 @@ async def find_many(uow: UnitOfWork, project_id: str, container: str, names: Seq
     """`name` and the object's columns of those that exist."""
     return await uow.all(
         select(objects.c.name, objects.c.container_id, *_OWN)
-        .select_from(objects.join(containers, objects.c.container_id == containers.c.id).join(accounts, containers.c.account_id == accounts.c.id))
+        .select_from(
+            objects.join(containers, objects.c.container_id == containers.c.id).join(
+                accounts, containers.c.account_id == accounts.c.id
+            )
+        )
         .where(accounts.c.project_id == project_id, containers.c.name == container, objects.c.name.in_(list(names)))
     )
 
 
-_VALUES = ("container_id", "name", "root", "size", "etag", "content_type", "headers", "created_us", "modified_us", "delete_at", "kind", "extra")
+_VALUES = (
+    "container_id",
+    "name",
+    "root",
+    "size",
+    "etag",
+    "content_type",
+    "headers",
+    "created_us",
+    "modified_us",
+    "delete_at",
+    "kind",
+    "extra",
+)
 
 
 @cache
 def _upsert(dialect: str, *, replace: bool) -> Any:
-    statement = insert_for(dialect, objects).values({name: bindparam(name) for name in _VALUES} | {"prev_size": bindparam("prev_size")})
+    statement = insert_for(dialect, objects).values(
+        {name: bindparam(name) for name in _VALUES} | {"prev_size": bindparam("prev_size")}
+    )
     if not replace:
         return statement.on_conflict_do_nothing().returning(objects.c.prev_size, objects.c.size)
     changed = {name: statement.excluded[name] for name in _VALUES if name not in ("container_id", "name")}
@@ -93,15 +130,27 @@ async def put(uow: UnitOfWork, values: Mapping[str, Any], *, replace: bool = Tru
     return -1 if row.prev_size is None else int(row.prev_size)
 
 
-_delete = delete(objects).where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n")).returning(objects.c.size)
+_delete = (
+    delete(objects)
+    .where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n"))
+    .returning(objects.c.size)
+)
 _delete_same = (
     delete(objects)
-    .where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n"), objects.c.created_us == bindparam("t"))
+    .where(
+        objects.c.container_id == bindparam("c"),
+        objects.c.name == bindparam("n"),
+        objects.c.created_us == bindparam("t"),
+    )
     .returning(objects.c.size)
 )
 _delete_expired = (
     delete(objects)
-    .where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n"), objects.c.delete_at == bindparam("d"))
+    .where(
+        objects.c.container_id == bindparam("c"),
+        objects.c.name == bindparam("n"),
+        objects.c.delete_at == bindparam("d"),
+    )
     .returning(objects.c.size)
 )
 
@@ -154,6 +203,9 @@ async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: i
         o = objects.c
         statement = statement.where(
             (o.created_us > at)
-            | ((o.created_us == at) & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name))))
+            | (
+                (o.created_us == at)
+                & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name)))
+            )
         ).where(o.created_us >= at)
     return await uow.all(statement.order_by(objects.c.created_us, objects.c.container_id, objects.c.name).limit(limit))

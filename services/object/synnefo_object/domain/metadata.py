@@ -10,7 +10,14 @@ from synnefo_object.domain.errors import SwiftFault, bad_request
 
 Headers = dict[str, str]
 # Kept with an object beside its X-Object-Meta-…
-OBJECT_HEADERS: Final = ("content-disposition", "content-encoding", "cache-control", "content-language", "expires", "x-robots-tag")
+OBJECT_HEADERS: Final = (
+    "content-disposition",
+    "content-encoding",
+    "cache-control",
+    "content-language",
+    "expires",
+    "x-robots-tag",
+)
 # Kept with a container beside its X-Container-Meta-…
 CONTAINER_HEADERS: Final = ("x-container-read", "x-container-write")
 RESELLER_HEADERS: Final = ("x-account-meta-quota-bytes", "x-account-meta-quota-count")
@@ -29,7 +36,7 @@ def user_metadata(headers: Mapping[str, str], level: str) -> Headers:
     for name, value in headers.items():
         if not name.startswith(prefix):
             if len(value) > limits.MAX_HEADER_SIZE:
-                raise bad_request(f"Header value too long: {name[:limits.MAX_META_NAME_LENGTH]}")
+                raise bad_request(f"Header value too long: {name[: limits.MAX_META_NAME_LENGTH]}")
             continue
         key = name[len(prefix) :]
         if not key:
@@ -53,7 +60,9 @@ def user_metadata(headers: Mapping[str, str], level: str) -> Headers:
 def removals(headers: Mapping[str, str], level: str) -> set[str]:
     """What X-Remove-<Level>-… names, as the header to remove."""
     prefix = f"x-remove-{level}-"
-    return {f"x-{level}-{name[len(prefix):]}" for name in headers if name.startswith(prefix) and len(name) > len(prefix)}
+    return {
+        f"x-{level}-{name[len(prefix) :]}" for name in headers if name.startswith(prefix) and len(name) > len(prefix)
+    }
 
 
 def merge(current: Mapping[str, str], given: Mapping[str, str], removed: set[str], level: str) -> Headers:

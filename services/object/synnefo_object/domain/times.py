@@ -8,7 +8,6 @@ from email.utils import formatdate, parsedate_tz
 from functools import lru_cache
 
 
-
 def timestamp(us: int) -> str:
     """X-Timestamp: seconds with five decimals."""
     return f"{us // 1_000_000}.{us % 1_000_000 // 10:05d}"
