@@ -10,5 +10,7 @@ from synnefo_object.settings import Settings
 
 @pytest_asyncio.fixture
 async def h() -> AsyncIterator[Harness]:
-    async with Harness(build, Settings, {"store_url": "memory:", "expirer_period_s": 0.05, "usage_period_s": 0.05}) as harness:
+    async with Harness(
+        build, Settings, {"store_url": "memory:", "expirer_period_s": 0.05, "usage_period_s": 0.05}
+    ) as harness:
         yield harness

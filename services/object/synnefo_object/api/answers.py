@@ -65,6 +65,7 @@ class Answer:
         stream = self.stream
         piece = await anext(stream, None)
         await send(start)
+        scope["swift.started"] = True
         watch = asyncio.ensure_future(self.gone()) if self.gone is not None else None
         try:
             while piece is not None:

@@ -8,7 +8,9 @@ from starlette.types import Scope
 from synnefo_object.api.answers import HTML, Answer
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.objects import place
+from synnefo_object.app.services import Services
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.paths import Target
 
 _PREFIX = "x-container-meta-access-control-"
 _METHODS = "HEAD, GET, PUT, POST, COPY, OPTIONS, DELETE"
@@ -49,22 +51,20 @@ async def preflight(request: SwiftRequest) -> Answer:
     return Answer(200, headers, content_type=HTML)
 
 
-def add_headers(scope: Scope, answer: Answer) -> None:
-    """On an actual request with Origin, if the container allows it."""
-    container = scope.get("swift.container_headers")
-    if not container or "access-control" not in container:
-        return
+async def add_headers(scope: Scope, answer: Answer, svc: Services) -> None:
+    """On an actual request with Origin, if the container allows it. Without Origin it costs nothing."""
     origin = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"), None)
-    kept = orjson.loads(container)
-    if origin is None or not _allows(kept, origin):
+    target: Target | None = scope.get("swift.target")
+    if origin is None or target is None or not target.container or scope["method"] == "OPTIONS":
+        return
+    row = await place(svc, target)
+    kept = orjson.loads(row.container_headers) if row is not None else {}
+    if not _allows(kept, origin):
         return
     star = kept.get(_PREFIX + "allow-origin") == "*"
     answer.headers["Access-Control-Allow-Origin"] = "*" if star else origin
     if not star:
         answer.headers["Vary"] = "Origin"
-    exposed = [
-        *_EXPOSED,
-        *(n.lower() for n in answer.headers if n.lower().startswith(("x-object-meta", "x-container-meta"))),
-    ]
-    exposed += kept.get(_PREFIX + "expose-headers", "").split()
+    shown = [n.lower() for n in answer.headers if n.lower().startswith(("x-object-meta", "x-container-meta"))]
+    exposed = [*_EXPOSED, *shown, *kept.get(_PREFIX + "expose-headers", "").split()]
     answer.headers["Access-Control-Expose-Headers"] = ", ".join(dict.fromkeys(exposed))

@@ -48,13 +48,14 @@ async def show_object(request: SwiftRequest) -> Answer:
     manifest = request.query.get("multipart-manifest", "").lower() == "get"
     link_itself = request.query.get("symlink", "").lower() == "get"
     try:
-        stored, place = await objects.load(request.svc, caller, request.target, raw=manifest, follow=not link_itself)
+        stored = await objects.load(
+            request.svc, caller, request.target, raw=manifest, follow=not link_itself, head=request.method == "HEAD"
+        )
     except SwiftFault as fault:
         web = await staticweb.serve_missing(request, caller, fault)
         if web is not None:
             return web
         raise
-    request.scope["swift.container_headers"] = place.container_headers
     if manifest and stored.kind == SLO:
         return manifests.show_manifest(request, stored)
     answer = respond(request, stored)

@@ -62,7 +62,7 @@ class Dispatcher:
         answer = await self._answer(scope, receive)
         trans_id = f"tx{self.services.ids.hex()[:21]}-{self.services.now_s():010x}"
         answer.headers["X-Trans-Id"] = trans_id
-        cors.add_headers(scope, answer)
+        await cors.add_headers(scope, answer, self.services)
         try:
             await answer(scope, receive, send)
         except StoreError as error:
@@ -77,7 +77,7 @@ class Dispatcher:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
             request = SwiftRequest(scope, receive, self.services)
-            target = request.target
+            target = scope["swift.target"] = request.target
             level = 2 if target.object else 1 if target.container else 0
             scope["route"] = _ROUTES[level]
             handler = HANDLERS[level].get(request.method)

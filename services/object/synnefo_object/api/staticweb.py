@@ -39,12 +39,11 @@ async def _load(request: SwiftRequest, caller: Caller, name: str, status: int) -
 
     target = Target(request.target.account, request.target.container, name)
     try:
-        stored, place = await objects.load(request.svc, caller, target)
+        stored = await objects.load(request.svc, caller, target)
     except SwiftFault as fault:
         if fault.http_status == 404:
             return None
         raise
-    request.scope["swift.container_headers"] = place.container_headers
     answer = respond(request, stored)
     if status != 200 and answer.status_code == 200:
         answer.status_code = status

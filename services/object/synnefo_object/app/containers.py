@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from sqlalchemy.exc import IntegrityError
@@ -42,7 +43,19 @@ def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
             given[name] = clean_acl(name, headers[name])
             if not metadata.is_clean(given[name]):
                 raise SwiftFault(400, f"{name} must be valid UTF-8")
-    return given, metadata.removals(headers, "container")
+    removed = metadata.removals(headers, "container")
+    named = [name for name in metadata.VERSION_HEADERS if name in headers]
+    if sum(1 for name in named if headers[name]) > 1:
+        raise SwiftFault(400, "Only one of X-Versions-Location or X-History-Location may be specified")
+    for name in named:
+        location = unquote(headers[name]).strip("/")
+        if "/" in location or "\x00" in location or not metadata.is_clean(location):
+            raise SwiftFault(412, f"{name} must be the name of a container")
+        given[name] = location
+        if location:
+            removed.update(other for other in metadata.VERSION_HEADERS if other != name)
+    removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers)
+    return given, removed
 
 
 async def show(svc: Services, caller: Caller, target: Target, query: Query | None) -> ContainerView:

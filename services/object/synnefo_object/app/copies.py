@@ -48,7 +48,7 @@ async def copy(
 ) -> Copied:
     """Copy with the metadata; what the request names replaces it. Raises what GET of the source and PUT of the target raise."""
     place = await uploads.ready(svc, caller, to, headers)
-    found, _ = await objects.load(svc, caller, source, raw=raw, follow=follow)
+    found = await objects.load(svc, caller, source, raw=raw, follow=follow)
     conditions = {
         name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")
     }

@@ -27,9 +27,9 @@ async def place(svc: Services, target: Target) -> Any:
 
 
 async def load(
-    svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True
-) -> tuple[Stored, Any]:
-    """The object as a GET shows it, and its place's row. `raw`: a manifest itself, not its segments; `follow`: symlinks.
+    svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True, head: bool = False
+) -> Stored:
+    """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks.
 
     Raises 401, 403, 404, 409.
     """
@@ -60,8 +60,8 @@ async def load(
     if stored.kind == objects.DLO and not raw:
         await segments.expand_dlo(svc, caller, target, stored)
     elif stored.kind == objects.SLO and not raw:
-        await segments.expand_slo(svc, caller, target, stored)
-    return stored, row
+        await segments.expand_slo(svc, caller, target, stored, head=head)
+    return stored
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:

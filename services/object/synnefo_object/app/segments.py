@@ -51,8 +51,14 @@ async def expand_dlo(svc: Services, caller: Caller, target: Target, stored: Stor
         stored.modified_us = max(stored.modified_us, *(r.modified_us for r in rows))
 
 
-async def expand_slo(svc: Services, caller: Caller, target: Target, stored: Stored) -> None:
-    """Replace size, ETag and pieces by those of the manifest's segments. Raises 409 if one has changed or is gone."""
+async def expand_slo(svc: Services, caller: Caller, target: Target, stored: Stored, *, head: bool) -> None:
+    """Replace size, ETag and pieces by those of the manifest's segments. Raises 409 if one has changed or is gone.
+
+    For a HEAD what the manifest says is enough.
+    """
+    if head:
+        stored.size, stored.etag = int(stored.headers["x-slo-size"]), f'"{stored.headers["x-slo-etag"]}"'
+        return
     parts = orjson.loads(stored.extra or "[]")
     stored.pieces = await _pieces(svc, caller, target, parts, depth=0)
     stored.size = sum(p.length for p in stored.pieces)

@@ -20,6 +20,7 @@ OBJECT_HEADERS: Final = (
 )
 # Kept with a container beside its X-Container-Meta-…
 CONTAINER_HEADERS: Final = ("x-container-read", "x-container-write")
+VERSION_HEADERS: Final = ("x-versions-location", "x-history-location")
 RESELLER_HEADERS: Final = ("x-account-meta-quota-bytes", "x-account-meta-quota-count")
 
 

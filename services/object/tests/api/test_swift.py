@@ -37,7 +37,11 @@ async def test_container_and_object_life(me: httpx.AsyncClient) -> None:
     assert (row["name"], row["bytes"]) == ("o", 5)
     r = await me.head(A)
     assert r.status_code == 204
-    assert (r.headers["x-account-container-count"], r.headers["x-account-object-count"], r.headers["x-account-bytes-used"]) == ("1", "1", "5")
+    assert (
+        r.headers["x-account-container-count"],
+        r.headers["x-account-object-count"],
+        r.headers["x-account-bytes-used"],
+    ) == ("1", "1", "5")
     assert (await me.delete(f"{A}/c")).status_code == 409
     assert (await me.post(f"{A}/c/o", headers={"X-Object-Meta-Size": "big"})).status_code == 202
     r = await me.head(f"{A}/c/o")
@@ -133,11 +137,25 @@ async def test_listing_parameters(me: httpx.AsyncClient) -> None:
     assert await listed("end_marker=c") == [n for n in ordered if n.encode() < b"c"]
     assert await listed("prefix=b/") == ["b/1", "b/2", "b/x/1"]
     assert await listed("delimiter=/") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"]
-    assert await listed("delimiter=/&reverse=on") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"][::-1]
+    assert (
+        await listed("delimiter=/&reverse=on") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"][::-1]
+    )
     assert await listed("delimiter=/&marker=b/") == ["c", "d/", "dir/", "e--f", "é", "\U0001f600"]
     assert await listed("delimiter=/&limit=3") == ["a", "b!", "b/"]
     assert await listed("delimiter=/&prefix=b/") == ["b/1", "b/2", "b/x/"]
-    assert await listed("delimiter=--") == ["a", "b!", "b/1", "b/2", "b/x/1", "c", "d/1", "dir/", "e--", "é", "\U0001f600"]
+    assert await listed("delimiter=--") == [
+        "a",
+        "b!",
+        "b/1",
+        "b/2",
+        "b/x/1",
+        "c",
+        "d/1",
+        "dir/",
+        "e--",
+        "é",
+        "\U0001f600",
+    ]
     assert await listed("path=b") == ["b/1", "b/2"]
     assert await listed("path=") == ["a", "b!", "c", "dir/", "e--f", "é", "\U0001f600"]
     assert (await me.get(f"{A}/c?limit=10001")).status_code == 412
@@ -157,7 +175,15 @@ async def test_listing_parameters(me: httpx.AsyncClient) -> None:
 
 async def test_raw_names(me: httpx.AsyncClient) -> None:
     await me.put(f"{A}/c")
-    for raw, name in (("a%2Fb", "a/b"), ("a//b", "a//b"), ("tr/", "tr/"), ("x%0Ay", "x\ny"), ("p%2541", "p%41"), ("%C3%A9", "é"), (".", ".")):
+    for raw, name in (
+        ("a%2Fb", "a/b"),
+        ("a//b", "a//b"),
+        ("tr/", "tr/"),
+        ("x%0Ay", "x\ny"),
+        ("p%2541", "p%41"),
+        ("%C3%A9", "é"),
+        (".", "."),
+    ):
         if raw == ".":
             continue
         url = httpx.URL(f"http://x{A}/c/o").copy_with(raw_path=f"{A}/c/{raw}".encode())
@@ -198,9 +224,13 @@ async def test_metadata_limits(me: httpx.AsyncClient, headers: dict[str, str], s
 
 async def test_metadata_removal(me: httpx.AsyncClient) -> None:
     await me.put(f"{A}/c", headers={"X-Container-Meta-A": "1", "X-Container-Meta-B": "2"})
-    assert (await me.post(f"{A}/c", headers={"X-Remove-Container-Meta-A": "x", "X-Container-Meta-C": "3"})).status_code == 204
+    assert (
+        await me.post(f"{A}/c", headers={"X-Remove-Container-Meta-A": "x", "X-Container-Meta-C": "3"})
+    ).status_code == 204
     shown = (await me.head(f"{A}/c")).headers
-    assert "x-container-meta-a" not in shown and shown["x-container-meta-b"] == "2" and shown["x-container-meta-c"] == "3"
+    assert (
+        "x-container-meta-a" not in shown and shown["x-container-meta-b"] == "2" and shown["x-container-meta-c"] == "3"
+    )
     await me.post(f"{A}/c", headers={"X-Container-Meta-B": ""})
     assert "x-container-meta-b" not in (await me.head(f"{A}/c")).headers
     assert (await me.post(A, headers={"X-Account-Meta-T": "1"})).status_code == 204
@@ -242,10 +272,14 @@ async def test_copy(me: httpx.AsyncClient, h: Harness) -> None:
     other = h.as_project()
     B = f"/v1/AUTH_{h.other_project_id}"
     await other.put(f"{B}/x")
-    r = await me.request("COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"})
+    r = await me.request(
+        "COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"}
+    )
     assert r.status_code == 403
     await other.post(f"{B}/x", headers={"X-Container-Write": f"{h.project_id}:*"})
-    r = await me.request("COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"})
+    r = await me.request(
+        "COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"}
+    )
     assert r.status_code == 201
     assert (await other.get(f"{B}/x/o")).content == b"hello"
 
