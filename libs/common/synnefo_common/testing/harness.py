@@ -15,7 +15,7 @@ from synnefo_common.auth.claims import Claims
 from synnefo_common.bus import MemoryBus, Outgoing
 from synnefo_common.clock import MICROS, SystemClock
 from synnefo_common.contracts.envelope import Envelope
-from synnefo_common.db.tables import outbox
+from synnefo_common.db.tables import outbox, sagas
 from synnefo_common.errors import Unauthorized
 from synnefo_common.http import HttpClient
 from synnefo_common.http.testing import FakePeers, asgi_client
@@ -209,7 +209,7 @@ class Harness:
         async def calm() -> bool:
             async with self.db.read() as uow:
                 waiting = await uow.scalar(select(func.count()).select_from(outbox))
-            sagas = self.service.sagas
-            return not waiting and (sagas is None or await sagas.is_idle())
+                moving = await uow.scalar(select(func.count()).select_from(sagas).where(sagas.c.state.in_(("running", "unwinding"))))
+            return not waiting and not moving
 
         await wait_until(calm, timeout_s, what="outbox empty, sagas idle")

@@ -1,0 +1,30 @@
+"""The dispatcher as compute asks it; commands go over the bus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synnefo_common.http import ServiceClient
+
+
+class DispatcherClient:
+    """Facts about instances."""
+
+    def __init__(self, peer: ServiceClient) -> None:
+        self._peer = peer
+
+    async def console(self, server_id: str) -> dict[str, Any]:
+        """How to reach the console: `{"kind": …}`. Raises NotFound, Conflict."""
+        return dict(await self._peer.get(f"/internal/v1/instances/{server_id}/console"))
+
+    async def console_log(self, server_id: str, *, length: int | None) -> str:
+        """The end of the serial console's output. Raises Conflict where there is none."""
+        query = f"?length={length}" if length is not None else ""
+        return str((await self._peer.get(f"/internal/v1/instances/{server_id}/console-log{query}"))["output"])
+
+    async def instances(self) -> list[dict[str, Any]]:
+        """All instances with our prefix on all clusters that answer."""
+        return list((await self._peer.get("/internal/v1/instances", timeout_s=60))["instances"])
+
+    async def clusters(self) -> list[dict[str, Any]]:
+        return list((await self._peer.get("/internal/v1/clusters"))["clusters"])
