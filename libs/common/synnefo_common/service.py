@@ -81,7 +81,7 @@ def make_kit(
     peers = {peer: ServiceClient(peer, common, http, identity, clock=clock) for peer in SERVICES}
     return Kit(
         name=name, settings=settings, clock=clock, ids=ids, db=db, bus=bus or make_bus(common.bus_url), http=http,
-        identity=identity, verifier=verifier, peers=peers, quota=quota or QuotaClient(peers["identity"], issuer=name, clock=clock, ids=ids),
+        identity=identity, verifier=verifier, peers=peers, quota=quota or QuotaClient(peers["identity"], issuer=name, clock=clock, ids=ids, db=db),
         owns_bus=bus is None,
     )  # fmt: skip
 

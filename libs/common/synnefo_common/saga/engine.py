@@ -91,9 +91,9 @@ class SagaEngine:
         return record.id
 
     async def signal(self, uow: UnitOfWork, saga_id: str, name: str, payload: Mapping[str, Any] | None = None) -> bool:
-        """Give a saga what its wait of this name is for, now or ahead; the first of a name counts. One statement.
+        """Give a saga what its wait of this name is for, now or ahead; the first one counts. One statement.
 
-        False if there is no such saga or it has ended. A payload with a true `error` (text or document) aborts the saga.
+        False if there is no such saga or it has ended. A payload with a true `error` (text or document) aborts it.
         """
         uow.after_commit(self.wakeup.set)
         return await store.append_signal(uow, saga_id, name, payload or {})
@@ -144,6 +144,13 @@ class SagaEngine:
                 crash, self._crash = self._crash, None
                 await self.kill()
                 raise crash
+
+    async def is_idle(self) -> bool:
+        """True if nothing is under way here and nothing is due (tests)."""
+        if self._active:
+            return False
+        async with self.db.read() as uow:
+            return not await store.is_any_due(uow)
 
     async def kill(self) -> None:
         """Drop everything in memory without a word to the database, as a dying process does (tests)."""

@@ -150,6 +150,9 @@ class Saga:
             raise ValueError(f"saga {self.name}: two steps of one name")
 
 
+_REPEATABLE = frozenset({401, 408, 425, 429})
+
+
 def error_of(error: BaseException) -> dict[str, Any]:
     """An exception as the document kept in the row and given to `failed`."""
     fault = error.fault if isinstance(error, Abort) else error
@@ -168,10 +171,13 @@ def error_of(error: BaseException) -> dict[str, Any]:
 
 
 def is_final(error: BaseException) -> bool:
-    """True if an action need not be tried again: `Abort` and every 4xx but 408, 425 and 429."""
+    """True if an action need not be tried again: `Abort` and every 4xx but 408, 425, 429.
+
+    Nor 401: between services that is a token of ours that is not honoured at the moment, never the tenant's fault.
+    """
     if isinstance(error, Abort):
         return True
-    return isinstance(error, Fault) and 400 <= error.http_status < 500 and error.http_status not in (408, 425, 429)
+    return isinstance(error, Fault) and 400 <= error.http_status < 500 and error.http_status not in _REPEATABLE
 
 
 def timeout_error(saga: Saga, step: Step) -> Abort:

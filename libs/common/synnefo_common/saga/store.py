@@ -130,6 +130,13 @@ async def claim_due(uow: UnitOfWork, *, owner: str, lease_s: float, limit: int) 
     return [_record(row) for row in rows]
 
 
+async def is_any_due(uow: UnitOfWork) -> bool:
+    """True if a saga waits to be claimed or is claimed: only those parked for later or at a wait are left out."""
+    now = uow.db.clock.now_us()
+    query = select(sagas.c.id).where((sagas.c.next_at <= now) | sagas.c.owner.is_not(None))
+    return await uow.scalar(query.limit(1)) is not None
+
+
 async def renew(uow: UnitOfWork, ids: Sequence[str], *, owner: str, lease_s: float) -> None:
     """Extend the leases of the sagas being worked on. One taken by another stays so: its owner differs."""
     await uow.run(
