@@ -10,12 +10,12 @@ from synnefo_common.http import HttpClient
 from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
-from synnefo_common.reconcile import Reconciler
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import ImageDialect
+
 from synnefo_image.api import data, images, internal, members, schema_documents, tags, versions
-from synnefo_image.app.reconcile import UploadReconciler
+from synnefo_image.app.reconcile import upload_reconciler
 from synnefo_image.app.services import Services
 from synnefo_image.db import all_tables
 from synnefo_image.domain.policy import POLICIES
@@ -42,13 +42,30 @@ def build(
         return None
 
     app = create_service_app(
-        name="image", dialect=ImageDialect(), settings=settings, services=services, verifier=kit.verifier, policy=Policy(POLICIES),
+        name="image",
+        dialect=ImageDialect(),
+        settings=settings,
+        services=services,
+        verifier=kit.verifier,
+        policy=Policy(POLICIES),
         routers=[
-            versions.router, images.router, data.router, members.router, tags.router, schema_documents.router, internal.router,
+            versions.router,
+            images.router,
+            data.router,
+            members.router,
+            tags.router,
+            schema_documents.router,
+            internal.router,
         ],
-        ready_checks=[ready], is_stream=data.is_stream, strip_slash=False, ids=kit.ids,
-    )  # fmt: skip
+        ready_checks=[ready],
+        is_stream=data.is_stream,
+        strip_slash=False,
+        ids=kit.ids,
+    )
     return Service(
-        kit=kit, app=app, metadata=all_tables(), on_stop=[store.close],
-        reconcilers=[Reconciler(UploadReconciler(services), period_s=settings.reconcile_period_s, clock=kit.clock)],
-    )  # fmt: skip
+        kit=kit,
+        app=app,
+        metadata=all_tables(),
+        on_stop=[store.close],
+        reconcilers=[upload_reconciler(services)],
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
-
 from synnefo_common.settings import ServiceSettings
 
 
@@ -14,7 +13,9 @@ class Settings(ServiceSettings):
 
     section: ClassVar[str] = "image"
 
-    store_url: str = Field("memory:", description="Block store of image data: file:///path, rados:///ceph.conf?maps=…&blocks=… or memory:.")
+    store_url: str = Field(
+        "memory:", description="Block store of image data: file:///path, rados:///ceph.conf?maps=…&blocks=… or memory:."
+    )
     store_threads: int = Field(8, description="Threads for block store calls.", ge=1)
     default_page_size: int = Field(25, description="Images in a list answer when the caller gives no limit.", ge=1)
     max_page_size: int = Field(1000, description="Most images in one list answer.", ge=1)

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
-
 from synnefo_common.errors import BadRequest, RangeNotSatisfiable, UnsupportedMediaType
 from synnefo_common.web import Context, Ctx, empty
+
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.schemas.images import ImageImport
 from synnefo_image.app import data, images
@@ -63,7 +63,9 @@ def _expected_size(request: Request) -> int | None:
     return int(text)
 
 
-@router.get("/file", response_class=Response, responses={204: {"description": "No data yet"}, 206: {"description": "A range"}})
+@router.get(
+    "/file", response_class=Response, responses={204: {"description": "No data yet"}, 206: {"description": "A range"}}
+)
 async def download_image(image_id: str, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """The data, whole or one range of it; 204 as long as there is none."""
     row = await images.show_image(svc, image_id, viewer=viewer_of(ctx), with_root=True)
@@ -87,7 +89,9 @@ async def download_image(image_id: str, request: Request, ctx: Ctx, svc: Svc) ->
 
 def _read_range(text: str, size: int) -> tuple[int, int]:
     """First and last byte of one range. Raises RangeNotSatisfiable."""
-    refused = RangeNotSatisfiable(f"The range {text[:60]!r} cannot be given.", headers={"Content-Range": f"bytes */{size}"})
+    refused = RangeNotSatisfiable(
+        f"The range {text[:60]!r} cannot be given.", headers={"Content-Range": f"bytes */{size}"}
+    )
     found = _RANGE.match(text.strip())
     if found is None or not (found[1] or found[2]):
         raise refused
@@ -104,7 +108,9 @@ def _read_range(text: str, size: int) -> tuple[int, int]:
 async def import_image(image_id: str, body: ImageImport, ctx: Ctx, svc: Svc) -> Response:
     """Make what was staged the image's data (method `glance-direct`)."""
     if body.method.name != "glance-direct":
-        raise BadRequest(f"Unknown import method name '{body.method.name[:40]}': use glance-direct.", code="image.import.method")
+        raise BadRequest(
+            f"Unknown import method name '{body.method.name[:40]}': use glance-direct.", code="image.import.method"
+        )
     row = await images.show_image(svc, image_id, viewer=viewer_of(ctx))
     ctx.require("modify_image", target_of(row, ctx))
     await data.import_staged(svc, row)

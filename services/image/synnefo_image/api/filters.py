@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import QueryParams
-
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
+
 from synnefo_image.db.images import SORT_KEYS, Filters
 from synnefo_image.domain.schema import MAX_INT, VISIBILITIES
 
@@ -79,7 +79,9 @@ def _read_time(name: str, value: str) -> tuple[str, int]:
     try:
         return operator, parse_iso(rest.strip()) // 1_000_000 * 1_000_000
     except (ValueError, OverflowError) as error:
-        raise BadRequest(f"Invalid time {value[:60]!r} for {name}: use [gt|gte|lt|lte|eq|neq:]YYYY-MM-DDThh:mm:ssZ.") from error
+        raise BadRequest(
+            f"Invalid time {value[:60]!r} for {name}: use [gt|gte|lt|lte|eq|neq:]YYYY-MM-DDThh:mm:ssZ."
+        ) from error
 
 
 def read_list(text: str) -> list[str]:
@@ -89,7 +91,7 @@ def read_list(text: str) -> list[str]:
     while at < len(text):
         item = _ITEM.match(text, at)
         if item is None or item.end() == at:
-            raise BadRequest(f"Invalid list of values {text[:60]!r}: use a,b or \"a\",\"b\".")
+            raise BadRequest(f'Invalid list of values {text[:60]!r}: use a,b or "a","b".')
         quoted, bare = item.groups()
         found.append(re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare.strip())
         at = item.end()

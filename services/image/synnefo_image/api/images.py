@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-
 from synnefo_common.errors import BadRequest, Forbidden, UnsupportedMediaType
 from synnefo_common.web import Context, Ctx, answer, empty
 from synnefo_common.web.paging import read_limit
+
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.filters import read_filters, read_sort
 from synnefo_image.api.schemas.images import ImageCreate, image_view
@@ -28,7 +28,11 @@ _PATCH_BODY = {
                     "type": "array",
                     "items": {
                         "type": "object",
-                        "properties": {"op": {"enum": ["add", "remove", "replace"]}, "path": {"type": "string"}, "value": {}},
+                        "properties": {
+                            "op": {"enum": ["add", "remove", "replace"]},
+                            "path": {"type": "string"},
+                            "value": {},
+                        },
                         "required": ["op", "path"],
                     },
                 }
@@ -65,10 +69,18 @@ async def list_images(request: Request, ctx: Ctx, svc: Svc) -> Response:
     ctx.require("get_images")
     query = request.query_params
     filters, sort = read_filters(query), read_sort(query)
-    limit = read_limit(query["limit"], svc.settings.max_page_size) if query.get("limit") else svc.settings.default_page_size
-    rows = await images.list_images(svc, viewer=viewer_of(ctx), filters=filters, sort=sort, limit=limit, marker=query.get("marker") or None)
+    limit = (
+        read_limit(query["limit"], svc.settings.max_page_size) if query.get("limit") else svc.settings.default_page_size
+    )
+    rows = await images.list_images(
+        svc, viewer=viewer_of(ctx), filters=filters, sort=sort, limit=limit, marker=query.get("marker") or None
+    )
     kept = [(k, v) for k, v in query.multi_items() if k != "marker"]
-    body: dict[str, Any] = {"images": [image_view(row._mapping) for row in rows], "first": "/v2/images", "schema": "/v2/schemas/images"}
+    body: dict[str, Any] = {
+        "images": [image_view(row._asdict()) for row in rows],
+        "first": "/v2/images",
+        "schema": "/v2/schemas/images",
+    }
     if kept:
         body["first"] += "?" + urlencode(kept)
     if rows and len(rows) == limit:
@@ -81,7 +93,7 @@ async def show_image(image_id: str, ctx: Ctx, svc: Svc) -> Response:
     """One image."""
     row = await images.show_image(svc, image_id, viewer=viewer_of(ctx))
     ctx.require("get_image", target_of(row, ctx))
-    return answer(image_view(row._mapping))
+    return answer(image_view(row._asdict()))
 
 
 @router.patch("/{image_id}", openapi_extra=_PATCH_BODY)
@@ -90,7 +102,9 @@ async def update_image(image_id: str, request: Request, ctx: Ctx, svc: Svc) -> R
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (PATCH_V20, PATCH_V21):
         allowed = f"{PATCH_V20}, {PATCH_V21}"
-        raise UnsupportedMediaType(f"Image PATCH expects Content-Type one of: {allowed}", headers={"Accept-Patch": allowed})
+        raise UnsupportedMediaType(
+            f"Image PATCH expects Content-Type one of: {allowed}", headers={"Accept-Patch": allowed}
+        )
     try:
         document = orjson.loads(await request.body())
     except ValueError as error:

@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import Header, Query
 from starlette.responses import Response
-
 from synnefo_common.web import Service, answer, empty, internal_router
+
 from synnefo_image.api.deps import Svc
 from synnefo_image.api.schemas.images import InternalImageCreate
 from synnefo_image.app import data, images, roots
@@ -21,9 +21,20 @@ router = internal_router()
 
 def _view(row: Mapping[str, Any]) -> dict[str, Any]:
     names = (
-        "id", "name", "status", "visibility", "owner", "disk_format", "container_format", "size", "virtual_size", "min_disk", "min_ram",
-        "properties", "checksum",
-    )  # fmt: skip
+        "id",
+        "name",
+        "status",
+        "visibility",
+        "owner",
+        "disk_format",
+        "container_format",
+        "size",
+        "virtual_size",
+        "min_disk",
+        "min_ram",
+        "properties",
+        "checksum",
+    )
     root = row.get("root")
     return {name: row[name] for name in names} | {"root": base64.b64encode(root).decode() if root else None}
 
@@ -31,18 +42,25 @@ def _view(row: Mapping[str, Any]) -> dict[str, Any]:
 @router.get("/images/{image_id}")
 async def show_image(image_id: str, _service: Service, svc: Svc, project_id: str | None = None) -> Response:
     """An image with its root, if the project may see it (no project: whatever it is)."""
-    return answer(_view((await data.find_for_project(svc, image_id, project_id=project_id))._mapping))
+    return answer(_view((await data.find_for_project(svc, image_id, project_id=project_id))._asdict()))
 
 
 @router.post("/images", status_code=201)
 async def create_image(
-    body: InternalImageCreate, _service: Service, svc: Svc, idempotency_key: str | None = Header(default=None, max_length=255)
+    body: InternalImageCreate,
+    _service: Service,
+    svc: Svc,
+    idempotency_key: str | None = Header(default=None, max_length=255),
 ) -> Response:
     """An active image whose bytes are in the store already. The same key again answers the same image."""
     attributes = {
-        "visibility": body.visibility, "disk_format": body.disk_format, "container_format": body.container_format,
-        "min_disk": body.min_disk, "min_ram": body.min_ram, "name": body.name,
-    }  # fmt: skip
+        "visibility": body.visibility,
+        "disk_format": body.disk_format,
+        "container_format": body.container_format,
+        "min_disk": body.min_disk,
+        "min_ram": body.min_ram,
+        "name": body.name,
+    }
     draft = draft_of_body({**body.properties, **attributes}, owner=body.project_id, limits=svc.limits)
     row, is_new = await data.create_from_root(svc, draft, body.root, user_id=body.user_id, key=idempotency_key)
     return answer(_view(row), 201 if is_new else 200)
@@ -62,7 +80,7 @@ async def delete_image(image_id: str, _service: Service, svc: Svc) -> Response:
 async def list_roots(
     _service: Service,
     svc: Svc,
-    epoch: str = "",  # noqa: ARG001 - the collector's mark; every answer here is of this moment
+    epoch: str = "",
     after: str = Query(default="", max_length=64),
     limit: int = Query(default=1000, ge=1, le=10000),
 ) -> Response:

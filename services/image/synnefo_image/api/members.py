@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import Row
 from starlette.responses import Response
-
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
+
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.schemas.members import MemberCreate, MemberUpdate, member_view
 from synnefo_image.app import images, members
@@ -48,17 +48,19 @@ async def list_members(image_id: str, ctx: Ctx, svc: Svc) -> Response:
     row = await _shared_image(svc, ctx, image_id)
     ctx.require("get_members", target_of(row, ctx))
     rows = await members.list_members(svc, row.id, only=ctx.project_id if _is_member_only(row, ctx) else None)
-    return answer({"members": [member_view(m._mapping) for m in rows], "schema": "/v2/schemas/members"})
+    return answer({"members": [member_view(m._asdict()) for m in rows], "schema": "/v2/schemas/members"})
 
 
 @router.get("/{member_id}")
 async def show_member(image_id: str, member_id: str, ctx: Ctx, svc: Svc) -> Response:
     """One membership: the owner's or the member's own view."""
     row = await images.show_image(svc, image_id, viewer=viewer_of(ctx))
-    hidden = row.visibility != "shared" or "\x00" in member_id or (_is_member_only(row, ctx) and member_id != ctx.project_id)
+    hidden = (
+        row.visibility != "shared" or "\x00" in member_id or (_is_member_only(row, ctx) and member_id != ctx.project_id)
+    )
     if hidden or not ctx.may("get_members", target_of(row, ctx)):
         raise MemberNotFound(row.id, member_id)
-    return answer(member_view((await members.show_member(svc, row.id, member_id))._mapping))
+    return answer(member_view((await members.show_member(svc, row.id, member_id))._asdict()))
 
 
 @router.put("/{member_id}")
@@ -71,7 +73,7 @@ async def set_member_status(image_id: str, member_id: str, body: MemberUpdate, c
         raise MemberNotFound(row.id, member_id)
     target = target_of(row, ctx) | ({"member_id": member_id} if row.member_status is not None else {})
     ctx.require("modify_member", target)
-    return answer(member_view((await members.set_member_status(svc, row.id, member_id, status=body.status))._mapping))
+    return answer(member_view((await members.set_member_status(svc, row.id, member_id, status=body.status))._asdict()))
 
 
 @router.delete("/{member_id}", status_code=204)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-
 from synnefo_common.web import answer
 
 router = APIRouter(tags=["versions"])
@@ -15,7 +14,11 @@ def _document(request: Request) -> dict[str, object]:
     href = f"{request.url.scheme}://{request.url.netloc}/v2/"
     return {
         "versions": [
-            {"id": f"v{v}", "status": "CURRENT" if v == _SUPPORTED[0] else "SUPPORTED", "links": [{"rel": "self", "href": href}]}
+            {
+                "id": f"v{v}",
+                "status": "CURRENT" if v == _SUPPORTED[0] else "SUPPORTED",
+                "links": [{"rel": "self", "href": href}],
+            }
             for v in _SUPPORTED
         ]
     }

@@ -1,7 +1,7 @@
 """Image data: streamed into the block store and out of it.
 
-A root is a column of the image, written in the same transaction that makes the image active: until then the blocks belong
-to nobody, and the collector takes those of an upload that never ended.
+A root is a column of the image, written in the transaction that makes the image active: until then the blocks belong to
+nobody, and the collector takes those of an upload that never ended.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from sqlalchemy import Row
-
 from synnefo_archipelago import Root, StoreError, StoreFull
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import BadRequest, Forbidden, TooLarge, Unavailable
 from synnefo_common.ids import uuid5
 from synnefo_common.log import get_logger
+
 from synnefo_image.app.images import find, new_row
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
@@ -32,14 +32,22 @@ _SYSTEM = Viewer(project_id=None, is_admin=True)
 
 
 async def upload(
-    svc: Services, row: Row[Any], chunks: AsyncIterator[bytes], *, expected: int | None, user_id: str, is_stage: bool = False
+    svc: Services,
+    row: Row[Any],
+    chunks: AsyncIterator[bytes],
+    *,
+    expected: int | None,
+    user_id: str,
+    is_stage: bool = False,
 ) -> None:
     """Take the data of a queued image; it is active afterwards, or staged. Whatever goes wrong, it is queued again.
 
-    Raises WrongStatus, BadRequest (formats missing, length wrong), TooLarge (limit, quota, store full), UploadAbandoned.
+    Raises WrongStatus, BadRequest (no formats, wrong length), TooLarge (limit, quota, store full), UploadAbandoned.
     """
     if row.status != Status.QUEUED:
-        raise WrongStatus(f"Image status transition from {row.status} to {'uploading' if is_stage else 'saving'} is not allowed")
+        raise WrongStatus(
+            f"Image status transition from {row.status} to {'uploading' if is_stage else 'saving'} is not allowed"
+        )
     if not is_stage:
         missing_for_data(row.disk_format, row.container_format)
     upload_id = svc.ids.uuid()
@@ -78,7 +86,9 @@ async def _store(
                     await _renew(svc, image_id, upload_id)
             root = await writer.finish()
             if expected is not None and root.size != expected:
-                raise BadRequest(f"{root.size} bytes came, but {expected} were announced.", code="image.upload.incomplete")
+                raise BadRequest(
+                    f"{root.size} bytes came, but {expected} were announced.", code="image.upload.incomplete"
+                )
             return root, writer.hexdigests
     except StoreFull as error:
         raise TooLarge("The image store is full.", code="image.store.full") from error
@@ -94,28 +104,44 @@ async def _renew(svc: Services, image_id: str, upload_id: str) -> None:
 
 
 async def _keep(
-    svc: Services, row: Row[Any], root: Root, digests: Mapping[str, str], *, upload_id: str, user_id: str, is_stage: bool
+    svc: Services,
+    row: Row[Any],
+    root: Root,
+    digests: Mapping[str, str],
+    *,
+    upload_id: str,
+    user_id: str,
+    is_stage: bool,
 ) -> None:
     project_id = row.owner or ""
     values = {
         **_data_columns(row.disk_format, root, project_id=project_id, user_id=user_id),
-        "checksum": digests["md5"], "os_hash_algo": HASH_ALGO, "os_hash_value": digests[HASH_ALGO],
-        "upload_until": None, "updated_at": svc.clock.now_us(), "status": Status.UPLOADING if is_stage else Status.ACTIVE,
-    }  # fmt: skip
-    async with svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={"image.bytes": root.size}) as commission:
-        async with svc.db.begin() as uow:
-            old = [Status.UPLOADING if is_stage else Status.SAVING]
-            if not await images.move(uow, row.id, old=old, upload_id=upload_id, values=values):
-                raise UploadAbandoned(f"Image {row.id} could not be found after upload: it was deleted meanwhile.")
-            svc.quota.accept(uow, commission)
+        "checksum": digests["md5"],
+        "os_hash_algo": HASH_ALGO,
+        "os_hash_value": digests[HASH_ALGO],
+        "upload_until": None,
+        "updated_at": svc.clock.now_us(),
+        "status": Status.UPLOADING if is_stage else Status.ACTIVE,
+    }
+    charge = svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={"image.bytes": root.size})
+    async with charge as commission, svc.db.begin() as uow:
+        old = [Status.UPLOADING if is_stage else Status.SAVING]
+        if not await images.move(uow, row.id, old=old, upload_id=upload_id, values=values):
+            raise UploadAbandoned(f"Image {row.id} could not be found after upload: it was deleted meanwhile.")
+        svc.quota.accept(uow, commission)
 
 
 def _data_columns(disk_format: str | None, root: Root, *, project_id: str, user_id: str) -> dict[str, Any]:
     return {
-        "size": root.size, "virtual_size": root.size if disk_format in (None, "raw", "iso", "ami", "ari", "aki") else None,
-        "root": root.to_bytes(), "digest": root.digest,
-        "charged_bytes": root.size, "charged_project": project_id, "charged_user": user_id, "upload_id": None,
-    }  # fmt: skip
+        "size": root.size,
+        "virtual_size": root.size if disk_format in (None, "raw", "iso", "ami", "ari", "aki") else None,
+        "root": root.to_bytes(),
+        "digest": root.digest,
+        "charged_bytes": root.size,
+        "charged_project": project_id,
+        "charged_user": user_id,
+        "upload_id": None,
+    }
 
 
 async def _give_up(svc: Services, image_id: str, *, upload_id: str, status: str) -> bool:
@@ -150,7 +176,10 @@ def download(svc: Services, row: Row[Any], *, start: int, length: int) -> AsyncI
 def check_downloadable(row: Row[Any], *, may_read_deactivated: bool) -> bool:
     """False if there is no data yet. Raises Forbidden for a deactivated image."""
     if row.status == Status.DEACTIVATED and not may_read_deactivated:
-        raise Forbidden("The requested image has been deactivated. Image data download is forbidden.", code="image.image.deactivated")
+        raise Forbidden(
+            "The requested image has been deactivated. Image data download is forbidden.",
+            code="image.image.deactivated",
+        )
     return row.status in DOWNLOADABLE and row.root is not None
 
 
@@ -168,12 +197,14 @@ async def create_from_root(
         there = await images.get(uow, image_id, viewer=_SYSTEM)
     if there is not None:
         return dict(there._mapping), False
-    row = new_row(svc, draft, image_id=image_id) | _data_columns(draft.disk_format, root, project_id=project_id, user_id=user_id)
+    row = new_row(svc, draft, image_id=image_id) | _data_columns(
+        draft.disk_format, root, project_id=project_id, user_id=user_id
+    )
     row["status"] = Status.ACTIVE
-    async with svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={"image.bytes": root.size}) as commission:
-        async with svc.db.begin() as uow:
-            await images.insert_image(uow, row)
-            svc.quota.accept(uow, commission)
+    charge = svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={"image.bytes": root.size})
+    async with charge as commission, svc.db.begin() as uow:
+        await images.insert_image(uow, row)
+        svc.quota.accept(uow, commission)
     return row, True
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
-
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Forbidden
 from synnefo_common.ids import is_uuid
+
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
 from synnefo_image.db.images import Filters, Viewer
@@ -22,28 +22,53 @@ from synnefo_image.domain.states import Status
 def columns_of(draft: Draft) -> dict[str, Any]:
     """A draft as columns."""
     return {
-        "owner": draft.owner, "name": draft.name, "visibility": draft.visibility, "protected": draft.protected,
-        "os_hidden": draft.os_hidden, "container_format": draft.container_format, "disk_format": draft.disk_format,
-        "min_ram": draft.min_ram, "min_disk": draft.min_disk, "tags": dict.fromkeys(draft.tags, "t"), "properties": dict(draft.properties),
-    }  # fmt: skip
+        "owner": draft.owner,
+        "name": draft.name,
+        "visibility": draft.visibility,
+        "protected": draft.protected,
+        "os_hidden": draft.os_hidden,
+        "container_format": draft.container_format,
+        "disk_format": draft.disk_format,
+        "min_ram": draft.min_ram,
+        "min_disk": draft.min_disk,
+        "tags": dict.fromkeys(draft.tags, "t"),
+        "properties": dict(draft.properties),
+    }
 
 
 def draft_of(row: Row[Any]) -> Draft:
     """A row as a draft."""
     return Draft(
-        owner=row.owner, name=row.name, visibility=row.visibility, protected=row.protected, os_hidden=row.os_hidden,
-        container_format=row.container_format, disk_format=row.disk_format, min_ram=row.min_ram, min_disk=row.min_disk,
-        tags=tuple(row.tags), properties=row.properties,
-    )  # fmt: skip
+        owner=row.owner,
+        name=row.name,
+        visibility=row.visibility,
+        protected=row.protected,
+        os_hidden=row.os_hidden,
+        container_format=row.container_format,
+        disk_format=row.disk_format,
+        min_ram=row.min_ram,
+        min_disk=row.min_disk,
+        tags=tuple(row.tags),
+        properties=row.properties,
+    )
 
 
 def new_row(svc: Services, draft: Draft, *, image_id: str | None) -> dict[str, Any]:
     """The columns of a queued image."""
     now = svc.clock.now_us()
     return columns_of(draft) | {
-        "id": (image_id or svc.ids.uuid()).lower(), "status": Status.QUEUED, "size": None, "virtual_size": None, "checksum": None,
-        "os_hash_algo": None, "os_hash_value": None, "charged_bytes": 0, "generation": 0, "created_at": now, "updated_at": now,
-    }  # fmt: skip
+        "id": (image_id or svc.ids.uuid()).lower(),
+        "status": Status.QUEUED,
+        "size": None,
+        "virtual_size": None,
+        "checksum": None,
+        "os_hash_algo": None,
+        "os_hash_value": None,
+        "charged_bytes": 0,
+        "generation": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
 
 
 async def create_image(svc: Services, draft: Draft, *, image_id: str | None) -> dict[str, Any]:
@@ -84,7 +109,9 @@ async def list_images(
         return await images.list_page(uow, viewer=viewer, filters=filters, sort=sort, limit=limit, marker=start)
 
 
-async def update_image(svc: Services, row: Row[Any], changes: list[Change], *, check: Callable[[str, Any], None]) -> dict[str, Any]:
+async def update_image(
+    svc: Services, row: Row[Any], changes: list[Change], *, check: Callable[[str, Any], None]
+) -> dict[str, Any]:
     """Apply a patch to the image as it was read. Raises ImageChanged if it is not so any more."""
     if not changes:
         return dict(row._mapping)
@@ -113,7 +140,10 @@ async def delete_image(svc: Services, image_id: str) -> None:
             raise ImageProtected(image_id)
         if gone.charged_bytes:
             svc.quota.release(
-                uow, project_id=gone.charged_project, user_id=gone.charged_user, provisions={"image.bytes": gone.charged_bytes}
+                uow,
+                project_id=gone.charged_project,
+                user_id=gone.charged_user,
+                provisions={"image.bytes": gone.charged_bytes},
             )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
-
 from synnefo_common.errors import Conflict
+
 from synnefo_image.app.services import Services
 from synnefo_image.db import members
 from synnefo_image.domain.errors import LimitReached, MemberNotFound
@@ -42,7 +42,9 @@ async def show_member(svc: Services, image_id: str, member_id: str) -> Row[Any]:
 async def set_member_status(svc: Services, image_id: str, member_id: str, *, status: str) -> Row[Any]:
     """Raises MemberNotFound."""
     async with svc.db.begin() as uow:
-        row = await members.set_status(uow, image_id=image_id, member_id=member_id, status=status, now=svc.clock.now_us())
+        row = await members.set_status(
+            uow, image_id=image_id, member_id=member_id, status=status, now=svc.clock.now_us()
+        )
     if row is None:
         raise MemberNotFound(image_id, member_id)
     return row

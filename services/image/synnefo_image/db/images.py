@@ -28,9 +28,9 @@ from sqlalchemy import (
     true,
     update,
 )
-
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.paging import after, order
+
 from synnefo_image.db.base import metadata
 from synnefo_image.db.members import members
 
@@ -72,9 +72,10 @@ images = Table(
 
 # What answers show: everything but the root and the book-keeping.
 SHOWN = [
-    c for c in images.c
+    c
+    for c in images.c
     if c.name not in ("root", "digest", "charged_bytes", "charged_project", "charged_user", "upload_id", "upload_until")
-]  # fmt: skip
+]
 
 SORT_KEYS: dict[str, ColumnElement[Any]] = {
     "name": func.coalesce(images.c.name, ""),
@@ -119,7 +120,7 @@ def _shared_with(project_id: str | None, status: str = "all") -> ColumnElement[b
 
 
 def visible_to(viewer: Viewer) -> ColumnElement[bool]:
-    """Which images may be shown: own, public, community, and those shared with the project in whatever status."""
+    """Which images may be shown: own, public, community, and those shared with the project, accepted or not."""
     if viewer.is_admin:
         return true()
     reachable = images.c.visibility.in_(["public", "community"])
@@ -127,7 +128,7 @@ def visible_to(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _listed_for(viewer: Viewer, filters: Filters) -> ColumnElement[bool]:
-    """Which images a list holds: other people's community images only if asked for, shared ones by the member's status."""
+    """Which images a list holds: others' community images only if asked for, shared ones by member status."""
     conditions: list[ColumnElement[bool]] = []
     if filters.visibility not in (None, "all"):
         conditions.append(images.c.visibility == filters.visibility)
@@ -144,9 +145,13 @@ def _listed_for(viewer: Viewer, filters: Filters) -> ColumnElement[bool]:
 
 
 _COMPARE = {
-    "gt": lambda c, v: c > v, "gte": lambda c, v: c >= v, "lt": lambda c, v: c < v, "lte": lambda c, v: c <= v,
-    "eq": lambda c, v: c == v, "neq": lambda c, v: c != v,
-}  # fmt: skip
+    "gt": lambda c, v: c > v,
+    "gte": lambda c, v: c >= v,
+    "lt": lambda c, v: c < v,
+    "lte": lambda c, v: c <= v,
+    "eq": lambda c, v: c == v,
+    "neq": lambda c, v: c != v,
+}
 
 
 def _matches(filters: Filters) -> ColumnElement[bool]:
@@ -167,7 +172,8 @@ def _matches(filters: Filters) -> ColumnElement[bool]:
 def _has(column: str, key: str, value: str) -> ColumnElement[bool]:
     if '"' in key or "\\" in key:
         return false()  # SQLite's path language cannot say it
-    return images.c[column][key].as_string() == value
+    found: ColumnElement[bool] = images.c[column][key].as_string() == value
+    return found
 
 
 async def list_page(
@@ -195,10 +201,14 @@ async def list_page(
 async def get(uow: UnitOfWork, image_id: str, *, viewer: Viewer, with_root: bool = False) -> Row[Any] | None:
     """One image that the viewer may see; `member_status` tells how it is shared with the viewer's project."""
     member = (
-        select(members.c.status).where(members.c.image_id == images.c.id, members.c.member_id == viewer.project_id).scalar_subquery()
+        select(members.c.status)
+        .where(members.c.image_id == images.c.id, members.c.member_id == viewer.project_id)
+        .scalar_subquery()
     )
     columns = list(images.c) if with_root else SHOWN
-    return await uow.one(select(*columns, member.label("member_status")).where(images.c.id == image_id, visible_to(viewer)))
+    return await uow.one(
+        select(*columns, member.label("member_status")).where(images.c.id == image_id, visible_to(viewer))
+    )
 
 
 async def insert_image(uow: UnitOfWork, values: Mapping[str, Any]) -> None:
@@ -212,7 +222,9 @@ async def change(uow: UnitOfWork, image_id: str, *, generation: int, values: Map
     return bool(await uow.run(statement.values(generation=generation + 1, **values)))
 
 
-async def move(uow: UnitOfWork, image_id: str, *, old: Sequence[str], upload_id: str | None = None, values: Mapping[str, Any]) -> bool:
+async def move(
+    uow: UnitOfWork, image_id: str, *, old: Sequence[str], upload_id: str | None = None, values: Mapping[str, Any]
+) -> bool:
     """Compare-and-set on the status, and on the upload if one is given."""
     statement = update(images).where(images.c.id == image_id, images.c.status.in_(old))
     if upload_id is not None:

@@ -8,17 +8,43 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synnefo_common.errors import Conflict, Forbidden
+
 from synnefo_image.domain.errors import InvalidImage, LimitReached, ReadOnlyAttribute
 from synnefo_image.domain.schema import check_attribute, check_text
 from synnefo_image.domain.states import Status
 
-READ_ONLY = frozenset({
-    "created_at", "updated_at", "status", "checksum", "size", "virtual_size", "direct_url", "self", "file", "schema", "id",
-    "os_hash_algo", "os_hash_value", "stores",
-})  # fmt: skip
+READ_ONLY = frozenset(
+    {
+        "created_at",
+        "updated_at",
+        "status",
+        "checksum",
+        "size",
+        "virtual_size",
+        "direct_url",
+        "self",
+        "file",
+        "schema",
+        "id",
+        "os_hash_algo",
+        "os_hash_value",
+        "stores",
+    }
+)
 RESERVED = frozenset({"location", "deleted", "deleted_at"})
 RESERVED_PREFIX = "os_glance"
-WRITABLE = ("name", "visibility", "protected", "os_hidden", "owner", "container_format", "disk_format", "min_ram", "min_disk", "tags")
+WRITABLE = (
+    "name",
+    "visibility",
+    "protected",
+    "os_hidden",
+    "owner",
+    "container_format",
+    "disk_format",
+    "min_ram",
+    "min_disk",
+    "tags",
+)
 FORMATS = ("container_format", "disk_format")
 
 
@@ -69,7 +95,9 @@ def _check_writable(name: str) -> None:
     if name in RESERVED or name.startswith(RESERVED_PREFIX):
         raise ReadOnlyAttribute(f"Attribute '{name}' is reserved.")
     if name == "locations":
-        raise Forbidden("Locations of image data are not visible here and cannot be changed.", code="image.locations.forbidden")
+        raise Forbidden(
+            "Locations of image data are not visible here and cannot be changed.", code="image.locations.forbidden"
+        )
 
 
 def _set(draft: Draft, name: str, value: Any) -> Draft:
@@ -119,9 +147,11 @@ def _read_change(raw: Any, media_type: str) -> Change:
             raise InvalidImage('Operation objects must contain exactly one member named "add", "remove", or "replace".')
         op, pointer = ops[0], raw[ops[0]]
     else:
-        op = raw.get("op")
+        op = str(raw.get("op"))
         if op not in _OPS:
-            raise InvalidImage(f"Invalid operation: `{str(op)[:40]}`. It must be one of the following: add, remove, replace.")
+            raise InvalidImage(
+                f"Invalid operation: `{op[:40]}`. It must be one of the following: add, remove, replace."
+            )
         if "path" not in raw:
             raise InvalidImage("Unable to find 'path' in JSON Schema change")
         pointer = raw["path"]
@@ -153,13 +183,17 @@ def _read_pointer(pointer: Any) -> list[str]:
     return path
 
 
-def apply_patch(draft: Draft, changes: list[Change], *, status: str, limits: Limits, check: Callable[[str, Any], None]) -> Draft:
+def apply_patch(
+    draft: Draft, changes: list[Change], *, status: str, limits: Limits, check: Callable[[str, Any], None]
+) -> Draft:
     """The draft after the changes; `check(name, value)` asks policy. Raises Forbidden, Conflict, LimitReached."""
     for change in changes:
         check(change.name, change.value)
         is_base = change.name in WRITABLE
         if change.name in FORMATS and status not in (Status.QUEUED, Status.IMPORTING):
-            raise Forbidden(f"Attribute {change.name} can be only replaced for a queued image.", code="image.format.fixed")
+            raise Forbidden(
+                f"Attribute {change.name} can be only replaced for a queued image.", code="image.format.fixed"
+            )
         if change.op == "remove":
             if is_base:
                 raise Forbidden(f"Property {change.name} may not be removed.", code="image.attribute.base")

@@ -1,4 +1,7 @@
-"""The image as a JSON schema: one table that documents `/v2/schemas/*` and checks bodies. Not a general JSON schema library."""
+"""The image as a JSON schema: one table that documents `/v2/schemas/*` and checks bodies.
+
+Not for JSON schema in general: only what this table says is understood.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,17 @@ from synnefo_image.domain.errors import InvalidImage
 CONTAINER_FORMATS = ["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"]
 DISK_FORMATS = ["ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"]
 VISIBILITIES = ["community", "public", "private", "shared"]
-STATUSES = ["queued", "saving", "active", "killed", "deleted", "uploading", "importing", "pending_delete", "deactivated"]
+STATUSES = [
+    "queued",
+    "saving",
+    "active",
+    "killed",
+    "deleted",
+    "uploading",
+    "importing",
+    "pending_delete",
+    "deactivated",
+]
 _UUID = "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$"
 MAX_INT = 2**31 - 1
 
@@ -32,11 +45,19 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "owner": {"type": ["null", "string"], "description": "Owner of the image", "maxLength": 255},
     "size": _read_only(["null", "integer"], "Size of image file in bytes"),
     "virtual_size": _read_only(["null", "integer"], "Virtual size of image in bytes"),
-    "container_format": {"type": ["null", "string"], "description": "Format of the container", "enum": [None, *CONTAINER_FORMATS]},
+    "container_format": {
+        "type": ["null", "string"],
+        "description": "Format of the container",
+        "enum": [None, *CONTAINER_FORMATS],
+    },
     "disk_format": {"type": ["null", "string"], "description": "Format of the disk", "enum": [None, *DISK_FORMATS]},
     "created_at": _read_only("string", "Date and time of image registration"),
     "updated_at": _read_only("string", "Date and time of the last image modification"),
-    "tags": {"type": "array", "description": "List of strings related to the image", "items": {"type": "string", "maxLength": 255}},
+    "tags": {
+        "type": "array",
+        "description": "List of strings related to the image",
+        "items": {"type": "string", "maxLength": 255},
+    },
     "direct_url": _read_only("string", "URL to access the image file kept in external store"),
     "min_ram": {"type": "integer", "description": "Amount of ram (in MB) required to boot image."},
     "min_disk": {"type": "integer", "description": "Amount of disk space (in GB) required to boot image."},
@@ -69,7 +90,11 @@ MEMBER_SCHEMA: dict[str, Any] = {
         "image_id": {"type": "string", "description": "An identifier for the image", "pattern": _UUID},
         "created_at": {"type": "string", "description": "Date and time of image member creation"},
         "updated_at": {"type": "string", "description": "Date and time of last modification of image member"},
-        "status": {"type": "string", "description": "The status of this image member", "enum": ["pending", "accepted", "rejected"]},
+        "status": {
+            "type": "string",
+            "description": "The status of this image member",
+            "enum": ["pending", "accepted", "rejected"],
+        },
         "schema": {"type": "string", "readOnly": True},
     },
 }
@@ -99,7 +124,9 @@ def _check(name: str, value: Any, schema: dict[str, Any]) -> None:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     fits = any(isinstance(value, _PYTHON[k]) and not (k == "integer" and isinstance(value, bool)) for k in kinds)
     if not fits:
-        raise InvalidImage(f"Provided object does not match schema 'image': {name} must be of type {' or '.join(kinds)}.")
+        raise InvalidImage(
+            f"Provided object does not match schema 'image': {name} must be of type {' or '.join(kinds)}."
+        )
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(str(v) for v in schema["enum"] if v is not None)
         raise InvalidImage(f"Provided object does not match schema 'image': {name} must be one of {allowed}.")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-
 from synnefo_common.clock import iso
 
 
@@ -61,11 +60,26 @@ def image_view(image: Mapping[str, Any]) -> dict[str, Any]:
     base = "/v2/images/" + image["id"]
     return {
         **image["properties"],
-        "name": image["name"], "disk_format": image["disk_format"], "container_format": image["container_format"],
-        "visibility": image["visibility"], "size": image["size"], "virtual_size": image["virtual_size"], "status": image["status"],
-        "checksum": image["checksum"], "protected": image["protected"], "min_ram": image["min_ram"], "min_disk": image["min_disk"],
-        "owner": image["owner"], "os_hidden": image["os_hidden"], "os_hash_algo": image["os_hash_algo"],
-        "os_hash_value": image["os_hash_value"], "id": image["id"], "created_at": iso(image["created_at"]),
-        "updated_at": iso(image["updated_at"]), "tags": list(image["tags"]), "self": base, "file": base + "/file",
+        "name": image["name"],
+        "disk_format": image["disk_format"],
+        "container_format": image["container_format"],
+        "visibility": image["visibility"],
+        "size": image["size"],
+        "virtual_size": image["virtual_size"],
+        "status": image["status"],
+        "checksum": image["checksum"],
+        "protected": image["protected"],
+        "min_ram": image["min_ram"],
+        "min_disk": image["min_disk"],
+        "owner": image["owner"],
+        "os_hidden": image["os_hidden"],
+        "os_hash_algo": image["os_hash_algo"],
+        "os_hash_value": image["os_hash_value"],
+        "id": image["id"],
+        "created_at": iso(image["created_at"]),
+        "updated_at": iso(image["updated_at"]),
+        "tags": list(image["tags"]),
+        "self": base,
+        "file": base + "/file",
         "schema": "/v2/schemas/image",
-    }  # fmt: skip
+    }

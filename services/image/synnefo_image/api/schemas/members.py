@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-
 from synnefo_common.clock import iso
 
 
@@ -29,6 +28,10 @@ class MemberUpdate(BaseModel):
 def member_view(member: Mapping[str, Any]) -> dict[str, Any]:
     """A membership as Glance shows it."""
     return {
-        "member_id": member["member_id"], "image_id": member["image_id"], "status": member["status"],
-        "created_at": iso(member["created_at"]), "updated_at": iso(member["updated_at"]), "schema": "/v2/schemas/member",
-    }  # fmt: skip
+        "member_id": member["member_id"],
+        "image_id": member["image_id"],
+        "status": member["status"],
+        "created_at": iso(member["created_at"]),
+        "updated_at": iso(member["updated_at"]),
+        "schema": "/v2/schemas/member",
+    }
