@@ -7,10 +7,25 @@ import pytest
 from .conftest import Cloud, error_type
 
 NETWORK_KEYS = {
-    "id", "name", "tenant_id", "project_id", "admin_state_up", "status", "shared", "subnets", "mtu", "router:external",
-    "port_security_enabled", "availability_zone_hints", "availability_zones", "description", "tags", "created_at", "updated_at",
+    "id",
+    "name",
+    "tenant_id",
+    "project_id",
+    "admin_state_up",
+    "status",
+    "shared",
+    "subnets",
+    "mtu",
+    "router:external",
+    "port_security_enabled",
+    "availability_zone_hints",
+    "availability_zones",
+    "description",
+    "tags",
+    "created_at",
+    "updated_at",
     "revision_number",
-}  # fmt: skip
+}
 PROVIDER_KEYS = {"provider:network_type", "provider:physical_network", "provider:segmentation_id"}
 
 
@@ -80,12 +95,24 @@ async def test_names_look_up_by_filter_and_404_by_path(cloud: Cloud) -> None:
     assert (await client.get("/v2.0/networks/web")).status_code == 404
     found = (await client.get("/v2.0/networks?name=web&fields=id")).json()
     assert found == {"networks": [{"id": made["id"]}]}
-    both = (await client.get("/v2.0/networks?name=web&name=db&sort_key=name&sort_dir=asc&fields=name")).json()["networks"]
+    both = (await client.get("/v2.0/networks?name=web&name=db&sort_key=name&sort_dir=asc&fields=name")).json()[
+        "networks"
+    ]
     assert [n["name"] for n in both] == ["db", "web"]
 
 
 @pytest.mark.parametrize(
-    "query", ["nope=1", "sort_key=nope&sort_dir=asc", "sort_key=name&sort_dir=up", "limit=-1", "limit=x", "mtu=x", "shared=maybe", "name=%00"]
+    "query",
+    [
+        "nope=1",
+        "sort_key=nope&sort_dir=asc",
+        "sort_key=name&sort_dir=up",
+        "limit=-1",
+        "limit=x",
+        "mtu=x",
+        "shared=maybe",
+        "name=%00",
+    ],
 )
 async def test_wrong_query_is_400(cloud: Cloud, query: str) -> None:
     answer = await cloud.as_member().get(f"/v2.0/networks?{query}")
@@ -107,7 +134,9 @@ async def test_pages_go_forward_to_an_empty_page_and_backward(cloud: Cloud) -> N
         url = following[0]
     assert names == ["n0", "n1", "n2", "n3", "n4"]
     last = page["networks"][0]["id"]
-    back = (await client.get(f"/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&page_reverse=True&marker={last}")).json()
+    back = (
+        await client.get(f"/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&page_reverse=True&marker={last}")
+    ).json()
     assert [n["name"] for n in back["networks"]] == ["n2", "n3"]
     assert (await client.get("/v2.0/networks?limit=2&marker=nowhere")).status_code == 404
 
@@ -126,7 +155,14 @@ async def test_revision_moves_and_if_match_holds(cloud: Cloud) -> None:
 
 async def test_unknown_and_read_only_attributes_are_400(cloud: Cloud) -> None:
     client = cloud.as_member()
-    for body in ({"network": {"color": 1}}, {"network": {"status": "DOWN"}}, {"net": {}}, [], {"network": {"name": "a\0b"}}, {"networks": []}):
+    for body in (
+        {"network": {"color": 1}},
+        {"network": {"status": "DOWN"}},
+        {"net": {}},
+        [],
+        {"network": {"name": "a\0b"}},
+        {"networks": []},
+    ):
         answer = await client.post("/v2.0/networks", json=body)
         assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest"), body
 
@@ -150,10 +186,27 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
     network = await cloud.make_network()
     subnet = await cloud.make_subnet(network, "10.0.0.7/24")
     assert set(subnet) == {
-        "id", "name", "tenant_id", "project_id", "network_id", "ip_version", "subnetpool_id", "enable_dhcp", "ipv6_ra_mode",
-        "ipv6_address_mode", "gateway_ip", "cidr", "allocation_pools", "host_routes", "dns_nameservers", "description", "tags",
-        "created_at", "updated_at", "revision_number",
-    }  # fmt: skip
+        "id",
+        "name",
+        "tenant_id",
+        "project_id",
+        "network_id",
+        "ip_version",
+        "subnetpool_id",
+        "enable_dhcp",
+        "ipv6_ra_mode",
+        "ipv6_address_mode",
+        "gateway_ip",
+        "cidr",
+        "allocation_pools",
+        "host_routes",
+        "dns_nameservers",
+        "description",
+        "tags",
+        "created_at",
+        "updated_at",
+        "revision_number",
+    }
     assert (subnet["cidr"], subnet["gateway_ip"]) == ("10.0.0.0/24", "10.0.0.1")
     assert subnet["allocation_pools"] == [{"start": "10.0.0.2", "end": "10.0.0.254"}]
     shown = (await cloud.as_member().get(f"/v2.0/networks/{network['id']}")).json()["network"]
@@ -172,29 +225,58 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
         ({"cidr": None}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.255"}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "gateway_ip": "fe80::1"}, 400, "InvalidInput"),
-        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.1", "end": "10.0.0.9"}]}, 409, "GatewayConflictWithAllocationPools"),
-        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.1.1", "end": "10.0.1.9"}]}, 400, "OutOfBoundsAllocationPool"),
-        ({"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.9", "end": "10.0.0.2"}]}, 400, "InvalidAllocationPool"),
         (
-            {"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.9"}, {"start": "10.0.0.9", "end": "10.0.0.12"}]},
-            409, "OverlappingAllocationPools",
+            {"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.1", "end": "10.0.0.9"}]},
+            409,
+            "GatewayConflictWithAllocationPools",
+        ),
+        (
+            {"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.1.1", "end": "10.0.1.9"}]},
+            400,
+            "OutOfBoundsAllocationPool",
+        ),
+        (
+            {"cidr": "10.0.0.0/24", "allocation_pools": [{"start": "10.0.0.9", "end": "10.0.0.2"}]},
+            400,
+            "InvalidAllocationPool",
+        ),
+        (
+            {
+                "cidr": "10.0.0.0/24",
+                "allocation_pools": [
+                    {"start": "10.0.0.2", "end": "10.0.0.9"},
+                    {"start": "10.0.0.9", "end": "10.0.0.12"},
+                ],
+            },
+            409,
+            "OverlappingAllocationPools",
         ),
         ({"cidr": "10.0.0.0/24", "dns_nameservers": ["x"]}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "dns_nameservers": ["8.8.8.8"] * 2}, 400, "InvalidInput"),
-        ({"cidr": "10.0.0.0/24", "host_routes": [{"destination": "10.9.0.0/16", "nexthop": "::1"}]}, 400, "InvalidInput"),
+        (
+            {"cidr": "10.0.0.0/24", "host_routes": [{"destination": "10.9.0.0/16", "nexthop": "::1"}]},
+            400,
+            "InvalidInput",
+        ),
         ({"cidr": "10.0.0.0/24", "ipv6_ra_mode": "slaac"}, 400, "InvalidInput"),
         ({"cidr": "fd00::/56", "ip_version": 6, "ipv6_address_mode": "slaac"}, 400, "InvalidInput"),
-        ({"cidr": "fd00::/64", "ip_version": 6, "ipv6_address_mode": "slaac", "ipv6_ra_mode": "dhcpv6-stateful"}, 400, "InvalidInput"),
+        (
+            {"cidr": "fd00::/64", "ip_version": 6, "ipv6_address_mode": "slaac", "ipv6_ra_mode": "dhcpv6-stateful"},
+            400,
+            "InvalidInput",
+        ),
         ({"subnetpool_id": "11111111-1111-1111-1111-111111111111"}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "ip_version": 5}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "network_id": "nope"}, 400, "HTTPBadRequest"),
         ({"cidr": "10.0.0.0/24", "network_id": "11111111-1111-1111-1111-111111111111"}, 404, "NetworkNotFound"),
     ],
-)  # fmt: skip
+)
 async def test_bad_subnet_is_refused(cloud: Cloud, body: dict[str, object], status: int, kind: str) -> None:
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.1.0.0/24")
-    answer = await cloud.as_member().post("/v2.0/subnets", json={"subnet": {"network_id": network["id"], "ip_version": 4, **body}})
+    answer = await cloud.as_member().post(
+        "/v2.0/subnets", json={"subnet": {"network_id": network["id"], "ip_version": 4, **body}}
+    )
     assert (answer.status_code, error_type(answer)) == (status, kind), answer.text
     assert cloud.quota.used["network.subnets"] == 1
 
@@ -207,7 +289,11 @@ async def test_subnet_update_changes_pools_gateway_and_dns(cloud: Cloud) -> None
     client = cloud.as_member()
     answer = await client.put(url, json={"subnet": {"gateway_ip": "10.0.0.9"}})
     assert (answer.status_code, error_type(answer)) == (409, "GatewayConflictWithAllocationPools")
-    body = {"gateway_ip": "10.0.0.9", "allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.20"}], "dns_nameservers": ["9.9.9.9"]}
+    body = {
+        "gateway_ip": "10.0.0.9",
+        "allocation_pools": [{"start": "10.0.0.10", "end": "10.0.0.20"}],
+        "dns_nameservers": ["9.9.9.9"],
+    }
     changed = (await client.put(url, json={"subnet": body})).json()["subnet"]
     assert {k: changed[k] for k in body} == body
     assert (await client.put(url, json={"subnet": {"cidr": "10.0.0.0/25"}})).status_code == 400

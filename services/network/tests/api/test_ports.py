@@ -5,16 +5,33 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-
 from synnefo_common.db.recorder import record_queries
 
 from .conftest import Cloud, error_type
 
 PORT_KEYS = {
-    "id", "name", "network_id", "tenant_id", "project_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner",
-    "fixed_ips", "security_groups", "allowed_address_pairs", "extra_dhcp_opts", "port_security_enabled", "binding:vnic_type",
-    "description", "tags", "created_at", "updated_at", "revision_number",
-}  # fmt: skip
+    "id",
+    "name",
+    "network_id",
+    "tenant_id",
+    "project_id",
+    "mac_address",
+    "admin_state_up",
+    "status",
+    "device_id",
+    "device_owner",
+    "fixed_ips",
+    "security_groups",
+    "allowed_address_pairs",
+    "extra_dhcp_opts",
+    "port_security_enabled",
+    "binding:vnic_type",
+    "description",
+    "tags",
+    "created_at",
+    "updated_at",
+    "revision_number",
+}
 
 
 async def test_port_gets_address_mac_and_default_group(cloud: Cloud) -> None:
@@ -48,7 +65,9 @@ async def test_small_subnet_gives_exactly_what_there_is_then_409(cloud: Cloud) -
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.0.0.0/28")
     client = cloud.as_member()
-    answers = await asyncio.gather(*(client.post("/v2.0/ports", json={"port": {"network_id": network["id"]}}) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(client.post("/v2.0/ports", json={"port": {"network_id": network["id"]}}) for _ in range(20))
+    )
     made = [a for a in answers if a.status_code == 201]
     assert len(made) == 13 and len({a.json()["port"]["fixed_ips"][0]["ip_address"] for a in made}) == 13
     refused = [a for a in answers if a.status_code != 201]
@@ -86,14 +105,18 @@ async def test_bad_fixed_ip_is_refused(cloud: Cloud, fixed_ips: list[dict[str, s
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.0.0.0/24")
     await cloud.make_port(network, fixed_ips=[{"ip_address": "10.0.0.50"}])
-    answer = await cloud.as_member().post("/v2.0/ports", json={"port": {"network_id": network["id"], "fixed_ips": fixed_ips}})
+    answer = await cloud.as_member().post(
+        "/v2.0/ports", json={"port": {"network_id": network["id"], "fixed_ips": fixed_ips}}
+    )
     assert (answer.status_code, error_type(answer)) == (status, kind), answer.text
 
 
 async def test_v6_addresses_by_mode(cloud: Cloud) -> None:
     network = await cloud.make_network()
     slaac = await cloud.make_subnet(network, "fd00:1::/64", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
-    stateful = await cloud.make_subnet(network, "fd00:2::/64", ipv6_address_mode="dhcpv6-stateful", ipv6_ra_mode="dhcpv6-stateful")
+    stateful = await cloud.make_subnet(
+        network, "fd00:2::/64", ipv6_address_mode="dhcpv6-stateful", ipv6_ra_mode="dhcpv6-stateful"
+    )
     port = await cloud.make_port(network, mac_address="fa:16:3e:00:00:01")
     by_subnet = {f["subnet_id"]: f["ip_address"] for f in port["fixed_ips"]}
     assert set(by_subnet) == {slaac["id"], stateful["id"]}
@@ -103,9 +126,13 @@ async def test_v6_addresses_by_mode(cloud: Cloud) -> None:
 async def test_mac_is_unique_over_the_cloud(cloud: Cloud) -> None:
     one, two = await cloud.make_network(), await cloud.make_network(by=cloud.as_project())
     await cloud.make_port(one, mac_address="fa-16-3e-aa-bb-cc")
-    answer = await cloud.as_project().post("/v2.0/ports", json={"port": {"network_id": two["id"], "mac_address": "FA:16:3E:AA:BB:CC"}})
+    answer = await cloud.as_project().post(
+        "/v2.0/ports", json={"port": {"network_id": two["id"], "mac_address": "FA:16:3E:AA:BB:CC"}}
+    )
     assert (answer.status_code, error_type(answer)) == (409, "MacAddressInUse")
-    answer = await cloud.as_member().post("/v2.0/ports", json={"port": {"network_id": one["id"], "mac_address": "01:00:5e:00:00:01"}})
+    answer = await cloud.as_member().post(
+        "/v2.0/ports", json={"port": {"network_id": one["id"], "mac_address": "01:00:5e:00:00:01"}}
+    )
     assert answer.status_code == 400
 
 
@@ -132,9 +159,14 @@ async def test_attributes_of_administrators_are_refused(cloud: Cloud) -> None:
     network = await cloud.make_network(by=cloud.as_admin(), shared=True)
     client = cloud.as_member()
     for body in (
-        {"binding:host_id": "h"}, {"binding:profile": {"a": 1}}, {"mac_address": "fa:16:3e:00:00:09"}, {"device_owner": "network:dhcp"},
-        {"port_security_enabled": False}, {"fixed_ips": [{"ip_address": "10.0.0.9"}]}, {"allowed_address_pairs": [{"ip_address": "10.0.0.9"}]},
-    ):  # fmt: skip
+        {"binding:host_id": "h"},
+        {"binding:profile": {"a": 1}},
+        {"mac_address": "fa:16:3e:00:00:09"},
+        {"device_owner": "network:dhcp"},
+        {"port_security_enabled": False},
+        {"fixed_ips": [{"ip_address": "10.0.0.9"}]},
+        {"allowed_address_pairs": [{"ip_address": "10.0.0.9"}]},
+    ):
         answer = await client.post("/v2.0/ports", json={"port": {"network_id": network["id"], **body}})
         assert (answer.status_code, error_type(answer)) == (403, "PolicyNotAuthorized"), body
 
@@ -156,13 +188,21 @@ async def test_port_security_goes_with_groups_and_pairs(cloud: Cloud) -> None:
 async def test_filters_by_address_device_group(cloud: Cloud) -> None:
     network = await cloud.make_network()
     subnet = await cloud.make_subnet(network, "10.0.0.0/24")
-    port = await cloud.make_port(network, device_id="srv", fixed_ips=[{"ip_address": "10.0.0.77"}], tags=["red", "blue"])
+    port = await cloud.make_port(
+        network, device_id="srv", fixed_ips=[{"ip_address": "10.0.0.77"}], tags=["red", "blue"]
+    )
     await cloud.make_port(network, fixed_ips=[{"ip_address": "10.0.0.5"}], tags=["red"])
     client = cloud.as_member()
     for query in (
-        "fixed_ips=ip_address=10.0.0.77", f"fixed_ips=subnet_id={subnet['id']}&fixed_ips=ip_address=10.0.0.77", "device_id=srv",
-        "fixed_ips=ip_address_substr=0.77", f"mac_address={port['mac_address']}", "tags=blue,red", "tags-any=blue,green", "not-tags-any=green&tags=blue",
-    ):  # fmt: skip
+        "fixed_ips=ip_address=10.0.0.77",
+        f"fixed_ips=subnet_id={subnet['id']}&fixed_ips=ip_address=10.0.0.77",
+        "device_id=srv",
+        "fixed_ips=ip_address_substr=0.77",
+        f"mac_address={port['mac_address']}",
+        "tags=blue,red",
+        "tags-any=blue,green",
+        "not-tags-any=green&tags=blue",
+    ):
         found = (await client.get(f"/v2.0/ports?{query}")).json()["ports"]
         assert [p["id"] for p in found] == [port["id"]], query
     assert len((await client.get(f"/v2.0/ports?security_groups={port['security_groups'][0]}")).json()["ports"]) == 2
@@ -188,4 +228,6 @@ async def test_create_keeps_its_statement_budget(still: Cloud) -> None:
         with record_queries(still.db) as queries:
             answer = await still.as_member().post("/v2.0/ports", json={"ports": [{"network_id": network["id"]}] * many})
         assert answer.status_code == 201
-        assert queries.count <= 10, queries.texts()  # of them two for events and commission; one for a lost race among 100
+        assert queries.count <= 10, (
+            queries.texts()
+        )  # of them two for events and commission; one for a lost race among 100
