@@ -3,7 +3,6 @@
 from typing import Any
 
 import httpx
-
 from synnefo_archipelago import Root
 from synnefo_common.testing import Harness, wait_until
 from synnefo_volume.app.services import Services
@@ -29,7 +28,9 @@ class Volumes:
     def used(self) -> dict[str, int]:
         return {k.removeprefix("volume."): n for k, n in self.h.quota.used.items() if n}
 
-    async def create(self, *, client: httpx.AsyncClient | None = None, wait: bool = True, **volume: Any) -> dict[str, Any]:
+    async def create(
+        self, *, client: httpx.AsyncClient | None = None, wait: bool = True, **volume: Any
+    ) -> dict[str, Any]:
         me = client or self.h.as_member()
         r = await me.post(f"{self.url}/volumes", json={"volume": {"size": 1, "name": "one", **volume}})
         assert r.status_code == 202, r.text
@@ -82,10 +83,20 @@ class Volumes:
         await writer.write(data)
         root = await writer.finish()
         document = {
-            "id": IMAGE_ID, "name": "img", "status": "active", "disk_format": "raw", "container_format": "bare", "size": len(data),
-            "virtual_size": len(data), "min_disk": 0, "min_ram": 0, "properties": {"os": "x"}, "root": root_text(root), "checksum": "c",
+            "id": IMAGE_ID,
+            "name": "img",
+            "status": "active",
+            "disk_format": "raw",
+            "container_format": "bare",
+            "size": len(data),
+            "virtual_size": len(data),
+            "min_disk": 0,
+            "min_ram": 0,
+            "properties": {"os": "x"},
+            "root": root_text(root),
+            "checksum": "c",
             **image,
-        }  # fmt: skip
+        }
         self.h.peers["image"].on("GET", f"/internal/v1/images/{IMAGE_ID}", document)
         return root
 

@@ -200,7 +200,8 @@ async def list_type_access(type_id: str, ctx: ProjectCtx, svc: Svc) -> Response:
     """The projects of a private type."""
     ctx.require(_ACCESS)
     rows = await volume_types.list_access(svc, await volume_types.show_type(svc, type_id, project_id=None))
-    return answer({"volume_type_access": [row._asdict() for row in rows]})
+    given = [{"volume_type_id": row.volume_type_id, "project_id": row.project_id} for row in rows]
+    return answer({"volume_type_access": given})
 
 
 @router.post("/{type_id}/action", status_code=202)

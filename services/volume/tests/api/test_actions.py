@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-
-from services.volume.tests.factories import SERVER_ID, Volumes
 from synnefo_archipelago import Root
 from synnefo_common.testing import Harness
 from synnefo_volume.app.store import root_of
+
+from services.volume.tests.factories import SERVER_ID, Volumes
 
 
 async def test_attach_and_detach(h: Harness, v: Volumes) -> None:
@@ -19,8 +19,14 @@ async def test_attach_and_detach(h: Harness, v: Volumes) -> None:
     assert (await v.act(one["id"], "os-attach", body)).status_code == 202
     shown = await v.show(one["id"])
     assert shown["status"] == "in-use" and set(shown["attachments"][0]) == {
-        "id", "attachment_id", "volume_id", "server_id", "host_name", "device", "attached_at",
-    }  # fmt: skip
+        "id",
+        "attachment_id",
+        "volume_id",
+        "server_id",
+        "host_name",
+        "device",
+        "attached_at",
+    }
     assert (shown["attachments"][0]["server_id"], shown["attachments"][0]["device"]) == (SERVER_ID, "/dev/vdc")
     assert (await v.act(one["id"], "os-attach", body)).status_code == 400
     assert (await h.as_member().delete(f"{v.url}/volumes/{one['id']}")).status_code == 400
@@ -45,13 +51,27 @@ async def test_unreserve(h: Harness, v: Volumes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {"os-extend": {"new_size": 1}}, {"os-extend": {"new_size": None}}, {"os-extend": {"new_size": "x"}}, {"os-extend": {}},
-        {"os-extend": {"new_size": 2, "x": 1}}, {"os-extend": None}, {"os-attach": {"mountpoint": "/dev/vdb"}}, {"os-no": {}}, {}, [],
-        {"os-attach": {"mountpoint": "", "host_name": "h"}}, {"os-set_bootable": {"bootable": "maybe"}}, {"os-attach": "x"},
-        {"os-attach": {"mountpoint": "/x", "instance_uuid": "x"}}, {"os-retype": {"new_type": "archipelago"}},
-        {"os-extend": {"new_size": 10**12}}, {"os-unset_image_metadata": {}}, {"os-reserve": {}, "os-extend": {}}, 5,
+        {"os-extend": {"new_size": 1}},
+        {"os-extend": {"new_size": None}},
+        {"os-extend": {"new_size": "x"}},
+        {"os-extend": {}},
+        {"os-extend": {"new_size": 2, "x": 1}},
+        {"os-extend": None},
+        {"os-attach": {"mountpoint": "/dev/vdb"}},
+        {"os-no": {}},
+        {},
+        [],
+        {"os-attach": {"mountpoint": "", "host_name": "h"}},
+        {"os-set_bootable": {"bootable": "maybe"}},
+        {"os-attach": "x"},
+        {"os-attach": {"mountpoint": "/x", "instance_uuid": "x"}},
+        {"os-retype": {"new_type": "archipelago"}},
+        {"os-extend": {"new_size": 10**12}},
+        {"os-unset_image_metadata": {}},
+        {"os-reserve": {}, "os-extend": {}},
+        5,
     ],
-)  # fmt: skip
+)
 async def test_bad_actions_are_400(h: Harness, v: Volumes, body: Any) -> None:
     one = await v.create()
     r = await h.as_member().post(f"{v.url}/volumes/{one['id']}/action", json=body)
@@ -63,7 +83,11 @@ async def test_flags_and_image_metadata(h: Harness, v: Volumes) -> None:
     assert (await v.act(one["id"], "os-set_bootable", {"bootable": "True"})).status_code == 200
     assert (await v.act(one["id"], "os-update_readonly_flag", {"readonly": True})).status_code == 202
     shown = await v.show(one["id"])
-    assert shown["bootable"] == "true" and shown["metadata"] == {"readonly": "True"} and "volume_image_metadata" not in shown
+    assert (
+        shown["bootable"] == "true"
+        and shown["metadata"] == {"readonly": "True"}
+        and "volume_image_metadata" not in shown
+    )
     body = {"instance_uuid": SERVER_ID, "mountpoint": "/dev/vdc"}
     assert (await v.act(one["id"], "os-attach", body)).status_code == 400
     r = await v.act(one["id"], "os-set_image_metadata", {"metadata": {"k": "v", "l": "w"}})
@@ -104,9 +128,19 @@ async def test_upload_to_image(h: Harness, v: Volumes) -> None:
     r = await v.act(one["id"], "os-volume_upload_image", {"image_name": "img", "force": False})
     assert r.status_code == 202, r.text
     assert set(r.json()["os-volume_upload_image"]) == {
-        "id", "updated_at", "status", "display_description", "size", "volume_type", "image_id", "container_format", "disk_format",
+        "id",
+        "updated_at",
+        "status",
+        "display_description",
+        "size",
+        "volume_type",
+        "image_id",
+        "container_format",
+        "disk_format",
         "image_name",
-    }  # fmt: skip
+    }
     root: Root | None = root_of(h.peers["image"].requests[-1].json["root"])
     assert root is not None and await v.services.store.read(root, 0, 4) == b"data"
-    assert (await v.act(one["id"], "os-volume_upload_image", {"image_name": "i", "disk_format": "qcow2"})).status_code == 400
+    assert (
+        await v.act(one["id"], "os-volume_upload_image", {"image_name": "i", "disk_format": "qcow2"})
+    ).status_code == 400

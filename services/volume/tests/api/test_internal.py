@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 import httpx
-
-from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
 from synnefo_archipelago.leases import Lease
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
 from synnefo_volume.app.store import root_of
+
+from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
 
 URL = f"/internal/v1/servers/{SERVER_ID}/volumes"
 
@@ -19,7 +19,15 @@ async def put(h: Harness, *disks: dict[str, Any], key: str = "saga:volumes", res
     return await h.internal().put(URL, json=body, headers={"Idempotency-Key": key})
 
 
-ROOT = {"boot_index": 0, "source": "image", "uuid": IMAGE_ID, "size_gib": 2, "delete_on_termination": True, "visible": False, "name": ""}
+ROOT = {
+    "boot_index": 0,
+    "source": "image",
+    "uuid": IMAGE_ID,
+    "size_gib": 2,
+    "delete_on_termination": True,
+    "visible": False,
+    "name": "",
+}
 
 
 async def test_boot_from_an_image(h: Harness, v: Volumes) -> None:
@@ -29,7 +37,11 @@ async def test_boot_from_an_image(h: Harness, v: Volumes) -> None:
     assert r.status_code == 200, r.text
     assert q.count <= 12, q.texts()
     disk = r.json()["volumes"][0]
-    assert disk["ganeti_disk"] == f"snf-vol-{disk['id']}" and disk["device_name"] == "/dev/vda" and disk["status"] == "in-use"
+    assert (
+        disk["ganeti_disk"] == f"snf-vol-{disk['id']}"
+        and disk["device_name"] == "/dev/vda"
+        and disk["status"] == "in-use"
+    )
     assert (disk["size_gib"], disk["bootable"], disk["boot_index"], disk["visible"]) == (2, True, 0, False)
     assert disk["origin_digest"] == root.digest and await v.read(disk["id"], 0, 4) == b"boot"
     again = await put(h, ROOT)
@@ -39,7 +51,11 @@ async def test_boot_from_an_image(h: Harness, v: Volumes) -> None:
     assert (await h.as_member().get(f"{v.url}/volumes")).json() == {"volumes": []}
     assert (await h.internal().get(URL)).json() == r.json()
     await h.settle()
-    assert h.events_of("volume.attachment.created")[0] == {"volume": disk, "server_id": SERVER_ID, "project_id": h.project_id}
+    assert h.events_of("volume.attachment.created")[0] == {
+        "volume": disk,
+        "server_id": SERVER_ID,
+        "project_id": h.project_id,
+    }
     for _ in range(2):
         assert (await h.internal().delete(URL)).status_code == 204
     assert await v.stored() == set()
@@ -111,7 +127,9 @@ async def test_grow_root_and_freeze(h: Harness, v: Volumes) -> None:
     assert r.status_code == 200 and r.json()["size_bytes"] == 5 << 30
     root = root_of(r.json()["root"])
     assert root is not None and root.digest == r.json()["digest"] and await v.services.store.read(root, 0, 4) == b"boot"
-    assert (await h.internal().post(f"/internal/v1/volumes/{disk['id']}/freeze", json={"project_id": "x"})).status_code == 404
+    assert (
+        await h.internal().post(f"/internal/v1/volumes/{disk['id']}/freeze", json={"project_id": "x"})
+    ).status_code == 404
 
 
 async def test_open_volume_is_busy(h: Harness, v: Volumes) -> None:

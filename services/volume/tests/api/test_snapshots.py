@@ -1,9 +1,9 @@
 """Snapshots through HTTP."""
 
 import pytest
+from synnefo_common.testing import Harness
 
 from services.volume.tests.factories import SERVER_ID, Volumes
-from synnefo_common.testing import Harness
 
 SUMMARY = {"id", "created_at", "updated_at", "name", "description", "volume_id", "status", "size", "metadata"}
 DETAIL = SUMMARY | {"os-extended-snapshot-attributes:progress", "os-extended-snapshot-attributes:project_id"}
@@ -12,8 +12,12 @@ DETAIL = SUMMARY | {"os-extended-snapshot-attributes:progress", "os-extended-sna
 async def test_life_of_a_snapshot(h: Harness, v: Volumes) -> None:
     one = await v.create(size=2)
     me = h.as_member()
-    r = await me.post(f"{v.url}/snapshots", json={"snapshot": {"volume_id": one["id"], "name": "s", "metadata": {"a": "b"}}})
-    assert r.status_code == 202 and set(r.json()["snapshot"]) == SUMMARY and r.json()["snapshot"]["status"] == "creating"
+    r = await me.post(
+        f"{v.url}/snapshots", json={"snapshot": {"volume_id": one["id"], "name": "s", "metadata": {"a": "b"}}}
+    )
+    assert (
+        r.status_code == 202 and set(r.json()["snapshot"]) == SUMMARY and r.json()["snapshot"]["status"] == "creating"
+    )
     snapshot = await v.snapshot(one["id"])
     assert set(snapshot) == DETAIL and snapshot["size"] == 2
     assert snapshot["os-extended-snapshot-attributes:progress"] == "100%"
@@ -44,7 +48,13 @@ async def test_snapshot_of_an_attached_volume_needs_force(h: Harness, v: Volumes
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({}, 400), ({"volume_id": "x"}, 400), ({"volume_id": SERVER_ID}, 404), ({"volume_id": None}, 400), ({"name": "x" * 256}, 400)],
+    [
+        ({}, 400),
+        ({"volume_id": "x"}, 400),
+        ({"volume_id": SERVER_ID}, 404),
+        ({"volume_id": None}, 400),
+        ({"name": "x" * 256}, 400),
+    ],
 )
 async def test_create_checks(h: Harness, v: Volumes, body: dict[str, object], status: int) -> None:
     assert (await h.as_member().post(f"{v.url}/snapshots", json={"snapshot": body})).status_code == status
@@ -54,7 +64,9 @@ async def test_metadata_and_admin_actions(h: Harness, v: Volumes) -> None:
     one = await v.create()
     snapshot = await v.snapshot(one["id"], metadata={"a": "1"})
     me, url = h.as_member(), f"{v.url}/snapshots/{snapshot['id']}"
-    assert (await me.post(f"{url}/metadata", json={"metadata": {"b": "2"}})).json() == {"metadata": {"a": "1", "b": "2"}}
+    assert (await me.post(f"{url}/metadata", json={"metadata": {"b": "2"}})).json() == {
+        "metadata": {"a": "1", "b": "2"}
+    }
     assert (await me.get(f"{url}/metadata/b")).json() == {"meta": {"b": "2"}}
     assert (await me.delete(f"{url}/metadata/b")).status_code == 200
     admin_url = f"/v3/{'9' * 32}/snapshots/{snapshot['id']}/action"

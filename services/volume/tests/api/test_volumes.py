@@ -4,21 +4,40 @@ import json
 from typing import Any
 
 import pytest
-
-from services.volume.tests.factories import IMAGE_ID, Volumes
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
 
+from services.volume.tests.factories import IMAGE_ID, Volumes
+
 CREATED = {
-    "id", "status", "size", "availability_zone", "created_at", "updated_at", "name", "description", "volume_type", "snapshot_id",
-    "source_volid", "metadata", "links", "user_id", "bootable", "encrypted", "replication_status", "consistencygroup_id", "multiattach",
+    "id",
+    "status",
+    "size",
+    "availability_zone",
+    "created_at",
+    "updated_at",
+    "name",
+    "description",
+    "volume_type",
+    "snapshot_id",
+    "source_volid",
+    "metadata",
+    "links",
+    "user_id",
+    "bootable",
+    "encrypted",
+    "replication_status",
+    "consistencygroup_id",
+    "multiattach",
     "attachments",
-}  # fmt: skip
+}
 NOWHERE = "cccccccc-0000-4000-8000-000000000001"
 
 
 async def test_life_of_an_empty_volume(h: Harness, v: Volumes) -> None:
-    r = await h.as_member().post(f"{v.url}/volumes", json={"volume": {"size": 2, "name": "one", "metadata": {"a": "b"}}})
+    r = await h.as_member().post(
+        f"{v.url}/volumes", json={"volume": {"size": 2, "name": "one", "metadata": {"a": "b"}}}
+    )
     assert r.status_code == 202
     made = r.json()["volume"]
     assert set(made) == CREATED and made["status"] == "creating" and made["volume_type"] == "archipelago"
@@ -61,17 +80,38 @@ async def test_volume_of_a_volume_and_of_a_snapshot(h: Harness, v: Volumes) -> N
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"size": ""}, 400), ({"size": "#$%"}, 400), ({"size": 0}, 400), ({"size": "-1"}, 400), ({"size": 2**31}, 400), ({}, 400),
-        ({"size": None}, 400), ({"size": True}, 400), ({"size": 1.5}, 400), ({"size": "1"}, 202), ({"size": 70000}, 400),
-        ({"size": 1, "volume_type": NOWHERE}, 404), ({"size": 1, "snapshot_id": NOWHERE}, 404), ({"size": 1, "snapshot_id": "x"}, 400),
-        ({"size": 1, "source_volid": NOWHERE}, 404), ({"size": 1, "imageRef": NOWHERE}, 400), ({"size": 1, "imageRef": "x"}, 400),
-        ({"size": 1, "availability_zone": "no"}, 400), ({"size": 1, "multiattach": True}, 400), ({"size": 1, "name": "x" * 256}, 400),
-        ({"size": 1, "name": "a\x00"}, 400), ({"size": 1, "metadata": {"": "x"}}, 400), ({"size": 1, "metadata": {"k": "x" * 256}}, 400),
-        ({"size": 1, "metadata": {"k": 1}}, 400), ({"size": 1, "metadata": None, "consistencygroup_id": None, "imageRef": None}, 202),
-        ({"size": 1, "name": None, "description": None, "unknown": 1}, 202), ("x", 400), (None, 400),
-        ({"size": 1, "name": "\ud800"}, 400), ({"size": 1, "metadata": {"k": "\ud800"}}, 400),
+        ({"size": ""}, 400),
+        ({"size": "#$%"}, 400),
+        ({"size": 0}, 400),
+        ({"size": "-1"}, 400),
+        ({"size": 2**31}, 400),
+        ({}, 400),
+        ({"size": None}, 400),
+        ({"size": True}, 400),
+        ({"size": 1.5}, 400),
+        ({"size": "1"}, 202),
+        ({"size": 70000}, 400),
+        ({"size": 1, "volume_type": NOWHERE}, 404),
+        ({"size": 1, "snapshot_id": NOWHERE}, 404),
+        ({"size": 1, "snapshot_id": "x"}, 400),
+        ({"size": 1, "source_volid": NOWHERE}, 404),
+        ({"size": 1, "imageRef": NOWHERE}, 400),
+        ({"size": 1, "imageRef": "x"}, 400),
+        ({"size": 1, "availability_zone": "no"}, 400),
+        ({"size": 1, "multiattach": True}, 400),
+        ({"size": 1, "name": "x" * 256}, 400),
+        ({"size": 1, "name": "a\x00"}, 400),
+        ({"size": 1, "metadata": {"": "x"}}, 400),
+        ({"size": 1, "metadata": {"k": "x" * 256}}, 400),
+        ({"size": 1, "metadata": {"k": 1}}, 400),
+        ({"size": 1, "metadata": None, "consistencygroup_id": None, "imageRef": None}, 202),
+        ({"size": 1, "name": None, "description": None, "unknown": 1}, 202),
+        ("x", 400),
+        (None, 400),
+        ({"size": 1, "name": "\ud800"}, 400),
+        ({"size": 1, "metadata": {"k": "\ud800"}}, 400),
     ],
-)  # fmt: skip
+)
 async def test_create_checks(h: Harness, v: Volumes, body: Any, status: int) -> None:
     content = json.dumps({"volume": body})
     r = await h.as_member().post(f"{v.url}/volumes", content=content, headers={"Content-Type": "application/json"})
@@ -103,7 +143,9 @@ async def test_quota(h: Harness, v: Volumes) -> None:
 
 async def test_update(h: Harness, v: Volumes) -> None:
     one = await v.create(description="d")
-    r = await h.as_member().put(f"{v.url}/volumes/{one['id']}", json={"volume": {"name": "two", "metadata": {"x": "y"}}})
+    r = await h.as_member().put(
+        f"{v.url}/volumes/{one['id']}", json={"volume": {"name": "two", "metadata": {"x": "y"}}}
+    )
     assert r.status_code == 200 and set(r.json()["volume"]) == CREATED
     shown = await v.show(one["id"])
     assert (shown["name"], shown["description"], shown["metadata"]) == ("two", "d", {"x": "y"}) and shown["updated_at"]
@@ -122,12 +164,33 @@ async def test_lists(h: Harness, v: Volumes) -> None:
         return [x["name"] for x in r.json()["volumes"]]
 
     assert await names() == ["c", "b", "a"] and await names(kind="") == ["c", "b", "a"]
-    assert await names("?sort=size:asc") == ["b", "c", "a"] and await names("?sort_key=name&sort_dir=asc") == ["a", "b", "c"]
-    assert await names("?name=b") == ["b"] and await names("?status=error") == [] and await names("?status=available&name=a") == ["a"]
+    assert await names("?sort=size:asc") == ["b", "c", "a"] and await names("?sort_key=name&sort_dir=asc") == [
+        "a",
+        "b",
+        "c",
+    ]
+    assert (
+        await names("?name=b") == ["b"]
+        and await names("?status=error") == []
+        and await names("?status=available&name=a") == ["a"]
+    )
     assert await names("?metadata=%7B%27n%27%3A+%27c%27%7D") == ["c"] and await names("?bootable=true") == []
-    assert await names("?limit=1&offset=1") == ["b"] and await names("?limit=0") == [] and await names(f"?marker={made[1]}") == ["a"]
+    assert (
+        await names("?limit=1&offset=1") == ["b"]
+        and await names("?limit=0") == []
+        and await names(f"?marker={made[1]}") == ["a"]
+    )
     assert await names("?all_tenants=1") == ["c", "b", "a"]
-    for bad in ("sort=nope", "sort_dir=up", "limit=-1", "limit=x", "offset=-1", "metadata=x", "name=%00", "all_tenants=maybe"):
+    for bad in (
+        "sort=nope",
+        "sort_dir=up",
+        "limit=-1",
+        "limit=x",
+        "offset=-1",
+        "metadata=x",
+        "name=%00",
+        "all_tenants=maybe",
+    ):
         assert (await me.get(f"{v.url}/volumes?{bad}")).status_code == 400, bad
     assert (await me.get(f"{v.url}/volumes?marker={NOWHERE}")).status_code == 404
     seen, url = [], f"{v.url}/volumes?limit=2&sort=name:asc"
@@ -143,9 +206,12 @@ async def test_lists(h: Harness, v: Volumes) -> None:
     all_of_them = await admin.get(f"/v3/{'9' * 32}/volumes/detail?all_tenants=True")
     assert {x["id"] for x in all_of_them.json()["volumes"]} == set(made)
     assert set(all_of_them.json()["volumes"][0]) - CREATED == {
-        "os-vol-tenant-attr:tenant_id", "os-vol-host-attr:host", "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id",
+        "os-vol-tenant-attr:tenant_id",
+        "os-vol-host-attr:host",
+        "os-vol-mig-status-attr:migstat",
+        "os-vol-mig-status-attr:name_id",
         "migration_status",
-    }  # fmt: skip
+    }
 
 
 async def test_list_costs_two_statements(h: Harness, v: Volumes) -> None:
@@ -164,10 +230,23 @@ async def test_another_project_sees_nothing(h: Harness, v: Volumes) -> None:
     one = await v.create()
     other = h.as_project()
     for method, path in (
-        ("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/metadata"), ("POST", "/metadata"), ("PUT", "/metadata"),
-        ("GET", "/metadata/a"), ("PUT", "/metadata/a"), ("DELETE", "/metadata/a"), ("POST", "/action"),
-    ):  # fmt: skip
-        bodies = {"": {"volume": {}}, "/metadata": {"metadata": {}}, "/metadata/a": {"meta": {"a": "b"}}, "/action": {"os-reserve": None}}
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("GET", "/metadata"),
+        ("POST", "/metadata"),
+        ("PUT", "/metadata"),
+        ("GET", "/metadata/a"),
+        ("PUT", "/metadata/a"),
+        ("DELETE", "/metadata/a"),
+        ("POST", "/action"),
+    ):
+        bodies = {
+            "": {"volume": {}},
+            "/metadata": {"metadata": {}},
+            "/metadata/a": {"meta": {"a": "b"}},
+            "/action": {"os-reserve": None},
+        }
         body = bodies[path] if method in ("PUT", "POST") else None
         r = await other.request(method, f"{v.other_url}/volumes/{one['id']}{path}", json=body)
         assert r.status_code == 404, (method, path, r.text)
@@ -203,5 +282,11 @@ async def test_metadata(h: Harness, v: Volumes) -> None:
     assert (await me.delete(f"{url}/a")).status_code == 404 and (await me.get(f"{url}/a")).status_code == 404
     assert (await me.put(url, json={"metadata": {"z": "9"}})).json() == {"metadata": {"z": "9"}}
     assert (await v.show(one["id"]))["metadata"] == {"z": "9"}
-    for bad in ({}, {"metadata": None}, {"metadata": {"": "x"}}, {"metadata": {"x" * 256: "y"}}, {"metadata": {"x": None}}):
+    for bad in (
+        {},
+        {"metadata": None},
+        {"metadata": {"": "x"}},
+        {"metadata": {"x" * 256: "y"}},
+        {"metadata": {"x": None}},
+    ):
         assert (await me.put(url, json=bad)).status_code == 400, bad

@@ -32,6 +32,10 @@ def _size(value: Any) -> Any:
 def _clean(value: str) -> str:
     if "\x00" in value:
         raise ValueError("must not have NUL characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode") from None
     return value
 
 
@@ -46,9 +50,9 @@ def _metadata(value: Any) -> Any:
         for key, item in value.items():
             if not isinstance(key, str) or not _KEY.match(key):
                 raise ValueError("metadata keys have 1 to 255 letters, digits, -_:. / or spaces")
-            if not isinstance(item, str) or len(item) > 255 or "\x00" in item:
+            if not isinstance(item, str) or len(item) > 255:
                 raise ValueError(f"metadata {key} must be text of at most 255 characters")
-            item.encode()
+            _clean(item)
     return value
 
 
