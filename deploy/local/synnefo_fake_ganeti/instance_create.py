@@ -17,7 +17,6 @@ INSTANCE_NAME = re.compile(r"(?!\.)(?!.*\.\.)[a-z0-9._-]{1,255}")
 TAG = re.compile(r"[\w.+*/:@-]+")
 MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 OPERATING_SYSTEMS: dict[str, list[str]] = {
-    "noop": ["img_id", "img_format", "img_properties", "img_passwd", "config_url"],
     "synnefo-image": ["img_id", "img_format", "img_properties"],
 }
 PROVIDERS = ("archipelago",)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.clock import iso
-from synnefo_compute.domain.states import TaskState, VmState, status_of
+from synnefo_compute.domain.states import status_of
 
 _PROGRESS_STATUSES = frozenset({"ACTIVE", "BUILD", "DELETED", "MIGRATING", "RESIZE", "VERIFY_RESIZE", "REBUILD", "REVERT_RESIZE"})
 _FAULT_STATUSES = frozenset({"ERROR", "DELETED"})
@@ -101,9 +101,6 @@ def server_detail(
     return server
 
 
-def is_busy(row: Row[Any]) -> bool:
-    """True while something is under way."""
-    return row.task_state is not None and row.task_state != TaskState.DELETING and row.vm_state != VmState.DELETED
 
 
 def flavor_summary(row: Row[Any], url: str) -> dict[str, Any]:
