@@ -165,7 +165,7 @@ async def _extract(
     created = 0
     errors: list[tuple[str, str]] = []
     try:
-        archive = await svc.store.run(lambda: tarfile.open(fileobj=spool, mode=mode))  # type: ignore[call-overload]
+        archive = await svc.store.run(_open_archive, spool, mode)
         while True:
             member = await svc.store.run(archive.next)
             if member is None:
@@ -199,6 +199,12 @@ async def _extract(
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         return created, errors, ("400 Bad Request", f"Invalid Tar File: {str(error)[:200]}")
     return created, errors, None
+
+
+def _open_archive(spool: IO[bytes], mode: str) -> tarfile.TarFile:
+    # Closing it would free nothing: the spool is the caller's.
+    opened: tarfile.TarFile = tarfile.open(fileobj=spool, mode=mode)  # type: ignore[call-overload]  # noqa: SIM115
+    return opened
 
 
 def _pax_headers(member: tarfile.TarInfo) -> dict[str, str]:

@@ -18,18 +18,17 @@ router = internal_router()
 
 
 def _read_cursor(text: str) -> tuple[int, int, str]:
+    refused = BadRequest("`after` is not what an earlier answer gave as `next`.")
     try:
-        at, container_id, name = orjson.loads(urlsafe_b64decode(text.encode()))
-        if not (
-            isinstance(at, int)
-            and isinstance(container_id, int)
-            and isinstance(name, str)
-            and max(abs(at), abs(container_id)) < 1 << 63
+        found = orjson.loads(urlsafe_b64decode(text.encode()))
+    except ValueError as error:
+        raise refused from error
+    match found:
+        case [int(at), int(container_id), str(name)] if (
+            max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name
         ):
-            raise ValueError(text)
-    except (ValueError, TypeError) as error:
-        raise BadRequest("`after` is not what an earlier answer gave as `next`.") from error
-    return at, container_id, name
+            return at, container_id, name
+    raise refused
 
 
 @router.get("/roots")

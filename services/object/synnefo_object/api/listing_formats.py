@@ -51,8 +51,12 @@ def choose(query: Mapping[str, str], accept: str | None) -> str:
 def _object(row: Any) -> dict[str, Any]:
     size, etag = row.size, row.etag
     entry: dict[str, Any] = {
-        "bytes": size, "content_type": row.content_type, "hash": etag, "last_modified": listing_date(row.created_us), "name": row.name,
-    }  # fmt: skip
+        "bytes": size,
+        "content_type": row.content_type,
+        "hash": etag,
+        "last_modified": listing_date(row.created_us),
+        "name": row.name,
+    }
     if row.kind == SLO:
         headers = orjson.loads(row.headers)
         entry["bytes"] = int(headers.get("x-slo-size", size))

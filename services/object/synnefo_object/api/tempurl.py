@@ -27,7 +27,10 @@ def keys_of(row: object, level: str) -> list[str]:
 
 
 async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
-    """If the URL is signed: open the object to the caller and return the headers to add; raises 401 for a bad one. Else None."""
+    """If the URL is signed: open the object to the caller and return the headers to add. Else None.
+
+    Raises 401 for a bad signature.
+    """
     query = request.query
     signature_text, expires_text = query.get("temp_url_sig"), query.get("temp_url_expires")
     if signature_text is None and expires_text is None:

@@ -19,9 +19,13 @@ from synnefo_object.domain.paths import Target
 READ, WRITE = "x-container-read", "x-container-write"
 # Shown to owners only.
 OWNER_HEADERS = (
-    "x-container-read", "x-container-write", "x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2",
-    "x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2",
-)  # fmt: skip
+    "x-container-read",
+    "x-container-write",
+    "x-container-meta-temp-url-key",
+    "x-container-meta-temp-url-key-2",
+    "x-account-meta-temp-url-key",
+    "x-account-meta-temp-url-key-2",
+)
 
 
 @dataclass(slots=True)
@@ -80,7 +84,10 @@ class Caller:
         return target.account == account and container in ("", target.container) and target.object.startswith(prefix)
 
     async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
-        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL. Raises 401 or 403."""
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+
+        Raises 401 or 403.
+        """
         if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(target):
             return
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()

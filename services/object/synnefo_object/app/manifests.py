@@ -116,10 +116,19 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         root, md5 = await uploads.receive(svc, _once(text), length=len(text), most=most)
         kept_headers["x-slo-manifest-etag"] = md5
         uploaded = await uploads.keep(
-            svc, row, target, root=root, etag=md5, content_type=uploads.choose_content_type(target.object, headers), kept=kept_headers,
-            expires=metadata.delete_at(headers, now_s=svc.now_s()), kind=SLO, extra=text.decode(), reservation=reservation,
+            svc,
+            row,
+            target,
+            root=root,
+            etag=md5,
+            content_type=uploads.choose_content_type(target.object, headers),
+            kept=kept_headers,
+            expires=metadata.delete_at(headers, now_s=svc.now_s()),
+            kind=SLO,
+            extra=text.decode(),
+            reservation=reservation,
             replace="if-none-match" not in headers,
-        )  # fmt: skip
+        )
     return Uploaded(etag, uploaded.modified_us)
 
 
@@ -135,7 +144,7 @@ def _length(part: Mapping[str, Any]) -> int:
     if part.get("range"):
         start, end = (int(x) for x in part["range"].split("-"))
         return end - start + 1
-    return int(part.get("slo_bytes", part["bytes"]))
+    return int(part["bytes"])
 
 
 def _check(
@@ -155,8 +164,12 @@ def _check(
     if size == 0:
         return {}, "Too Small; each segment must be at least 1 byte."
     kept: dict[str, Any] = {
-        "name": path, "hash": etag, "bytes": size, "content_type": stored.content_type, "last_modified": listing_date(stored.created_us),
-    }  # fmt: skip
+        "name": path,
+        "hash": etag,
+        "bytes": size,
+        "content_type": stored.content_type,
+        "last_modified": listing_date(stored.created_us),
+    }
     if is_slo:
         kept["sub_slo"] = True
     if part.get("range"):

@@ -136,9 +136,8 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
     if row is None:
         raise not_found()
     gone = row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s())
-    if not gone and any(name in headers for name in ("if-match", "if-unmodified-since", "if-none-match")):
-        if not_modified(headers, etag=row.etag, modified_us=row.modified_us):
-            raise SwiftFault(412)
+    if not gone and not_modified(headers, etag=row.etag, modified_us=row.modified_us):
+        raise SwiftFault(412)
     mode = versions.mode_of(row.container_headers)
     if mode is not None and await versions.on_delete(svc, target, row, mode):
         return

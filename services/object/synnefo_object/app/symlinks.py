@@ -56,7 +56,15 @@ async def put(
         link |= {"etag": etag, "bytes": linked.size}
     root, md5 = await uploads.receive(svc, body, length=None, most=0)
     return await uploads.keep(
-        svc, row, target, root=root, etag=md5, content_type=objects.clean_content_type(headers.get("content-type") or "application/symlink"),
-        kept=metadata.object_headers(headers), expires=metadata.delete_at(headers, now_s=svc.now_s()), kind=SYMLINK,
-        extra=orjson.dumps(link).decode(), replace="if-none-match" not in headers,
-    )  # fmt: skip
+        svc,
+        row,
+        target,
+        root=root,
+        etag=md5,
+        content_type=objects.clean_content_type(headers.get("content-type") or "application/symlink"),
+        kept=metadata.object_headers(headers),
+        expires=metadata.delete_at(headers, now_s=svc.now_s()),
+        kind=SYMLINK,
+        extra=orjson.dumps(link).decode(),
+        replace="if-none-match" not in headers,
+    )

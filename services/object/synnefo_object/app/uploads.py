@@ -70,18 +70,36 @@ async def put(
             root, etag = await receive(svc, body, length=length, most=most)
             check_etag(headers, etag)
             return await keep(
-                svc, row, target, root=root, etag=etag, content_type=content_type, kept=kept, expires=expires,
-                kind=objects.DLO if manifest else objects.PLAIN, extra=manifest, reservation=reservation,
+                svc,
+                row,
+                target,
+                root=root,
+                etag=etag,
+                content_type=content_type,
+                kept=kept,
+                expires=expires,
+                kind=objects.DLO if manifest else objects.PLAIN,
+                extra=manifest,
+                reservation=reservation,
                 replace="if-none-match" not in headers,
-            )  # fmt: skip
+            )
     root, etag = await receive(svc, body, length=None, most=most)
     check_etag(headers, etag)
     async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
         return await keep(
-            svc, row, target, root=root, etag=etag, content_type=content_type, kept=kept, expires=expires,
-            kind=objects.DLO if manifest else objects.PLAIN, extra=manifest, reservation=reservation,
+            svc,
+            row,
+            target,
+            root=root,
+            etag=etag,
+            content_type=content_type,
+            kept=kept,
+            expires=expires,
+            kind=objects.DLO if manifest else objects.PLAIN,
+            extra=manifest,
+            reservation=reservation,
             replace="if-none-match" not in headers,
-        )  # fmt: skip
+        )
 
 
 async def receive(svc: Services, body: AsyncIterator[bytes], *, length: int | None, most: int) -> tuple[Root, str]:
@@ -117,17 +135,37 @@ def choose_content_type(name: str, headers: Mapping[str, str]) -> str:
 
 
 async def keep(
-    svc: Services, row: Any, target: Target, *, root: Root, etag: str, content_type: str, kept: Mapping[str, str],
-    expires: int | None, kind: int = objects.PLAIN, extra: str | None = None, reservation: quotas.Reservation | None = None,
-    replace: bool = True, newer_than_us: int = 0,
-) -> Uploaded:  # fmt: skip
+    svc: Services,
+    row: Any,
+    target: Target,
+    *,
+    root: Root,
+    etag: str,
+    content_type: str,
+    kept: Mapping[str, str],
+    expires: int | None,
+    kind: int = objects.PLAIN,
+    extra: str | None = None,
+    reservation: quotas.Reservation | None = None,
+    replace: bool = True,
+    newer_than_us: int = 0,
+) -> Uploaded:
     """The one place where an object row is made: row, counters and reservation in one transaction."""
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     values = {
-        "container_id": row.container_id, "name": target.object, "root": root.to_bytes(), "size": root.size, "etag": etag,
-        "content_type": content_type, "headers": orjson.dumps(kept).decode(), "created_us": now_us, "modified_us": now_us,
-        "delete_at": expires, "kind": kind, "extra": extra,
-    }  # fmt: skip
+        "container_id": row.container_id,
+        "name": target.object,
+        "root": root.to_bytes(),
+        "size": root.size,
+        "etag": etag,
+        "content_type": content_type,
+        "headers": orjson.dumps(kept).decode(),
+        "created_us": now_us,
+        "modified_us": now_us,
+        "delete_at": expires,
+        "kind": kind,
+        "extra": extra,
+    }
     mode = versions.mode_of(row.container_headers)
     versioned = await versions.place_for(svc, target, mode) if mode is not None and replace else None
     gone = row.delete_at is not None and row.delete_at <= svc.now_s()

@@ -1,4 +1,6 @@
-"""The worker that tells the quota ledger how the bytes of each account changed: one event for each changed account and turn.
+"""The worker that tells the quota ledger how the bytes of each account changed.
+
+One event for each changed account and turn.
 
 Exact, because what was told is kept with the account and changes in the transaction that emits the event.
 """

@@ -92,9 +92,15 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
                 return False
             empty = svc.store.store.writer().finish()
             marker = {
-                "root": empty.to_bytes(), "size": 0, "etag": "d41d8cd98f00b204e9800998ecf8427e", "content_type": DELETED_TYPE,
-                "headers": "{}", "delete_at": None, "kind": objects.PLAIN, "extra": None,
-            }  # fmt: skip
+                "root": empty.to_bytes(),
+                "size": 0,
+                "etag": "d41d8cd98f00b204e9800998ecf8427e",
+                "content_type": DELETED_TYPE,
+                "headers": "{}",
+                "delete_at": None,
+                "kind": objects.PLAIN,
+                "extra": None,
+            }
             name = version_prefix(target.object) + timestamp(svc.clock.now_us())
             await _store(uow, svc, versioned, name, marker, newer_than_us=0)
             await _remove(uow, svc, row, target.object)

@@ -25,7 +25,9 @@ accounts = Table(
 
 _totals = (
     select(
-        accounts.c.id, accounts.c.headers, accounts.c.created_us,
+        accounts.c.id,
+        accounts.c.headers,
+        accounts.c.created_us,
         func.coalesce(func.sum(counters.c.containers), 0).label("containers"),
         func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
         func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
@@ -33,7 +35,7 @@ _totals = (
     .select_from(accounts.outerjoin(counters, counters.c.owner == -accounts.c.id))
     .where(accounts.c.project_id == bindparam("project"))
     .group_by(accounts.c.id, accounts.c.headers, accounts.c.created_us)
-)  # fmt: skip
+)
 
 
 async def totals(uow: UnitOfWork, project_id: str) -> Row[Any] | None:

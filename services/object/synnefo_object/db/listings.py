@@ -1,4 +1,7 @@
-"""Listings of objects and of containers: a page costs a page, whatever lies between (a delimiter is skipped over by index)."""
+"""Listings of objects and of containers.
+
+A page costs a page, whatever lies between: what a delimiter rolls up is skipped over by index.
+"""
 
 from __future__ import annotations
 
@@ -43,10 +46,14 @@ def _columns(table: Any) -> tuple[Any, ...]:
     c = containers.c
     counts = counters.c
     return (
-        c.name, c.modified_us,
-        select(func.coalesce(func.sum(counts.objects), 0)).where(counts.owner == c.id).scalar_subquery().label("objects"),
+        c.name,
+        c.modified_us,
+        select(func.coalesce(func.sum(counts.objects), 0))
+        .where(counts.owner == c.id)
+        .scalar_subquery()
+        .label("objects"),
         select(func.coalesce(func.sum(counts.bytes), 0)).where(counts.owner == c.id).scalar_subquery().label("bytes"),
-    )  # fmt: skip
+    )
 
 
 async def page(uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
@@ -80,8 +87,8 @@ async def page_rolled_up(
     position = func.strpos if uow.dialect == "postgresql" else func.instr
     at = position(func.substr(walk.c.name, length + 1), delimiter)
     rolled = func.substr(walk.c.name, 1, length + at - 1)
-    # One expression to compare with, so that the index answers. Backwards: below the rolled-up name. Forwards: behind all
-    # that starts with it (its last character one higher), or behind the name itself (there are no names with NUL).
+    # One expression to compare with, so that the index answers. Backwards: below the rolled-up name. Forwards: behind
+    # all that starts with it (its last character one higher), or behind the name itself (no name has a NUL).
     if reverse:
         following = seek(owned < case((at > 0, rolled.op("||")(delimiter)), else_=walk.c.name))
     else:

@@ -51,20 +51,33 @@ objects = Table(
     Column("delete_at", BigInteger),  # seconds
     Column("kind", SmallInteger, nullable=False),
     Column("extra", Text),  # DLO: prefix; SLO: JSON of segments; symlink: target
-    Index("ix_objects_delete_at", "delete_at"),
-    Index("ix_objects_created_us", "created_us", "container_id", "name"),
+    Index("ix_objects_created_us", "created_us"),
     sqlite_with_rowid=False,
 )
 
+_EXPIRES = objects.c.delete_at.is_not(None)
+Index("ix_objects_delete_at", objects.c.delete_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
+
 _OWN = (
-    objects.c.root, objects.c.size, objects.c.etag, objects.c.content_type, objects.c.headers, objects.c.created_us,
-    objects.c.modified_us, objects.c.delete_at, objects.c.kind, objects.c.extra,
-)  # fmt: skip
+    objects.c.root,
+    objects.c.size,
+    objects.c.etag,
+    objects.c.content_type,
+    objects.c.headers,
+    objects.c.created_us,
+    objects.c.modified_us,
+    objects.c.delete_at,
+    objects.c.kind,
+    objects.c.extra,
+)
 
 _found = (
     select(
-        accounts.c.id.label("account_id"), accounts.c.headers.label("account_headers"),
-        containers.c.id.label("container_id"), containers.c.headers.label("container_headers"), *_OWN,
+        accounts.c.id.label("account_id"),
+        accounts.c.headers.label("account_headers"),
+        containers.c.id.label("container_id"),
+        containers.c.headers.label("container_headers"),
+        *_OWN,
     )
     .select_from(
         accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(
@@ -72,7 +85,7 @@ _found = (
         )
     )
     .where(accounts.c.project_id == bindparam("project"), containers.c.name == bindparam("container"))
-)  # fmt: skip
+)
 
 
 async def find(uow: UnitOfWork, project_id: str, container: str, name: str) -> Row[Any] | None:
@@ -123,7 +136,10 @@ def _upsert(dialect: str, *, replace: bool) -> Any:
 
 
 async def put(uow: UnitOfWork, values: Mapping[str, Any], *, replace: bool = True) -> int | None:
-    """Insert or replace. The size of what was replaced, -1 if nothing was, None if it exists and may not be replaced."""
+    """Insert or replace.
+
+    The size of what was replaced, -1 if nothing was, None if it exists and may not be replaced.
+    """
     row = await uow.one(_upsert(uow.dialect, replace=replace), {**values, "prev_size": None})
     if row is None:
         return None

@@ -77,7 +77,7 @@ def allows_referrer(acl: Acl, referer: str | None) -> bool:
     for item in acl.referrers:
         deny = item.startswith("-")
         pattern = item[1:] if deny else item
-        if pattern == "*" or pattern == host or (pattern.startswith(".") and host.endswith(pattern)):
+        if pattern in ("*", host) or (pattern.startswith(".") and host.endswith(pattern)):
             allowed = not deny
     return allowed
 
