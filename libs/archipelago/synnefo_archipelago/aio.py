@@ -4,7 +4,7 @@ A thin layer: no decision is made here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Self, TypeVar
 
@@ -142,7 +142,7 @@ class AsyncStore:
 
     async def iter_range(
         self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Verified pieces; the next is read while the caller sends the last."""
         pieces = self.store.iter_range(root, offset, length, chunk_bytes=chunk_bytes)
         ahead = asyncio.ensure_future(self.run(_next, pieces))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from synnefo_archipelago.api import Driver, Record, Space
-from synnefo_archipelago.errors import LeaseHeld, LeaseLost, RecordConflict, StoreError
+from synnefo_archipelago.errors import CorruptData, LeaseHeld, LeaseLost, RecordConflict, StoreError
 
 Clock = Callable[[], float]
 _SKEW = 0.1
@@ -37,8 +37,11 @@ class LeaseRecord:
 
 
 def parse_lease(record: Record) -> LeaseRecord:
-    fields = json.loads(record.value)
-    return LeaseRecord(fields["owner"], fields["cookie"], fields["ttl_s"], fields["expires_at"])
+    try:
+        fields = json.loads(record.value)
+        return LeaseRecord(fields["owner"], fields["cookie"], float(fields["ttl_s"]), float(fields["expires_at"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptData("a lease cannot be read") from error
 
 
 def live_lease(driver: Driver, name: str, clock: Clock) -> LeaseRecord | None:

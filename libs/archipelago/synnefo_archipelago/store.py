@@ -180,8 +180,9 @@ class Store:
         clean = lease.acquire(force=force)
         try:
             volume = Volume(
-                self.driver, self._reader, self._pages, name=name, lease=lease, clean=clean, on_close=self._closed
-            )
+                self.driver, self._reader, self._pages, self._executor,
+                name=name, lease=lease, clean=clean, on_close=self._closed,
+            )  # fmt: skip
         except StoreError:
             lease.release(clean=clean)
             raise

@@ -6,6 +6,7 @@ is private to this volume's present generation, so a snapshot needs to write not
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 
 from synnefo_archipelago import crash
@@ -29,12 +30,13 @@ class Volume:
     """Thread-safe. After `LeaseLost` nothing works any more but `abandon`."""
 
     def __init__(
-        self, driver: Driver, reader: BlockReader, pages: PageStore, *, name: str, lease: Lease, clean: bool,
-        on_close: Callable[["Volume"], None],
+        self, driver: Driver, reader: BlockReader, pages: PageStore, executor: Executor, *,
+        name: str, lease: Lease, clean: bool, on_close: Callable[["Volume"], None],
     ) -> None:  # fmt: skip
         self.name = name
         self._driver = driver
         self._reader = reader
+        self._executor = executor
         self._lease = lease
         self._on_close = on_close
         self._lock = threading.RLock()
@@ -95,7 +97,7 @@ class Volume:
         return LeaseLost(f"volume {self.name}: {why}")
 
     def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
-        """Tables for the reader: this handle is the only writer, so what it remembers is right."""
+        """Tables for who has the lock: this handle is the only writer, so what it remembers is right."""
         found = None if fresh else self._tables.get(ident)
         if found is None:
             found = blocks.load(ident)
@@ -116,17 +118,26 @@ class Volume:
             raise ValueError(f"range {offset}+{length} is outside of {self.size} bytes")
 
     def read(self, offset: int, length: int) -> bytes:
-        """Verified bytes, with what was written and not yet flushed."""
+        """Verified bytes, with what was written and not yet flushed. Readers wait for storage side by side."""
+        plan: list[bytes | tuple[bytes, int, int]] = []
         with self._lock:
             self._ensure_open()
             self._ensure_range(offset, length)
-            pieces = [self._read_block(*span) for span in self._spans(offset, length, unit=self.root.block_size)]
+            block_size = self.root.block_size
+            for index, start, count in self._spans(offset, length, unit=block_size):
+                if self._dirty.get(index):
+                    plan.append(self._read_dirty(index, start, count))
+                else:
+                    plan.append((self._map.get(index), start, count))
+        tables = _KnownTables(self._tables)
+        pieces = [
+            step if isinstance(step, bytes) else self._reader.block(step[0], block_size, step[1], step[2], tables)
+            for step in plan
+        ]
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _read_block(self, index: int, start: int, count: int) -> bytes:
-        dirty = self._dirty.get(index)
-        if not dirty:
-            return self._reader.block(self._map.get(index), self.root.block_size, start, count, self)
+    def _read_dirty(self, index: int, start: int, count: int) -> bytes:
+        dirty = self._dirty[index]
         out = bytearray()
         clean = 0  # bytes just before the present position that nobody changed: read together
         for sub, at, length in self._spans(start, count, unit=self._sub):
@@ -224,10 +235,7 @@ class Volume:
             if not self._dirty and not self._map.is_dirty:
                 return
             self._ensure_fenced()
-            for index in sorted(self._dirty):
-                self._ensure_leased()
-                self._store_block(index, self._dirty[index])
-                self._dirty_bytes -= self._sub * sum(data is not None for data in self._dirty.pop(index).values())
+            self._store_dirty()
             if self._map.is_dirty:
                 self._exchange(self.root)
 
@@ -246,15 +254,34 @@ class Volume:
         if not self._lease.has_time():
             raise StoreUnavailable(f"volume {self.name}: renewing the lease took longer than the lease")
 
-    def _store_block(self, index: int, subs: dict[int, bytearray | None]) -> None:
-        entry = self._map.get(index)
+    def _store_dirty(self) -> None:
+        """Store changed blocks side by side. What was stored is forgotten even when another block fails."""
+        jobs = [(index, self._map.get(index), self._dirty[index]) for index in sorted(self._dirty)]
+        futures = [self._executor.submit(self._store_block, *job) for job in jobs]
+        failed: BaseException | None = None
+        for (index, entry, subs), future in zip(jobs, futures, strict=True):
+            error = future.exception()
+            if error is not None:
+                failed = failed or error
+                continue
+            if future.result() != entry:
+                self._map.set(index, future.result())
+            self._dirty_bytes -= self._sub * sum(data is not None for data in subs.values())
+            del self._dirty[index]
+        if isinstance(failed, LeaseLost):
+            raise self._lost(str(failed)) from failed
+        if failed is not None:
+            raise failed
+
+    def _store_block(self, index: int, entry: bytes, subs: dict[int, bytearray | None]) -> bytes:
+        """Make one block's changes durable; returns its new entry. Runs in another thread, the caller has the lock."""
+        self._lease.check()
         if self._is_own(entry):
             ident = parse_entry(entry).ident
             self._tables.put(ident, self._blocks.update(self.table(self._blocks, ident, fresh=False), subs))
-            return
+            return entry
         if all(data is None for data in subs.values()) and (entry == ZERO_ENTRY or len(subs) == self._blocks.sub_count):
-            self._map.set(index, ZERO_ENTRY)
-            return
+            return ZERO_ENTRY
         private = PrivateId(self.root.uuid, self.root.generation, index)
         parsed = parse_entry(entry)
         depth = 0
@@ -263,12 +290,12 @@ class Volume:
         full: dict[int, Data | None] = dict(subs)
         if entry != ZERO_ENTRY and (depth > _MAX_DEPTH or 2 * len(subs) > self._blocks.sub_count):
             for sub in set(range(self._blocks.sub_count)) - subs.keys():
-                full[sub] = self._stored(index, sub * self._sub, self._sub)
+                full[sub] = self._reader.block(entry, self.root.block_size, sub * self._sub, self._sub, self)
         if len(full) == self._blocks.sub_count:
             entry, depth = ZERO_ENTRY, 0
         table = self._blocks.create(private, entry, depth=depth, subs=full)
         self._tables.put(table.ident, table)
-        self._map.set(index, pack_private(private))
+        return pack_private(private)
 
     def _exchange(self, wanted: Root) -> None:
         """Commit the map under the root `wanted`. The only way in which a volume's root changes while it is open."""
@@ -341,6 +368,16 @@ class Volume:
             self.close()
         else:
             self.abandon()
+
+
+class _KnownTables:
+    """Tables for readers without the lock. They remember nothing: what they load may be overtaken meanwhile."""
+
+    def __init__(self, known: Cache[bytes, Table]) -> None:
+        self._known = known
+
+    def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
+        return (None if fresh else self._known.get(ident)) or blocks.load(ident)
 
 
 def as_snapshot(root: Root) -> Root:

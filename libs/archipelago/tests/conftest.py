@@ -49,7 +49,7 @@ def ceph_conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([down, directory, "--purge"], capture_output=True, check=False, timeout=60)
 
 
-@pytest.fixture(params=["memory", "file", "rados"])
+@pytest.fixture(params=["memory", "file", pytest.param("rados", marks=pytest.mark.full)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return f"memory:{tmp_path}"
@@ -90,6 +90,7 @@ def another_store(open_again: Callable[[], Driver], clock: FakeClock) -> Iterato
 
     def again() -> Store:
         opened.append(Store(open_again(), block_size=BLOCK, clock=clock, monotonic=clock))
+        opened[-1]._renewer.stop()  # time passes here by the test's word only
         return opened[-1]
 
     yield again

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import random
+from typing import Any
 
 import pytest
 from synnefo_archipelago.entries import (
@@ -72,7 +73,7 @@ def test_entries_are_stripped_whole_even_when_they_end_in_zeros() -> None:
     assert strip_entries(ZERO_ENTRY * 2) == b""
 
 
-def make_root(**changes: object) -> Root:
+def make_root(**changes: Any) -> Root:
     root = Root(
         RootKind.VOLUME, 10**12, 4 << 20, pages=b"p" * 64, generation=5, epoch=6, shared_below=4, uuid=b"u" * 16,
         origin=b"o" * 32, created_size=77,

@@ -102,8 +102,8 @@ class Model:
             volume = self.open.get(name)
             found = volume.read(0, len(content)) if volume else self.store.read_volume(name, 0, len(content))
             assert found == content, name
-        for root, content in self.frozen:
-            assert self.store.read(root, 0, root.size) == content
+        for root, frozen in self.frozen:
+            assert self.store.read(root, 0, root.size) == frozen
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

@@ -55,6 +55,19 @@ class Kit:
     quota: QuotaClient
     owns_bus: bool = True
 
+    def ready_checks(self) -> list[Callable[[], Awaitable[str | None]]]:
+        """What every service needs before it is ready: its database, and a revocation log that is fresh."""
+
+        async def database() -> str | None:
+            await self.db.ping()
+            return None
+
+        async def tokens() -> str | None:
+            fresh = getattr(self.verifier, "ready", lambda: True)()
+            return None if fresh else "the revocation log has not been read from identity yet"
+
+        return [database, tokens]
+
 
 def make_kit(
     settings: ServiceSettings,

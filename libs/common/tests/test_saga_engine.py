@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
-
 from synnefo_common import context
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected, arm, disarm, observe
@@ -29,6 +29,7 @@ from synnefo_common.saga import (
     crash_points,
 )
 from synnefo_common.saga.recovery import retry_undo, stuck
+from synnefo_common.testing import wait_until
 
 from .saga_world import World, make_saga, metadata, note_failure, things
 
@@ -39,8 +40,8 @@ async def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def db(clock: ManualClock) -> AsyncIterator[Database]:
-    database = Database("sqlite://", clock=clock)
+async def db(clock: ManualClock, database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, clock=clock)
     await database.create_all(metadata)
     yield database
     disarm()
@@ -61,7 +62,9 @@ async def begin(engine: SagaEngine, name: str = "make", saga_id: str | None = No
         return await engine.start(uow, name, saga_id=saga_id)
 
 
-async def send(engine: SagaEngine, saga_id: str, payload: dict[str, object] | None = None, name: str = "job") -> bool:
+async def send(
+    engine: SagaEngine, saga_id: str, payload: Mapping[str, object] | None = None, name: str = "job"
+) -> bool:
     async with engine.db.begin() as uow:
         return await engine.signal(uow, saga_id, name, payload or {"ok": True})
 
@@ -371,9 +374,10 @@ async def test_engine_that_runs_takes_a_new_saga_without_a_claim(world: World) -
 
 
 async def wait_for_state(db: Database, saga_id: str, state: str, timeout_s: float = 5) -> None:
-    async with asyncio.timeout(timeout_s):
-        while await state_of(db, saga_id) != state:
-            await asyncio.sleep(0.005)
+    async def reached() -> bool:
+        return await state_of(db, saga_id) == state
+
+    await wait_until(reached, timeout_s)
 
 
 async def test_two_engines_share_sagas_and_none_runs_twice(tmp_path: Path) -> None:
@@ -388,7 +392,9 @@ async def test_two_engines_share_sagas_and_none_runs_twice(tmp_path: Path) -> No
             runs.append((name, ctx.id))
             await asyncio.sleep(0.002)
 
-        engines.append(SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02))
+        engines.append(
+            SagaEngine(db, service="t", sagas=[Saga("s", [Remote("a", work)])], owner=name, limit=2, poll_s=0.02)
+        )
     ids = [await begin(engines[0], "s") for _ in range(40)]
     tasks = [asyncio.create_task(e.run()) for e in engines]
     for saga_id in ids:
@@ -434,60 +440,67 @@ async def test_late_holder_is_fenced(db: Database, world: World, clock: ManualCl
 POINTS = crash_points("t", make_saga(World()))
 
 
-async def run_with_crash(
-    url: str, world: World, clock: ManualClock, point: str, *, fail: bool
-) -> tuple[Database, SagaEngine]:
-    """Run a saga, dying once at `point`; then as a new process on the same file until nothing is left to do."""
+async def run_with_crashes(url: str, world: World, clock: ManualClock, points: list[str], *, fail: bool) -> list[str]:
+    """Run a saga, dying at one point after the other, each time going on as a new process. The points passed."""
     db = Database(url, clock=clock)
     await db.create_all(metadata)
     engine = make_engine(db, world)
     await begin(engine, saga_id="the-saga")
-    arm(point)
-    signal = {"error": {"message": "no", "code": "no"}} if fail else {"ok": True}
-    crashed = False
-    for _ in range(3):
+    left, passed = list(points), []
+    arm(left[0])
+    signal: dict[str, object] = {"error": {"message": "no", "code": "no"}} if fail else {"ok": True}
+    for _ in range(4 + 2 * len(points)):
         try:
             await engine.run_until_idle()
             await send(engine, "the-saga", signal)
         except CrashInjected:
-            crashed = True
+            passed.append(left.pop(0))
             disarm()
+            if left:
+                arm(left[0])
             await db.close()
             db = Database(url, clock=clock)
             engine = make_engine(db, world)
             clock.advance(21)  # the claim of the dead runs out
-    assert crashed, f"{point} was never passed"
+    disarm()
     await engine.run_until_idle()
-    return db, engine
+    expected = {"the-saga-failed": "no"} if fail else {"the-saga": "active"}
+    assert await state_of(db, "the-saga") == ("failed" if fail else "finished")
+    assert await rows(db) == expected
+    assert world.ports.made == ({} if fail else {"the-saga:ports": 1})
+    assert world.volumes.made == ({} if fail else {"the-saga:volumes": 1})
+    await db.close()
+    return passed
 
 
-@pytest.mark.parametrize("point", [p for p in POINTS if ".undo." not in p])
+FORWARD = [p for p in POINTS if ".undo." not in p]
+BACK = [p for p in POINTS if ".active." not in p and ".job.after" not in p]  # those are not reached when the job fails
+
+
+@pytest.mark.parametrize("point", FORWARD)
 async def test_crash_at_each_point_forward_then_recovery(tmp_path: Path, clock: ManualClock, point: str) -> None:
-    world = World()
-    db, _ = await run_with_crash(f"sqlite:///{tmp_path}/db", world, clock, point, fail=False)
-    assert await state_of(db, "the-saga") == "finished"
-    assert await rows(db) == {"the-saga": "active"}
-    assert world.ports.made == {"the-saga:ports": 1}
-    assert world.volumes.made == {"the-saga:volumes": 1}
-    await db.close()
+    assert await run_with_crashes(f"sqlite:///{tmp_path}/db", World(), clock, [point], fail=False) == [point]
 
 
-@pytest.mark.parametrize(
-    "point", [p for p in POINTS if ".active." not in p and ".job.after" not in p]
-)  # never reached when the job fails
+@pytest.mark.parametrize("point", BACK)
 async def test_crash_at_each_point_then_unwinding(tmp_path: Path, clock: ManualClock, point: str) -> None:
-    world = World()
-    db, _ = await run_with_crash(f"sqlite:///{tmp_path}/db", world, clock, point, fail=True)
-    assert await state_of(db, "the-saga") == "failed"
-    assert await rows(db) == {"the-saga-failed": "no"}
-    assert world.ports.made == world.volumes.made == {}
-    await db.close()
+    assert await run_with_crashes(f"sqlite:///{tmp_path}/db", World(), clock, [point], fail=True) == [point]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_crash_during_recovery(tmp_path: Path, clock: ManualClock, seed: int) -> None:
+    draw = random.Random(seed)
+    fail = seed % 2 == 0
+    points = [draw.choice(BACK if fail else FORWARD) for _ in range(3)]
+    passed = await run_with_crashes(f"sqlite:///{tmp_path}/db", World(), clock, points, fail=fail)
+    assert passed, points
 
 
 async def test_every_crash_point_listed_exists_and_none_is_unlisted(db: Database, world: World) -> None:
     seen = observe()
     engine = make_engine(db, world)
-    for payload in ({"ok": True}, {"error": "no"}):
+    payloads: list[dict[str, object]] = [{"ok": True}, {"error": "no"}]
+    for payload in payloads:
         saga_id = await begin(engine)
         await engine.run_until_idle()
         await send(engine, saga_id, payload)

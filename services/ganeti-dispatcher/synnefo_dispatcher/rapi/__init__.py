@@ -1,0 +1,39 @@
+"""Ganeti's remote API. The only package that speaks it."""
+
+from synnefo_dispatcher.rapi.client import RapiClient
+from synnefo_dispatcher.rapi.errors import (
+    JobNotFound,
+    NotFound,
+    RapiError,
+    RapiRefused,
+    RapiTimeout,
+    RapiUnauthorized,
+    RapiUnreachable,
+)
+from synnefo_dispatcher.rapi.jobs import Job, JobChange, JobFailure, find_failure
+from synnefo_dispatcher.rapi.resources import Disk, Group, Instance, InstanceSpec, Nic, Node
+from synnefo_dispatcher.rapi.transport import RapiResponse, Transport, TransportFailed
+
+__all__ = [
+    "Disk",
+    "Group",
+    "Instance",
+    "InstanceSpec",
+    "Job",
+    "JobChange",
+    "JobFailure",
+    "JobNotFound",
+    "Nic",
+    "Node",
+    "NotFound",
+    "RapiClient",
+    "RapiError",
+    "RapiRefused",
+    "RapiResponse",
+    "RapiTimeout",
+    "RapiUnauthorized",
+    "RapiUnreachable",
+    "Transport",
+    "TransportFailed",
+    "find_failure",
+]

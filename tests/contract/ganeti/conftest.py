@@ -1,0 +1,100 @@
+"""The two clusters of the contract: the fake one in a process of its own, the real one in a sandbox. Each once a session."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.ganeti.cluster import Cluster
+
+ROOT = Path(__file__).parents[3]
+SANDBOX = ROOT / "deploy/local/ganeti/ganeti-sandbox"
+
+
+def _why_not_real() -> str | None:
+    wish = os.environ.get("SYNNEFO_TEST_GANETI")
+    if wish == "1":
+        return None
+    if wish == "0":
+        return "the real Ganeti is left out: SYNNEFO_TEST_GANETI=0"
+    if os.geteuid() != 0:
+        return "the real Ganeti needs root"
+    if not Path("/usr/sbin/gnt-cluster").exists():
+        return f"Ganeti is not installed; `{SANDBOX.relative_to(ROOT)} install` does that"
+    return None
+
+
+def _fake(directory: Path) -> Iterator[Cluster]:
+    command = [sys.executable, "-m", "synnefo_fake_ganeti", "serve", "--state", str(directory)]
+    command += ["--cluster", "c1=0", "--node-memory-mib", "24000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("fake-ganeti ready")
+            values = json.loads((directory / "c1/cluster.json").read_text())
+            del values["name"]
+            yield Cluster(kind="fake", **values)
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _real() -> Iterator[Cluster]:
+    directory = Path(f"/var/lib/synnefo/contract-{os.getpid()}")
+    environment = {**os.environ, "GANETI_SANDBOX_DIR": str(directory)}
+
+    def sandbox(*arguments: str) -> str:
+        done = subprocess.run(
+            [SANDBOX, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        values = dict(line.split("=", 1) for line in sandbox("up", "ct").splitlines())
+        yield Cluster(
+            kind="real",
+            url=values["RAPI_URL"],
+            user=values["RAPI_USER"],
+            password=values["RAPI_PASSWORD"],
+            reader=values["RAPI_READER"],
+            reader_password=values["RAPI_READER_PASSWORD"],
+            certificate=values["RAPI_CERT"],
+        )
+    finally:
+        sandbox("destroy", "ct")
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=["fake", pytest.param("real", marks=pytest.mark.full)])
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if request.param == "fake":
+        yield from _fake(tmp_path_factory.mktemp("fake-ganeti"))
+        return
+    reason = _why_not_real()
+    if reason is not None:
+        pytest.skip(reason)
+    yield from _real()
+
+
+@pytest.fixture(scope="session")
+def standing(cluster: Cluster) -> str:
+    """A running instance with a NIC, for tests that only look."""
+    nic = {"mode": "bridged", "link": "br0", "name": "snf-nic-standing"}
+    return cluster.make(nics=[nic], tags=["synnefo:server:standing", "a"])
+
+
+@pytest.fixture
+def running(cluster: Cluster) -> str:
+    """A running instance without NICs and disks, for one test."""
+    return cluster.make()
