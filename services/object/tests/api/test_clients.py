@@ -36,7 +36,7 @@ async def swift(live: tuple[Harness, str], *arguments: str, cwd: Path) -> str:
         str(Path(sys.executable).parent / "swift"),
         "--os-storage-url",
         url,
-        "--os-auth-token",
+        f"--os-auth-token={token}",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -358,21 +358,3 @@ async def test_roots_walk(me: httpx.AsyncClient, h: Harness) -> None:
         if body["complete"]:
             break
     assert [i.split("/")[1] for i in ids] == list("01234")
-
-
-async def test_statements(me: httpx.AsyncClient, h: Harness) -> None:
-    from synnefo_common.db.recorder import record_queries
-
-    await me.put(f"{A}/c")
-    with record_queries(h.db) as q:
-        await me.put(f"{A}/c/o", content=b"hello")
-    assert q.count <= 3
-    with record_queries(h.db) as q:
-        await me.get(f"{A}/c/o")
-    assert q.count == 1
-    with record_queries(h.db) as q:
-        await me.get(f"{A}/c?format=json&delimiter=/")
-    assert q.count <= 2
-    with record_queries(h.db) as q:
-        await me.delete(f"{A}/c/o")
-    assert q.count <= 3
