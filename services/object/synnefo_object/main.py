@@ -13,8 +13,7 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import ObjectDialect
-
-from synnefo_object.api import internal, routes
+from synnefo_object.api import document, internal, routes
 from synnefo_object.app import expiry, usage
 from synnefo_object.app.services import Services
 from synnefo_object.clients.names import Names
@@ -57,7 +56,7 @@ def build(
         dialect=ObjectDialect(),
         settings=settings,
         services=svc,
-        routers=[routes.router(), internal.router],
+        routers=[document.router(), internal.router],
         verifier=kit.verifier,
         policy=Policy([]),
         ready_checks=[database_ready],

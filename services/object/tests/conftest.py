@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+
 from synnefo_common.testing import Harness
 from synnefo_object.main import build
 from synnefo_object.settings import Settings

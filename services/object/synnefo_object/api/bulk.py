@@ -11,8 +11,8 @@ from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 import orjson
-from synnefo_common.errors import Fault
 
+from synnefo_common.errors import Fault
 from synnefo_object.api.answers import Answer, render_fault, title_of
 from synnefo_object.api.listing_formats import JSON, TEXT, XML
 from synnefo_object.api.request import SwiftRequest
@@ -156,9 +156,7 @@ async def extract_archive(request: SwiftRequest) -> Answer:
     return _report(report_type, figures, errors, root="extract")
 
 
-async def _extract(
-    request: SwiftRequest, caller: Caller, spool: IO[bytes], mode: str
-) -> tuple[int, list[tuple[str, str]], tuple[str, str] | None]:
+async def _extract(request: SwiftRequest, caller: Caller, spool: IO[bytes], mode: str) -> tuple[int, list[tuple[str, str]], tuple[str, str] | None]:
     svc = request.svc
     base = "/".join(p for p in (request.target.container, request.target.object) if p)
     known: set[str] = set()

@@ -9,8 +9,8 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from synnefo_common.web import answer
 
+from synnefo_common.web import answer
 from synnefo_object.domain import limits, tempurl
 
 

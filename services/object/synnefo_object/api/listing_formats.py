@@ -87,19 +87,13 @@ def render(kind: str, *, root: str, root_name: str, element: str, entries: Itera
         return "".join(f"{folder if folder is not None else row.name}\n" for folder, row in entries).encode()
     if kind == JSON:
         return orjson.dumps([{"subdir": folder} if folder is not None else shape(row) for folder, row in entries])
-    order = (
-        ("name", "hash", "bytes", "content_type", "last_modified")
-        if element == "object"
-        else ("name", "count", "bytes", "last_modified")
-    )
+    order = ("name", "hash", "bytes", "content_type", "last_modified") if element == "object" else ("name", "count", "bytes", "last_modified")
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<{root} name={quoteattr(root_name)}>"]
     for folder, row in entries:
         if folder is not None:
             lines.append(f"<subdir name={quoteattr(folder)}><name>{escape(folder)}</name></subdir>")
         else:
             shown = shape(row)
-            lines.append(
-                f"<{element}>" + "".join(f"<{k}>{escape(str(shown[k]))}</{k}>" for k in order) + f"</{element}>"
-            )
+            lines.append(f"<{element}>" + "".join(f"<{k}>{escape(str(shown[k]))}</{k}>" for k in order) + f"</{element}>")
     lines.append(f"</{root}>")
     return "\n".join(lines).encode()

@@ -50,9 +50,7 @@ async def show_object(request: SwiftRequest) -> Answer:
     manifest = request.query.get("multipart-manifest", "").lower() == "get"
     link_itself = request.query.get("symlink", "").lower() == "get"
     try:
-        stored = await objects.load(
-            request.svc, caller, request.target, raw=manifest, follow=not link_itself, head=request.method == "HEAD"
-        )
+        stored = await objects.load(request.svc, caller, request.target, raw=manifest, follow=not link_itself, head=request.method == "HEAD")
     except SwiftFault as fault:
         web = await staticweb.serve_missing(request, caller, fault)
         if web is not None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
-from synnefo_common.auth.claims import Claims
 
+from synnefo_common.auth.claims import Claims
 from synnefo_object.app.services import Services
 from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
 from synnefo_object.domain.errors import SwiftFault
@@ -55,9 +55,7 @@ class Caller:
             return False
         if self.is_reseller:
             return True
-        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(
-            self.services.settings.operator_roles
-        )
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.operator_roles)
 
     def reads(self, target: Target) -> bool:
         """May read anything in the account."""
@@ -65,9 +63,7 @@ class Caller:
             return True
         if self.claims is None or target.project_id is None:
             return False
-        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(
-            self.services.settings.reader_roles
-        )
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.reader_roles)
 
     def require_owner(self, target: Target) -> None:
         if not self.owns(target):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from synnefo_archipelago import Root
-
 from synnefo_object.app import objects, quotas, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
@@ -44,18 +43,14 @@ def _decode(value: str) -> str:
     return decode_name(unquote(value, errors="surrogateescape").encode("utf-8", "surrogateescape"))
 
 
-async def copy(
-    svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool
-) -> Copied:
+async def copy(svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool) -> Copied:
     """Copy with the metadata; what the request names replaces it.
 
     Raises what GET of the source and PUT of the target raise.
     """
     place = await uploads.ready(svc, caller, to, headers)
     found = await objects.load(svc, caller, source, raw=raw, follow=follow)
-    conditions = {
-        name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")
-    }
+    conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions:
         from synnefo_object.domain.conditions import not_modified
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Fault, QuotaExceeded
-
 from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts, containers

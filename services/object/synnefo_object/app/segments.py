@@ -75,9 +75,7 @@ def slo_etag(parts: list[dict[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-async def _pieces(
-    svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int
-) -> list[Piece]:
+async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int) -> list[Piece]:
     if depth > _MAX_DEPTH:
         raise SwiftFault(409, "Too many levels of large objects in large objects.")
     found = await find_segments(svc, caller, target, [p["name"] for p in parts if "name" in p])
@@ -116,14 +114,8 @@ async def find_segments(svc: Services, caller: Caller, target: Target, paths: li
     for container, names in wanted.items():
         async with svc.db.read() as uow:
             place = await objects.find(uow, target.project_id or "", container, "")
-            rows = (
-                await objects.find_many(uow, target.project_id or "", container, sorted(set(names)))
-                if place is not None
-                else []
-            )
-        await caller.require(
-            READ, Target(target.account, container, names[0]), place.container_headers if place is not None else None
-        )
+            rows = await objects.find_many(uow, target.project_id or "", container, sorted(set(names))) if place is not None else []
+        await caller.require(READ, Target(target.account, container, names[0]), place.container_headers if place is not None else None)
         for row in rows:
             found[f"/{container}/{row.name}"] = Stored.from_row(row, row.name)
     return found

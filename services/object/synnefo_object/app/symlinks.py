@@ -32,9 +32,7 @@ def link_headers(stored: Stored) -> dict[str, str]:
     return headers
 
 
-async def put(
-    svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]
-) -> Uploaded:
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Uploaded:
     """Raises 400 for a body, 409 when a static link's target does not match, 412 for a bad target."""
     row = await uploads.ready(svc, caller, target, headers)
     if headers.get("content-length", "0") != "0" and "transfer-encoding" not in headers:

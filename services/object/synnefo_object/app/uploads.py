@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_archipelago import Root
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.db import UnitOfWork
-
 from synnefo_object.app import quotas, versions
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import clean_content_type, place, read_manifest_header
@@ -44,16 +44,12 @@ async def ready(svc: Services, caller: Caller, target: Target, headers: Mapping[
             raise bad_request("If-None-Match only supports *")
         if present:
             raise SwiftFault(412)
-    if match is not None and not (
-        present and (match.strip() == "*" or row.etag in {m.strip().strip('"') for m in match.split(",")})
-    ):
+    if match is not None and not (present and (match.strip() == "*" or row.etag in {m.strip().strip('"') for m in match.split(",")})):
         raise SwiftFault(412)
     return row
 
 
-async def put(
-    svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]
-) -> Uploaded:
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Uploaded:
     """PUT of plain data (and of a DLO's manifest)."""
     row = await ready(svc, caller, target, headers)
     length = metadata.check_length(headers)

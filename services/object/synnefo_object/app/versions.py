@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, listings, objects
 from synnefo_object.domain.errors import SwiftFault
@@ -64,9 +64,7 @@ async def archive(uow: UnitOfWork, svc: Services, target: Target, row: Any, vers
     return True
 
 
-async def _store(
-    uow: UnitOfWork, svc: Services, place: Any, name: str, values: dict[str, Any], *, newer_than_us: int
-) -> None:
+async def _store(uow: UnitOfWork, svc: Services, place: Any, name: str, values: dict[str, Any], *, newer_than_us: int) -> None:
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     row = values | {"container_id": place.container_id, "name": name, "created_us": now_us, "modified_us": now_us}
     before = await objects.put(uow, row)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, Row, String, Table, Text, bindparam, func, select, update
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
 
@@ -51,9 +51,7 @@ async def ensure(uow: UnitOfWork, project_id: str, *, now_us: int) -> None:
 
 async def locked(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
     """id and headers, locked until the transaction ends."""
-    return await uow.one(
-        select(accounts.c.id, accounts.c.headers).where(accounts.c.project_id == project_id).with_for_update()
-    )
+    return await uow.one(select(accounts.c.id, accounts.c.headers).where(accounts.c.project_id == project_id).with_for_update())
 
 
 async def set_headers(uow: UnitOfWork, account_id: int, headers: str) -> None:
@@ -85,14 +83,10 @@ async def unreported(uow: UnitOfWork, *, changed_since_us: int | None) -> list[R
 
 async def mark_reported(uow: UnitOfWork, account_id: int, *, old: int, new: int) -> bool:
     """Compare-and-set of what the ledger has been told."""
-    statement = (
-        update(accounts).where(accounts.c.id == account_id, accounts.c.bytes_reported == old).values(bytes_reported=new)
-    )
+    statement = update(accounts).where(accounts.c.id == account_id, accounts.c.bytes_reported == old).values(bytes_reported=new)
     return bool(await uow.run(statement))
 
 
 async def add_reported(uow: UnitOfWork, account_id: int, count: int) -> None:
     """The ledger learns `count` bytes by a commission that this transaction accepts."""
-    await uow.run(
-        update(accounts).where(accounts.c.id == account_id).values(bytes_reported=accounts.c.bytes_reported + count)
-    )
+    await uow.run(update(accounts).where(accounts.c.id == account_id).values(bytes_reported=accounts.c.bytes_reported + count))

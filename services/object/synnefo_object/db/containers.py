@@ -20,8 +20,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.accounts import BigId, accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
@@ -56,11 +56,7 @@ _totals = (
         func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
         func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
     )
-    .select_from(
-        accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(
-            counters, counters.c.owner == containers.c.id
-        )
-    )
+    .select_from(accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(counters, counters.c.owner == containers.c.id))
     .where(accounts.c.project_id == bindparam("project"), containers.c.name == bindparam("container"))
     .group_by(
         containers.c.id,

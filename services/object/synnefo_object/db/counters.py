@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, bindparam, delete, text
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.db.base import metadata
 
 counters = Table(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Integer, Row, Select, String, and_, case, cast, func, literal, select
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.db.containers import containers
 from synnefo_object.db.counters import counters
 from synnefo_object.db.objects import objects
@@ -48,10 +48,7 @@ def _columns(table: Any) -> tuple[Any, ...]:
     return (
         c.name,
         c.modified_us,
-        select(func.coalesce(func.sum(counts.objects), 0))
-        .where(counts.owner == c.id)
-        .scalar_subquery()
-        .label("objects"),
+        select(func.coalesce(func.sum(counts.objects), 0)).where(counts.owner == c.id).scalar_subquery().label("objects"),
         select(func.coalesce(func.sum(counts.bytes), 0)).where(counts.owner == c.id).scalar_subquery().label("bytes"),
     )
 
@@ -61,9 +58,7 @@ async def page(uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, li
     owner = table.c.container_id if table is objects else table.c.account_id
     column = table.c.name
     order = column.desc() if bounds.reverse else column
-    return await uow.all(
-        select(*_columns(table)).where(owner == owner_id, *_within(column, bounds)).order_by(order).limit(limit)
-    )
+    return await uow.all(select(*_columns(table)).where(owner == owner_id, *_within(column, bounds)).order_by(order).limit(limit))
 
 
 async def page_rolled_up(
@@ -94,9 +89,7 @@ async def page_rolled_up(
     else:
         higher = successor(delimiter) or delimiter + chr(0x10FFFF)
         following = seek(owned >= case((at > 0, rolled.op("||")(higher)), else_=walk.c.name.op("||")("\x01")))
-    step = select(cast(following.correlate(walk).scalar_subquery(), String), walk.c.n + 1).where(
-        walk.c.name.is_not(None), walk.c.n < limit
-    )
+    step = select(cast(following.correlate(walk).scalar_subquery(), String), walk.c.n + 1).where(walk.c.name.is_not(None), walk.c.n < limit)
     walk = walk.union_all(step)
     joined = walk.join(table, and_(owner == owner_id, owned == walk.c.name))
     return await uow.all(select(*_columns(table)).select_from(joined).order_by(owned.desc() if reverse else owned))
@@ -106,6 +99,4 @@ async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit:
     """What a large object needs of its parts, in order."""
     o = objects.c
     columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at)
-    return await uow.all(
-        select(*columns).where(o.container_id == container_id, *_within(o.name, bounds)).order_by(o.name).limit(limit)
-    )
+    return await uow.all(select(*columns).where(o.container_id == container_id, *_within(o.name, bounds)).order_by(o.name).limit(limit))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from synnefo_common.testing import Harness
 from synnefo_object.main import build
 from synnefo_object.settings import Settings

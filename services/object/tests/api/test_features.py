@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+
 from synnefo_common.testing import Harness
 
 A = f"/v1/AUTH_{Harness.project_id}"
@@ -45,11 +46,7 @@ async def test_dynamic_large_object(me: httpx.AsyncClient) -> None:
     r = await me.put(f"{A}/c/flat", headers={"X-Copy-From": "c/big", "Content-Length": "0"})
     assert r.status_code == 201
     r = await me.get(f"{A}/c/flat")
-    assert (
-        r.content == b"part0-part1-part2-"
-        and "x-object-manifest" not in r.headers
-        and r.headers["etag"] == md5(r.content)
-    )
+    assert r.content == b"part0-part1-part2-" and "x-object-manifest" not in r.headers and r.headers["etag"] == md5(r.content)
 
 
 async def test_static_large_object(me: httpx.AsyncClient) -> None:
@@ -101,9 +98,7 @@ async def test_bulk_delete(me: httpx.AsyncClient, h: Harness) -> None:
     await me.put(f"{A}/c/a b", content=b"1")
     await me.put(f"{A}/c/é", content=b"1")
     body = "/c/a%20b\nc/%C3%A9\n/c/none\n\n/c\n"
-    r = await me.post(
-        f"{A}?bulk-delete", content=body, headers={"Accept": "application/json", "Content-Type": "text/plain"}
-    )
+    r = await me.post(f"{A}?bulk-delete", content=body, headers={"Accept": "application/json", "Content-Type": "text/plain"})
     assert r.status_code == 200
     assert r.json() == {
         "Number Deleted": 3,
@@ -130,9 +125,7 @@ async def test_extract_archive(me: httpx.AsyncClient) -> None:
     r = await me.put(f"{A}?extract-archive=tar.gz", content=buffer.getvalue(), headers={"Accept": "application/json"})
     assert r.json()["Number Files Created"] == 3, r.text
     assert (await me.get(f"{A}/one/b/c")).content == b"abc"
-    r = await me.put(
-        f"{A}/up/x?extract-archive=tar.gz", content=buffer.getvalue(), headers={"Accept": "application/json"}
-    )
+    r = await me.put(f"{A}/up/x?extract-archive=tar.gz", content=buffer.getvalue(), headers={"Accept": "application/json"})
     assert r.json()["Response Status"] == "201 Created"
     assert (await me.get(f"{A}/up/x/two/d")).content == b"abc"
     r = await me.put(f"{A}?extract-archive=tar", content=b"junk", headers={"Accept": "application/json"})
@@ -166,12 +159,8 @@ async def test_temp_url(me: httpx.AsyncClient, h: Harness) -> None:
     assert (await nobody.get(url.replace("/c/o?", "/c/p?"))).status_code == 401
     assert (await nobody.put(signed_url("PUT", f"{A}/c/new", until, "akey"), content=b"x")).status_code == 201
     prefix = sign(f"GET\n{until}\nprefix:{A}/c/n", "ckey")
-    assert (
-        await nobody.get(f"{A}/c/new?temp_url_sig={prefix}&temp_url_expires={until}&temp_url_prefix=n")
-    ).status_code == 200
-    assert (
-        await nobody.get(f"{A}/c/o?temp_url_sig={prefix}&temp_url_expires={until}&temp_url_prefix=n")
-    ).status_code == 401
+    assert (await nobody.get(f"{A}/c/new?temp_url_sig={prefix}&temp_url_expires={until}&temp_url_prefix=n")).status_code == 200
+    assert (await nobody.get(f"{A}/c/o?temp_url_sig={prefix}&temp_url_expires={until}&temp_url_prefix=n")).status_code == 401
     assert (await nobody.get(signed_url("GET", f"{A}/c/o", until - 200, "akey"))).status_code == 401
     for bad in ("temp_url_sig=x", "temp_url_expires=1", "temp_url_sig=é&temp_url_expires=99999999999999999999"):
         assert (await nobody.get(f"{A}/c/o?{bad}")).status_code == 401
@@ -184,9 +173,7 @@ async def test_form_post(me: httpx.AsyncClient, h: Harness) -> None:
     path = f"{A}/c/up_"
     fields = {"redirect": "", "max_file_size": "1000", "max_file_count": "2", "expires": str(until)}
     fields["signature"] = sign("\n".join([path, *fields.values()]), "ckey", "sha1")
-    r = await nobody.post(
-        path, data=fields, files=[("f1", ("a.txt", b"A" * 500, "text/plain")), ("f2", ("b.txt", b"", "text/plain"))]
-    )
+    r = await nobody.post(path, data=fields, files=[("f1", ("a.txt", b"A" * 500, "text/plain")), ("f2", ("b.txt", b"", "text/plain"))])
     assert r.status_code == 201, r.text
     r = await me.get(f"{A}/c/up_a.txt")
     assert (r.content, r.headers["content-type"]) == (b"A" * 500, "text/plain")
@@ -311,10 +298,7 @@ async def test_cors(me: httpx.AsyncClient, h: Harness) -> None:
     await me.put(f"{A}/c/o", content=b"hello")
     r = await nobody.get(f"{A}/c/o", headers={"Origin": "http://a.example"})
     assert r.headers["access-control-allow-origin"] == "http://a.example"
-    assert (
-        "access-control-allow-origin"
-        not in (await nobody.get(f"{A}/c/o", headers={"Origin": "http://x.example"})).headers
-    )
+    assert "access-control-allow-origin" not in (await nobody.get(f"{A}/c/o", headers={"Origin": "http://x.example"})).headers
     ask = {"Origin": "http://b.example", "Access-Control-Request-Method": "PUT"}
     r = await nobody.options(f"{A}/c/o", headers=ask)
     assert r.status_code == 200 and r.headers["access-control-allow-origin"] == "http://b.example"

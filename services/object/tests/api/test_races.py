@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
 from synnefo_object.main import build
@@ -35,9 +36,7 @@ async def test_concurrent_puts_of_one_object(h: Harness) -> None:
 async def test_only_one_of_many_makes_a_new_object(h: Harness) -> None:
     me = h.as_member()
     await me.put(f"{A}/c")
-    answers = await asyncio.gather(
-        *(me.put(f"{A}/c/o", content=b"%d" % i, headers={"If-None-Match": "*"}) for i in range(20))
-    )
+    answers = await asyncio.gather(*(me.put(f"{A}/c/o", content=b"%d" % i, headers={"If-None-Match": "*"}) for i in range(20)))
     assert sorted(r.status_code for r in answers) == [201] + [412] * 19
 
 
