@@ -14,7 +14,7 @@ from sqlalchemy import Integer, Row, Select, String, and_, case, cast, func, lit
 from synnefo_common.db import UnitOfWork
 from synnefo_object.db.containers import containers
 from synnefo_object.db.counters import counters
-from synnefo_object.db.objects import objects
+from synnefo_object.db.objects import SLO, objects
 from synnefo_object.domain.paths import successor
 
 
@@ -42,7 +42,9 @@ def _within(column: Any, bounds: Bounds) -> list[Any]:
 def _columns(table: Any) -> tuple[Any, ...]:
     if table is objects:
         o = objects.c
-        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, o.extra, o.headers)
+        # What only links and manifests need is long: it stays where it is for all others.
+        special = [case((o.kind >= SLO, column), else_=None).label(column.name) for column in (o.extra, o.headers)]
+        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special)
     c = containers.c
     counts = counters.c
     return (
@@ -72,11 +74,13 @@ async def page_rolled_up(
     owned = table.c.name
     reverse = bounds.reverse
 
-    def seek(*clauses: Any) -> Select[Any]:
+    def seek(within: Bounds, *clauses: Any) -> Select[Any]:
         order = owned.desc() if reverse else owned
-        return select(owned).where(owner == owner_id, *_within(owned, bounds), *clauses).order_by(order).limit(1)
+        return select(owned).where(owner == owner_id, *_within(owned, within), *clauses).order_by(order).limit(1)
 
-    first = seek().subquery()
+    # The step's own comparison is the near end; with the page's beside it the index might be asked for the wrong one.
+    ahead = Bounds(start=bounds.start, after=bounds.after) if reverse else Bounds(before=bounds.before)
+    first = seek(bounds).subquery()
     walk = select(cast(first.c.name, String).label("name"), literal(1, Integer).label("n")).cte("walk", recursive=True)
     length = len(prefix)
     position = func.strpos if uow.dialect == "postgresql" else func.instr
@@ -85,14 +89,16 @@ async def page_rolled_up(
     # One expression to compare with, so that the index answers. Backwards: below the rolled-up name. Forwards: behind
     # all that starts with it (its last character one higher), or behind the name itself (no name has a NUL).
     if reverse:
-        following = seek(owned < case((at > 0, rolled.op("||")(delimiter)), else_=walk.c.name))
+        following = seek(ahead, owned < case((at > 0, rolled.op("||")(delimiter)), else_=walk.c.name))
     else:
         higher = successor(delimiter) or delimiter + chr(0x10FFFF)
-        following = seek(owned >= case((at > 0, rolled.op("||")(higher)), else_=walk.c.name.op("||")("\x01")))
+        following = seek(ahead, owned >= case((at > 0, rolled.op("||")(higher)), else_=walk.c.name.op("||")("\x01")))
     step = select(cast(following.correlate(walk).scalar_subquery(), String), walk.c.n + 1).where(walk.c.name.is_not(None), walk.c.n < limit)
     walk = walk.union_all(step)
-    joined = walk.join(table, and_(owner == owner_id, owned == walk.c.name))
-    return await uow.all(select(*_columns(table)).select_from(joined).order_by(owned.desc() if reverse else owned))
+    # An outer join, so that the walk drives it and not a scan of the table. A row that went meanwhile has no name.
+    joined = walk.outerjoin(table, and_(owner == owner_id, owned == walk.c.name))
+    rows = await uow.all(select(*_columns(table)).select_from(joined).where(walk.c.name.is_not(None)).order_by(walk.c.n))
+    return [row for row in rows if row.name is not None]
 
 
 async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
