@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import uvicorn
@@ -54,6 +54,19 @@ class Kit:
     peers: dict[str, ServiceClient]
     quota: QuotaClient
     owns_bus: bool = True
+
+    def ready_checks(self) -> list[Callable[[], Awaitable[str | None]]]:
+        """What every service needs before it is ready: its database, and a revocation log that is fresh."""
+
+        async def database() -> str | None:
+            await self.db.ping()
+            return None
+
+        async def tokens() -> str | None:
+            fresh = getattr(self.verifier, "ready", lambda: True)()
+            return None if fresh else "the revocation log has not been read from identity yet"
+
+        return [database, tokens]
 
 
 def make_kit(
@@ -125,8 +138,11 @@ class Service:
         """Make this service's queue exist; in one process all services do so before any of them starts."""
         await self.runner.declare()
 
-    async def start(self, *, serve: bool = True, work: bool = True) -> None:
-        """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken."""
+    async def start(self, *, serve: bool | Literal["in process"] = True, work: bool = True) -> None:
+        """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken.
+
+        `serve="in process"`: no port is opened, the application is called directly (tests).
+        """
         for hook in self.on_start:
             await hook()
         if work:
@@ -135,6 +151,8 @@ class Service:
             self._spawn(self.kit.verifier.follow(), "verifier")
             for task in self.serve_tasks:
                 self._spawn(task(), "serve")
+            if serve == "in process":
+                return
             settings = self.kit.settings
             await self._listen(self.app, settings.listen_host, settings.port)
             for port, app in self.extra_apps.items():
@@ -180,6 +198,19 @@ class Service:
         self._spawn(server.serve(sockets=[listener]), f"port {port}")
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
+
+    async def drop(self) -> None:
+        """Die as by kill -9, as far as one process can act it: nothing is finished, nothing is said to anybody (tests)."""
+        if self.sagas is not None:
+            await self.sagas.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for hook in self.on_stop:
+            with contextlib.suppress(Exception):
+                await hook()
+        await self.kit.http.close()
+        await self.kit.db.close()
 
     async def stop(self) -> None:
         """Finish requests in flight, stop the worker, close connections."""

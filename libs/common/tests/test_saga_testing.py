@@ -36,8 +36,10 @@ def lab_of(make: Callable[[World], Saga]) -> MakeLab:
                 rows = {r.id: r.state for r in await uow.all(select(things))}
             return rows, dict(world.ports.made), dict(world.volumes.made)
 
-        yield Lab(db, world, {}, snapshot, answers={"job": {"ok": True}}, saga=make(world))
-        await db.close()
+        try:
+            yield Lab(db, world, {}, snapshot, answers={"job": {"ok": True}}, saga=make(world))
+        finally:
+            await db.close()
 
     return lab
 

@@ -29,5 +29,4 @@ class Settings(ServiceSettings):
     metadata_items: int = Field(128, description="Metadata items a server may have.")
     default_networks: str = Field("auto", description="Networks of a server that names none: `auto` or `none`.")
     resize_disk: bool = Field(True, description="Grow the root volume when a resize has a larger disk.")
-    orphan_grace_s: float = Field(600.0, description="Age of an instance without a server before the reconciler reports it.")
-    vnc_base_url: str = Field("", description="Public base URL of the console relay; empty while there is none.")
+    overdue_s: float = Field(120.0, description="Age of a task before the reconciler looks after it.")

@@ -22,9 +22,6 @@ class DispatcherClient:
         query = f"?length={length}" if length is not None else ""
         return str((await self._peer.get(f"/internal/v1/instances/{server_id}/console-log{query}"))["output"])
 
-    async def instances(self) -> list[dict[str, Any]]:
-        """All instances with our prefix on all clusters that answer."""
-        return list((await self._peer.get("/internal/v1/instances", timeout_s=60))["instances"])
-
-    async def clusters(self) -> list[dict[str, Any]]:
-        return list((await self._peer.get("/internal/v1/clusters"))["clusters"])
+    async def observe(self) -> dict[str, Any]:
+        """`{"instances": […], "unreachable": [clusters]}`: all instances with our prefix on all clusters that answer."""
+        return dict(await self._peer.get("/internal/v1/instances", timeout_s=60))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, Row, String, Table, Text, UniqueConstraint, delete, select
+from sqlalchemy import BigInteger, Column, Integer, Row, String, Table, Text, UniqueConstraint, delete, func, select
 
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_compute.db.base import metadata
@@ -40,3 +40,8 @@ async def insert_keypair(uow: UnitOfWork, values: dict[str, Any]) -> bool:
 
 async def delete_keypair(uow: UnitOfWork, user_id: str, name: str) -> bool:
     return await uow.run(delete(keypairs).where(keypairs.c.user_id == user_id, keypairs.c.name == name)) == 1
+
+
+async def count_by_project(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """What the ledger must show."""
+    return await uow.all(select(keypairs.c.project_id, func.count().label("keys")).group_by(keypairs.c.project_id))
