@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+
 from synnefo_common import crashpoint
 from synnefo_common.bus import Outgoing
 from synnefo_common.ids import RandomIds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+
 from synnefo_common.bus import MemoryBus
 from synnefo_common.clock import MICROS, iso, parse_iso
 from synnefo_common.http import HttpClient

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.contract.ganeti.cluster import Cluster
 
 ROOT = Path(__file__).parents[3]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from synnefo_common.http.pinned import PinnedHttpTransport
 from synnefo_dispatcher.rapi import (
     InstanceSpec,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, services
-
 from synnefo_identity.app.services import Services
 from synnefo_identity.domain.errors import Missing, NotAllowed
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_identity.api.access import Svc, require
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.catalog import (

@@ -7,9 +7,9 @@ import hashlib
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+
 from synnefo_common.clock import parse_iso
 from synnefo_common.web import Context, Ctx, answer, empty
-
 from synnefo_identity.api.access import Svc, found, require
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.credentials import (

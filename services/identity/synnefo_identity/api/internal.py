@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Header, Query
 from starlette.responses import Response
+
 from synnefo_common.clock import MICROS
 from synnefo_common.web import Service, answer, empty, internal_router
-
 from synnefo_identity.api.access import Svc
 from synnefo_identity.api.schemas.limits import CommissionBody, LedgerLimitsBody
 from synnefo_identity.app import projects, quota

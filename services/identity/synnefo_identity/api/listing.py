@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import answer
-
 from synnefo_identity.app.services import Services
 from synnefo_identity.domain.filters import Query, TextFilter
 

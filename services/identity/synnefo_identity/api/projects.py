@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sqlalchemy import Row
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
-
 from synnefo_identity.api.access import Svc, found, own_domain, require, target_of
 from synnefo_identity.api.listing import list_answer, read_flag, read_query
 from synnefo_identity.api.schemas.projects import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, and_, false, or_, select
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, groups, projects, roles
 from synnefo_identity.db.roles import SYSTEM, assignments

@@ -13,7 +13,6 @@ from synnefo_common.auth import SigningKey
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_common.log import get_logger
-
 from synnefo_identity.app import quota as quota_app
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import catalog, projects, quota, roles, tokens, users

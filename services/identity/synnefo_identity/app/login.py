@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.auth import Claims
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import Unauthorized
-
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import users
 from synnefo_identity.db.base import get

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
-
 from synnefo_identity.app import users as users_app
 from synnefo_identity.app.immutable import refuse_immutable
 from synnefo_identity.app.services import Services

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import NotFound, QuotaExceeded, Unprocessable
 from synnefo_common.log import get_logger
-
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, quota
 from synnefo_identity.db.catalog import services

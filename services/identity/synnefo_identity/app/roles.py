@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import upsert_ignore
 
+from synnefo_common.db import upsert_ignore
 from synnefo_identity.app.immutable import refuse_immutable
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects, roles

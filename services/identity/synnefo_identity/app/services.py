@@ -11,7 +11,6 @@ from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import Unavailable
 from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
-
 from synnefo_identity.app.bodies import TokenBodies
 from synnefo_identity.app.feed import Feed, OwnVerifier
 from synnefo_identity.app.passwords import Passwords

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
 from synnefo_common.auth import Claims, sign_claims
 from synnefo_common.clock import MICROS, iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import NotFound, Unauthorized
-
 from synnefo_identity.app import access
 from synnefo_identity.app.login import Subject, identify
 from synnefo_identity.app.services import Services

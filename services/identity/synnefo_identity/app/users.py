@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_identity.app import access
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, groups, projects

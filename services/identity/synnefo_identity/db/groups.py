@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, String, Table, Text, UniqueConstraint, select
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import metadata
 
 groups = Table(

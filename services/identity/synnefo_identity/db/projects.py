@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Index, Row, String, Table, Text, UniqueConstraint, select
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import ROOT, metadata
 
 projects = Table(

@@ -23,8 +23,8 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 
+from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 from synnefo_identity.db.base import metadata
 from synnefo_identity.domain.quota import ANYONE, PER_USER, UNLIMITED
 
@@ -222,3 +222,13 @@ async def limits_of(uow: UnitOfWork, project_id: str | None, *, prefix: str = ""
         .where(r.c.resource.startswith(prefix, autoescape=True))
     )
     return {row.resource: int(row.value) for row in rows}
+
+
+async def all_holdings(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """Every balance that is not zero, for the auditor."""
+    return await uow.all(holdings.select().where(or_(holdings.c.used != 0, holdings.c.pending != 0)))
+
+
+async def undecided(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """Commissions that are neither accepted nor rejected."""
+    return await uow.all(commissions.select().where(commissions.c.state == "pending"))

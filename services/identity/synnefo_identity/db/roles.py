@@ -20,8 +20,8 @@ from sqlalchemy import (
     or_,
     select,
 )
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import metadata
 from synnefo_identity.db.groups import group_members
 from synnefo_identity.domain.roles import Role, RoleGraph

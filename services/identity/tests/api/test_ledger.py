@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from services.identity.tests.cloud import Cloud
+
 from synnefo_common.bus import Outgoing
 from synnefo_common.db.recorder import record_queries
 from synnefo_identity.app import quota
-
-from services.identity.tests.cloud import Cloud
 
 PROJECT = "11111111111111111111111111111111"
 USER = "33333333333333333333333333333333"

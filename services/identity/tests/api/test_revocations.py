@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from services.identity.tests.cloud import Cloud, created, role_id
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from synnefo_common.db.recorder import record_queries
-
 from services.identity.tests.cloud import Cloud, parse_iso
+
+from synnefo_common.db.recorder import record_queries
 
 PROJECT = {"project": {"name": "demo", "domain": {"name": "Default"}}}
 MESSAGE = "The request you have made requires authentication."

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request
 from starlette.responses import Response
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.idempotency import request_hash, run_once
 from synnefo_common.web import Service, answer, internal_router
-
 from synnefo_network.api.base import PathId, Svc
 from synnefo_network.api.schemas.servers import ServerPortsBody
 from synnefo_network.app import servers

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
+
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import answer
-
 from synnefo_network.domain.listing import TAG_FILTERS, Kind, ListQuery, Resource
 
 _MAX = 2**31 - 1

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer
 
+from synnefo_common.web import Ctx, answer
 from synnefo_network.api.base import PathId
 from synnefo_network.domain.errors import ExtensionNotFound, NotFound
 from synnefo_network.domain.extensions import EXTENSIONS

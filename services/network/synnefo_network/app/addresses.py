@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import ports as db
 from synnefo_network.domain.addresses import draw_address

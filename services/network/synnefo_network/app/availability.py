@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from synnefo_common.web import Context
-
 from synnefo_network.app.services import Services, seen_by
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_events import PortFacts, emit_port

@@ -8,7 +8,6 @@ from typing import Any
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db
 from synnefo_network.db import security_groups as db_groups

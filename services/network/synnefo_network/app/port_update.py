@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.port_events import PortFacts, emit_port, gather
 from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import delete, select
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db.quota_projects import quota_projects
 from synnefo_network.db.security_groups import security_groups

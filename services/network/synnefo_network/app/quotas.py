@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import delete
+
 from synnefo_common.db import upsert_ignore
 from synnefo_common.quota import Holding
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import quota_projects as db
 from synnefo_network.domain.errors import QuotaLimitBelowUsage

@@ -8,7 +8,6 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.groups import rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.security_groups import RULE_QUOTA, view_rule

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import describe, emit_port

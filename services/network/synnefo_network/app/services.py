@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import BadRequest
@@ -14,7 +15,6 @@ from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.web import Context
-
 from synnefo_network.app.driver import Driver
 from synnefo_network.domain.errors import (
     Conflict,

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, false, select, true
+
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
 from synnefo_network.db import networks as db_networks

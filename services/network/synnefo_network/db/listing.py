@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, func, insert, not_, or_, select, update
+
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.paging import after, order
-
 from synnefo_network.domain.errors import StaleRow
 from synnefo_network.domain.listing import Kind, ListQuery, Resource
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
     true,
     update,
 )
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 

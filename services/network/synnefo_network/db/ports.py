@@ -24,9 +24,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
-
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks

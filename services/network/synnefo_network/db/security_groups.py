@@ -20,9 +20,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_common.db.sql import insert_for
-
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 

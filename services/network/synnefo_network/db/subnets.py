@@ -19,8 +19,8 @@ from sqlalchemy import (
     select,
     true,
 )
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks

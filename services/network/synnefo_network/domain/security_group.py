@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synnefo_common.ids import uuid5
-
 from synnefo_network.domain.addresses import parse_cidr
 from synnefo_network.domain.errors import (
     SecurityGroupEthertypeConflictWithProtocol,

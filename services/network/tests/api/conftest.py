@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+
 from synnefo_common.ids import RandomIds
 from synnefo_common.testing import Harness
 from synnefo_network.main import build

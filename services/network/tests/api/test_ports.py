@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from synnefo_common.db.recorder import record_queries
 
 from .conftest import Cloud, error_type

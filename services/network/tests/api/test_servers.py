@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from synnefo_common.errors import Unavailable
 
 from .conftest import Cloud
