@@ -1,1 +1,47 @@
-"""Archipelago: Synnefo's block store."""
+"""Archipelago: Synnefo's block store.
+
+Objects, images, snapshots and volumes as maps of 4 MiB blocks; equal blocks are kept once. Start at `open_store`.
+Knows nothing of users, projects or the services that use it.
+"""
+
+from synnefo_archipelago.aio import AsyncStore, AsyncVolume, AsyncWriter
+from synnefo_archipelago.api import Stats, VolumeInfo
+from synnefo_archipelago.errors import (
+    CorruptData,
+    LeaseHeld,
+    LeaseLost,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    VolumeExists,
+    VolumeNotFound,
+)
+from synnefo_archipelago.hashing import merkle
+from synnefo_archipelago.opening import open_store
+from synnefo_archipelago.roots import Root, RootKind
+from synnefo_archipelago.store import Store
+from synnefo_archipelago.volume import Volume
+from synnefo_archipelago.writer import Writer
+
+__all__ = [
+    "AsyncStore",
+    "AsyncVolume",
+    "AsyncWriter",
+    "CorruptData",
+    "LeaseHeld",
+    "LeaseLost",
+    "Root",
+    "RootKind",
+    "Stats",
+    "Store",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "Volume",
+    "VolumeExists",
+    "VolumeInfo",
+    "VolumeNotFound",
+    "Writer",
+    "merkle",
+    "open_store",
+]

@@ -9,17 +9,18 @@ from typing import Any
 
 import httpx
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from synnefo_common.auth.claims import Claims
 from synnefo_common.bus import MemoryBus, Outgoing
 from synnefo_common.clock import MICROS, SystemClock
 from synnefo_common.contracts.envelope import Envelope
-from synnefo_common.db.tables import outbox
+from synnefo_common.db.tables import outbox, sagas
 from synnefo_common.errors import Unauthorized
 from synnefo_common.http import HttpClient
 from synnefo_common.http.testing import FakePeers, asgi_client
 from synnefo_common.ids import RandomIds
+from synnefo_common.log import setup_logging
 from synnefo_common.quota import FakeQuota
 from synnefo_common.service import Service
 from synnefo_common.settings import SERVICES, CommonSettings, ServiceSettings
@@ -85,6 +86,7 @@ class Harness:
         database_url: str = "sqlite://",
         peers: Mapping[str, Callable[[FakePeers], None]] | None = None,
     ) -> None:
+        setup_logging(level="WARNING")
         self._tmp = tempfile.TemporaryDirectory(prefix="synnefo-test-")
         self.dir = Path(self._tmp.name)
         urls = {name: f"http://{name}" for name in SERVICES}
@@ -209,7 +211,8 @@ class Harness:
         async def calm() -> bool:
             async with self.db.read() as uow:
                 waiting = await uow.scalar(select(func.count()).select_from(outbox))
-            sagas = self.service.sagas
-            return not waiting and (sagas is None or await sagas.is_idle())
+                due = or_(sagas.c.state.in_(("running", "unwinding")), sagas.c.next_at <= self.clock.now_us())
+                moving = await uow.scalar(select(func.count()).select_from(sagas).where(due))
+            return not waiting and not moving
 
         await wait_until(calm, timeout_s, what="outbox empty, sagas idle")

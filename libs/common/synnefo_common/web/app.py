@@ -80,7 +80,7 @@ def create_service_app(
 
 def _add_error_map(app: FastAPI, dialect: Dialect) -> None:
     def render(request: Request, fault: Fault) -> Response:
-        chosen = _INTERNAL if request.url.path.startswith("/internal/") else dialect
+        chosen = _INTERNAL if request.url.path.startswith(("/internal/", "/admin/")) else dialect
         return chosen.render(fault, request_id=request.state.request_id)
 
     async def on_fault(request: Request, error: Exception) -> Response:

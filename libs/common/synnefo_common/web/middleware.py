@@ -24,6 +24,7 @@ _REQUEST_ID = re.compile(r"^req-[0-9a-fA-F-]{8,64}$")
 _EXPOSED = "X-Subject-Token, X-Openstack-Request-Id, OpenStack-API-Version, X-OpenStack-Nova-API-Version, Retry-After, ETag, Location"
 _QUIET = ("/healthz", "/readyz", "/metrics")
 _INTERNAL = InternalDialect()
+_OWN_PATHS = ("/internal/", "/admin/")  # not OpenStack's: our own dialect
 
 
 class ServiceMiddleware:
@@ -65,7 +66,7 @@ class ServiceMiddleware:
         if self.strip_slash and len(path) > 1 and path.endswith("/"):
             scope["path"] = path = path.rstrip("/") or "/"
             scope["raw_path"] = path.encode()
-        dialect = _INTERNAL if path.startswith("/internal/") else self.dialect
+        dialect = _INTERNAL if path.startswith(_OWN_PATHS) else self.dialect
         status = 500
         started_answer = False
         origin = headers.get("origin")
@@ -89,10 +90,10 @@ class ServiceMiddleware:
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 try:
-                    if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
+                    if self.cors_origins and scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
                         await _preflight(headers)(scope, receive, send_with_headers)
                     else:
-                        if self.microversions and not path.startswith("/internal/"):
+                        if self.microversions and not path.startswith(_OWN_PATHS):
                             version = self.microversions.minimum
                             version = self.microversions.read(headers)
                             state["version"] = version

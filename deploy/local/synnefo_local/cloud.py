@@ -1,0 +1,178 @@
+"""Starts, stops and describes one local cloud: the order of things in `up` and `down`."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from synnefo_local import ganeti, infra
+from synnefo_local.client_files import write_client_files
+from synnefo_local.etc_files import Backends, embedded_backends, write_settings
+from synnefo_local.layout import (
+    CHECKOUT,
+    SERVICES,
+    Layout,
+    LocalError,
+    load_memory,
+    remember,
+    save_memory,
+    service_ports,
+    write_private,
+)
+from synnefo_local.processes import Process, stop
+from synnefo_local.readiness import is_listening, wait_ready
+from synnefo_local.seed import seed
+
+Say = Callable[[str], None]
+NO_WORKER: frozenset[str] = frozenset()
+READY_TIMEOUT_S = {False: 60.0, True: 120.0}
+
+
+def our_processes(layout: Layout, memory: Mapping[str, Any]) -> list[Process]:
+    """Everything that we start as a child, in the order of starting. PostgreSQL and its like have their own scripts."""
+    processes = [] if layout.has_real_ganeti else [ganeti.fake_process(layout, memory)]
+    if not layout.is_full:
+        return [*processes, Process("cloud", module("synnefo_local", "embedded"), layout.run, layout.log)]
+    ports = service_ports(memory)
+    for name in SERVICES:
+        serve, url = module(f"synnefo_{name}", "serve"), ready_url(ports[name])
+        processes.append(Process(name, serve, layout.run, layout.log, port=ports[name], ready_url=url))
+        if name not in NO_WORKER:
+            processes.append(Process(f"{name}-worker", module(f"synnefo_{name}", "worker"), layout.run, layout.log))
+    return processes
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+def ready_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/readyz"
+
+
+def process_env(layout: Layout, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Our settings only: what the caller's shell says about other clouds must not leak in."""
+    env = {key: value for key, value in environ.items() if not key.startswith("OS_")}
+    return env | {"SYNNEFO_ETC": str(layout.etc), "SYNNEFO_STATE": str(layout.root), "PYTHONUNBUFFERED": "1"}
+
+
+def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
+    """Start what is not running, wait until all of it is ready, seed. Safe to repeat at any time."""
+    began = time.monotonic()
+    layout.create()
+    memory = remember(layout)
+    memory.setdefault("throwaway", throwaway)
+    if not layout.has_real_ganeti and ganeti.needs_other_ports(layout, memory):
+        memory["ganeti_ports"] = ganeti.choose_ports()
+    processes = our_processes(layout, memory)
+    refuse_foreign_ports(processes, service_ports(memory))
+    save_memory(layout, memory)
+
+    backends, real_clusters = start_backends(layout, memory, say=say)
+    write_settings(layout, memory, backends)
+    write_client_files(layout, memory)
+    if layout.is_full:
+        migrate(layout, say=say)
+
+    started = [process.name for process in processes if process.pid() is None]
+    for process in processes:
+        if process.name in started:
+            process.start(process_env(layout))
+    say("started " + ", ".join(started) if started else "everything is running already")
+    urls = {name: ready_url(port) for name, port in service_ports(memory).items() if name in SERVICES}
+    wait_ready(processes, urls, timeout_s=READY_TIMEOUT_S[layout.is_full])
+    say(f"all services are ready after {time.monotonic() - began:.1f} s")
+    clusters = real_clusters or ganeti.fake_clusters(layout, memory)
+    made = seed(memory, clusters)
+    say(f"seeded {', '.join(made)}" if made else "the seed is there")
+    say(f"up after {time.monotonic() - began:.1f} s")
+
+
+def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tuple[Backends, Sequence[ganeti.Cluster]]:
+    """Databases, bus, blocks, and real clusters if it is to be real ones."""
+    if not layout.is_full:
+        return embedded_backends(layout), ()
+    infra.install_packages()
+    if layout.has_real_ganeti:
+        ganeti.install_real()
+    say("PostgreSQL, RabbitMQ and RADOS" + (", two Ganeti clusters" if layout.has_real_ganeti else ""))
+    with ThreadPoolExecutor(1) as pool:
+        clusters = pool.submit(ganeti.start_real, layout) if layout.has_real_ganeti else None
+        backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
+        return backends, clusters.result() if clusters else ()
+
+
+def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int]) -> None:
+    """A port that something else holds is found out before anything is started."""
+    running = {process.name for process in processes if process.pid() is not None}
+    for name in SERVICES:
+        if not running & {name, "cloud"} and is_listening(ports[name]):
+            raise LocalError(
+                f"port {ports[name]} ({name}) is taken by another program: stop it, or choose other ports, "
+                f"for example SYNNEFO_PORT_BASE=21000 make up"
+            )
+
+
+def migrate(layout: Layout, *, say: Say) -> None:
+    """Bring every database to the code's schema; skipped when the migrations are those of the last time."""
+    stamp = layout.real / "migrated"
+    wanted = migrations_digest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("migrating the databases")
+    env = process_env(layout)
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            module(f"synnefo_{name}", "migrate"), env=env, capture_output=True, text=True, check=False
+        )
+
+    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        for name, done in zip(SERVICES, pool.map(run, SERVICES), strict=True):
+            if done.returncode:
+                raise LocalError(f"migrating {name} failed:\n{done.stdout}{done.stderr}")
+    write_private(stamp, wanted)
+
+
+def migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(CHECKOUT.glob("services/*/synnefo_*/db/migrations/**/*.py")):
+        digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def down(layout: Layout, *, say: Say, purge: bool = False) -> None:
+    """Stop what is ours and nothing else. With `purge` the real parts' data go too."""
+    if not layout.home.exists():
+        return
+    memory = load_memory(layout)
+    if not memory:
+        return
+    processes = our_processes(layout, memory)
+    # The cloud first, so that nothing is left half said to a Ganeti or a database that has just gone.
+    stopped = stop([p for p in processes if p.name != "ganeti"]) + stop([p for p in processes if p.name == "ganeti"])
+    if layout.has_real_ganeti:
+        stopped += ganeti.stop_real(layout, destroy=purge)
+    if layout.is_full:
+        stopped += infra.stop_infra(layout, purge=purge)
+    if stopped:
+        say(f"stopped {', '.join(stopped)}")
+
+
+def is_running(layout: Layout) -> bool:
+    memory = load_memory(layout) if layout.home.exists() else {}
+    return bool(memory) and any(p.pid() is not None for p in our_processes(layout, memory))
+
+
+def logs(layout: Layout) -> dict[str, Path]:
+    """Log file by process name."""
+    memory = load_memory(layout)
+    found = {p.name: p.log for p in our_processes(layout, memory)} if memory else {}
+    if layout.is_full:
+        found |= {name: log for name, (_, log) in infra.infra_pids(layout).items()}
+    return found

@@ -1,0 +1,85 @@
+"""A cloud as the operator's command sees it: logged in by `clouds.yaml`, endpoints from the catalogue, admin APIs only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synnefo_common.http import HttpClient
+
+# Service → type in the catalogue, and what to cut off its URL to reach the root.
+TYPES = {
+    "identity": "identity", "compute": "compute", "network": "network", "image": "image", "volume": "block-storage", "object": "object-store",
+    "dispatcher": "ganeti-dispatcher",
+}  # fmt: skip
+
+
+class CloudError(Exception):
+    """The cloud cannot be used; the message says what to do."""
+
+
+def read_cloud(name: str | None = None) -> dict[str, Any]:
+    """The entry of `clouds.yaml` (OS_CLIENT_CONFIG_FILE, ., ~/.config/openstack, /etc/openstack). Raises CloudError."""
+    wanted = name or os.environ.get("OS_CLOUD") or "admin"
+    given = os.environ.get("OS_CLIENT_CONFIG_FILE")
+    places = [Path(given)] if given else [Path(), Path("~/.config/openstack").expanduser(), Path("/etc/openstack")]
+    for place in places:
+        path = place if place.suffix else place / "clouds.yaml"
+        if path.is_file():
+            clouds = (yaml.safe_load(path.read_text()) or {}).get("clouds", {})
+            if wanted not in clouds:
+                raise CloudError(f"{path} has no cloud {wanted!r}: set OS_CLOUD to one of {', '.join(sorted(clouds))}")
+            return dict(clouds[wanted])
+    raise CloudError("no clouds.yaml found: set OS_CLIENT_CONFIG_FILE, e.g. by `source .synnefo/openrc`")
+
+
+class Cloud:
+    """One login. `async with Cloud(read_cloud()) as cloud`."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._auth = config["auth"]
+        self._http = HttpClient()
+        self._token = ""
+        self._roots: dict[str, str] = {}
+
+    async def __aenter__(self) -> Cloud:
+        auth = self._auth
+        user = {
+            "name": auth["username"], "password": auth["password"],
+            "domain": {"name": auth.get("user_domain_name", "Default")},
+        }  # fmt: skip
+        scope = {"project": {"name": auth["project_name"], "domain": {"name": auth.get("project_domain_name", "Default")}}}
+        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        answer = await self._http.request("POST", auth["auth_url"].rstrip("/") + "/auth/tokens", json=body)
+        if answer.status != 201:
+            raise CloudError(f"cannot log in at {auth['auth_url']}: {answer.status} {answer.body[:200].decode(errors='replace')}")
+        self._token = answer.headers["x-subject-token"]
+        for entry in answer.json()["token"]["catalog"]:
+            for endpoint in entry["endpoints"]:
+                if endpoint["interface"] in ("admin", "public"):
+                    for service, kind in TYPES.items():
+                        if entry["type"] == kind:
+                            scheme, _, rest = endpoint["url"].partition("://")
+                            self._roots[service] = f"{scheme}://{rest.split('/')[0]}"
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._http.close()
+
+    @property
+    def services(self) -> list[str]:
+        """The services that the catalogue shows."""
+        return sorted(self._roots)
+
+    async def call(self, service: str, method: str, path: str, json: Any = None) -> Any:
+        """The parsed answer. Raises CloudError with what the service says."""
+        if service not in self._roots:
+            raise CloudError(f"the catalogue has no {service} service")
+        url = self._roots[service] + path
+        answer = await self._http.request(method, url, headers={"X-Auth-Token": self._token}, json=json, timeout_s=120)
+        if answer.status >= 300:
+            raise CloudError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
+        return answer.json()

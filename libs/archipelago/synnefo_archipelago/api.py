@@ -1,0 +1,99 @@
+"""What the block store's parts promise each other, and the small values that callers get.
+
+For protocols and result types; no behaviour lives here.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+Data = bytes | bytearray | memoryview
+
+DEFAULT_BLOCK_SIZE = 4 << 20
+
+
+class Space(StrEnum):
+    """The kinds of things that a driver keeps, each with its own keys."""
+
+    CAS = "cas"  # content-addressed blocks: immutable
+    PAGE = "page"  # pages of maps: immutable, content-addressed
+    PRIVATE = "priv"  # blocks that one volume may still change
+    VOLUME = "vol"  # records: roots of live volumes
+    LEASE = "lease"  # records: who may write to a volume
+
+
+class Record(NamedTuple):
+    version: int
+    value: bytes
+
+
+class Driver(Protocol):
+    """A dumb, thread-safe, blocking store of objects and of versioned records.
+
+    Every method may raise `StoreFull` or `StoreUnavailable`. What returned is durable, unless said otherwise.
+    """
+
+    atomic_writes: bool
+    """Whether one `write_at` is all-or-nothing after a crash, whatever the number of its pieces."""
+
+    def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Bytes from `offset`; fewer than `length` at the end of the object. Raises `ObjectMissing`."""
+
+    def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
+        """Store the joined pieces whole, or not at all. False, and no change, when the key exists; or replace it."""
+
+    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+        """Overwrite parts of an existing object; durable only when `sync`. Raises `ObjectMissing`."""
+
+    def truncate(self, space: Space, key: str, size: int) -> None:
+        """Cut an existing object. A hint: a driver may do nothing. Raises `ObjectMissing`."""
+
+    def touch(self, space: Space, key: str) -> int | None:
+        """The object's size, and a mark that somebody refers to it now; None when there is no such object."""
+
+    def delete(self, space: Space, key: str) -> bool:
+        """Remove an object; False when it was not there."""
+
+    def iter(self, space: Space) -> Iterator[tuple[str, int]]:
+        """Keys and sizes of objects, in no order; changes made meanwhile may or may not be seen."""
+
+    def read_record(self, space: Space, key: str) -> Record | None: ...
+
+    def cas_record(self, space: Space, key: str, expected: int, value: bytes | None) -> int:
+        """Replace a record if it is at version `expected` (0: absent); None deletes. Returns the new version.
+
+        Raises `RecordConflict`. A version that was seen is never seen again for that key with another value.
+        """
+
+    def iter_records(self, space: Space) -> Iterator[str]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeInfo:
+    name: str
+    size: int
+    block_size: int
+    uuid: str
+    generation: int
+    epoch: int
+    origin: str | None
+    """The digest of the root that it was cloned from."""
+    leased_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What is stored, counted by listing it: for operators and tests, not for a request's path."""
+
+    blocks: int
+    """Block objects, content-addressed and private together."""
+    bytes: int
+    """Their stored size, with checksums."""
+    cas_blocks: int
+    private_blocks: int
+    pages: int
+    page_bytes: int
+    volumes: int

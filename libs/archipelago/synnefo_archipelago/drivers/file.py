@@ -1,0 +1,286 @@
+"""A driver over a directory: one file per object, safe against power loss, also on NFS.
+
+Objects appear by rename of a synced temporary file. A record is the file of its highest version; a version is taken by
+`link`, which fails for all but one of those who want it. No `fcntl` locks anywhere. Records that were deleted leave an
+empty file, so that versions never start again.
+"""
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from synnefo_archipelago import crash
+from synnefo_archipelago.api import Data, Record, Space
+from synnefo_archipelago.errors import (
+    ObjectMissing,
+    RecordConflict,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
+
+_FORMAT = b"synnefo archipelago files 1\n"
+_IOV = 256
+_READ_ATTEMPTS = 16
+
+
+@contextlib.contextmanager
+def _mapped() -> Iterator[None]:
+    """Give the operating system's errors the store's names."""
+    try:
+        yield
+    except OSError as error:
+        raise map_error(error) from error
+
+
+def map_error(error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreFull(str(error))
+    return StoreUnavailable(str(error))
+
+
+def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
+    views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
+    while views:
+        done = os.pwritev(fd, views[:_IOV], offset)
+        offset += done
+        while views and done >= len(views[0]):
+            done -= len(views.pop(0))
+        if done:
+            views[0] = views[0][done:]
+    return offset
+
+
+class FileDriver:
+    atomic_writes = False
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root = Path(root)
+        self._numbers = itertools.count()
+        self._tag = os.urandom(8).hex()
+        with _mapped():
+            self._prepare()
+
+    def _prepare(self) -> None:
+        marker = self._root / "format"
+        try:
+            found = marker.read_bytes()
+        except FileNotFoundError:
+            found = b""
+        if found == _FORMAT:
+            return
+        if found:
+            raise StoreUnavailable(f"{self._root} is a store of another format: {found[:40]!r}")
+        self._root.mkdir(parents=True, exist_ok=True)
+        (self._root / "tmp").mkdir(exist_ok=True)
+        for space in Space:
+            directory = self._root / space
+            directory.mkdir(exist_ok=True)
+            for shard in range(256):
+                (directory / f"{shard:02x}").mkdir(exist_ok=True)
+            self._sync_directory(directory)
+        temporary = self._write_temporary([_FORMAT])
+        temporary.replace(marker)
+        self._sync_directory(self._root)
+
+    @staticmethod
+    def _sync_directory(path: Path) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _path(self, space: Space, key: str) -> Path:
+        # The last digits of a private block's key count its index, so that one volume spreads over all directories.
+        return self._root / space / (key[-2:] if space is Space.PRIVATE else key[:2]) / key
+
+    def _write_temporary(self, pieces: Sequence[Data]) -> Path:
+        path = self._root / "tmp" / f"{self._tag}.{next(self._numbers)}"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            try:
+                _write_all(fd, pieces, 0)
+                crash.point("file.temp")
+                os.fdatasync(fd)
+                crash.point("file.fsync")
+            finally:
+                os.close(fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        try:
+            fd = os.open(self._path(space, key), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise ObjectMissing(f"{space}/{key}") from None
+        except OSError as error:
+            raise map_error(error) from error
+        try:
+            if length is None:
+                length = max(0, os.fstat(fd).st_size - offset)
+            data = os.pread(fd, length, offset)
+            if len(data) == length or not data:
+                return data
+            pieces = [data]  # short: the end of the file, or an interrupted read
+            done = len(data)
+            while done < length and (data := os.pread(fd, length - done, offset + done)):
+                pieces.append(data)
+                done += len(data)
+            return b"".join(pieces)
+        except OSError as error:
+            raise map_error(error) from error
+        finally:
+            os.close(fd)
+
+    def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
+        path = self._path(space, key)
+        with _mapped():
+            if not replace and path.exists():
+                return False
+            temporary = self._write_temporary(pieces)
+            # Names are of content, or of one writer: whoever else puts this key puts the same bytes, so rename will do.
+            temporary.replace(path)
+            crash.point("file.rename")
+            self._sync_directory(path.parent)
+            crash.point("file.dirsync")
+        return True
+
+    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+        try:
+            fd = os.open(self._path(space, key), os.O_WRONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise ObjectMissing(f"{space}/{key}") from None
+        except OSError as error:
+            raise map_error(error) from error
+        with _mapped():
+            try:
+                for offset, piece in pieces:
+                    _write_all(fd, [piece], offset)
+                crash.point("file.write")
+                if sync:
+                    os.fdatasync(fd)
+                    crash.point("file.datasync")
+            finally:
+                os.close(fd)
+
+    def truncate(self, space: Space, key: str, size: int) -> None:
+        try:
+            os.truncate(self._path(space, key), size)
+        except FileNotFoundError:
+            raise ObjectMissing(f"{space}/{key}") from None
+        except OSError as error:
+            raise map_error(error) from error
+
+    def touch(self, space: Space, key: str) -> int | None:
+        path = self._path(space, key)
+        try:
+            os.utime(path)
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise map_error(error) from error
+
+    def delete(self, space: Space, key: str) -> bool:
+        path = self._path(space, key)
+        with _mapped():
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+            self._sync_directory(path.parent)
+        return True
+
+    def iter(self, space: Space) -> Iterator[tuple[str, int]]:
+        for shard in range(256):
+            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+                found = []
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):
+                        found.append((entry.name, entry.stat().st_size))
+            yield from found
+
+    # Records: <space>/<shard>/<key>~<version, 16 hex digits>
+
+    def _shard(self, space: Space, key: str) -> Path:
+        return self._root / space / hashlib.sha256(key.encode()).hexdigest()[:2]
+
+    def _versions(self, space: Space, key: str) -> list[int]:
+        prefix = f"{key}~"
+        names = (path.name for path in self._shard(space, key).iterdir())
+        return sorted(int(name[len(prefix) :], 16) for name in names if name.startswith(prefix))
+
+    def _version_path(self, space: Space, key: str, version: int) -> Path:
+        return self._shard(space, key) / f"{key}~{version:016x}"
+
+    def _newest(self, space: Space, key: str) -> tuple[int, bytes]:
+        """The newest version and its value, empty when deleted; (0, empty) when there never was one."""
+        for _ in range(_READ_ATTEMPTS):
+            versions = self._versions(space, key)
+            if not versions:
+                return 0, b""
+            try:
+                return versions[-1], self._version_path(space, key, versions[-1]).read_bytes()
+            except FileNotFoundError:
+                continue  # replaced meanwhile
+        raise StoreUnavailable(f"record {space}/{key} changes faster than it can be read")
+
+    def read_record(self, space: Space, key: str) -> Record | None:
+        with _mapped():
+            version, value = self._newest(space, key)
+        return Record(version, value) if value else None
+
+    def cas_record(self, space: Space, key: str, expected: int, value: bytes | None) -> int:
+        with _mapped():
+            current, present = self._newest(space, key)
+            if expected != (current if present else 0):
+                raise RecordConflict(f"{space}/{key} is at version {current}, not {expected}")
+            version = current + 1
+            temporary = self._write_temporary([value or b""])
+            try:
+                self._take_version(space, key, version, temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
+            self._sync_directory(self._shard(space, key))
+            crash.point("record.dirsync")
+            # The version before stays, so that whoever lists the directory right now finds one of the two.
+            for old in self._versions(space, key):
+                if old < current:
+                    self._version_path(space, key, old).unlink(missing_ok=True)
+        return version
+
+    def _take_version(self, space: Space, key: str, version: int, temporary: Path) -> None:
+        path = self._version_path(space, key, version)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            # On NFS an answer may get lost and the request be repeated: the number of links tells the truth.
+            if temporary.stat().st_nlink != 2:
+                raise RecordConflict(f"{space}/{key}: another took version {version}") from None
+        crash.point("record.link")
+        if self._versions(space, key)[-1] > version + 1:
+            # We slept while others went on and swept this version away: it was not free, only forgotten. (When only
+            # one version came after it, nobody can have swept it yet: it is ours, and already replaced.)
+            path.unlink(missing_ok=True)
+            raise RecordConflict(f"{space}/{key} went past version {version}")
+
+    def iter_records(self, space: Space) -> Iterator[str]:
+        for shard in range(256):
+            newest: dict[str, tuple[int, int]] = {}
+            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+                for entry in entries:
+                    key, _, version = entry.name.rpartition("~")
+                    with contextlib.suppress(FileNotFoundError):
+                        newest[key] = max(newest.get(key, (0, 0)), (int(version, 16), entry.stat().st_size))
+            yield from (key for key, (_, size) in newest.items() if size)
+
+    def close(self) -> None:
+        """No file stays open between calls."""

@@ -1,0 +1,208 @@
+"""A driver over Ceph RADOS: blocks in one pool, pages and records in another, one RADOS namespace per kind.
+
+Every write is one operation on one object, so it is all or nothing. A record starts with its version (8 bytes), and an
+exchange compares those bytes in the same operation. Versions come from the clock and never return.
+Not for pools or users: an operator makes those.
+"""
+
+import errno
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from synnefo_archipelago.api import Data, Record, Space
+from synnefo_archipelago.drivers.load_rados import load_rados
+from synnefo_archipelago.errors import (
+    ObjectMissing,
+    RecordConflict,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
+
+T = TypeVar("T")
+
+_VERSION = struct.Struct(">Q")
+_IN_BLOCKS = (Space.CAS, Space.PRIVATE)
+_MISMATCH = 4095
+"""librados tells of a failed comparison at offset n with error 4095 + n."""
+
+
+class RadosDriver:
+    atomic_writes = True
+
+    def __init__(
+        self, conf: str, *, maps: str, blocks: str, namespace: str = "", user: str = "admin", timeout_s: float = 30
+    ) -> None:
+        try:
+            self._rados: Any = load_rados()
+        except ModuleNotFoundError as error:
+            raise StoreUnavailable(str(error)) from error
+        # Without these limits a call waits for ever (or 300 s) for a cluster that is down.
+        seconds = str(max(1, round(timeout_s)))
+        limits = {"client_mount_timeout": seconds, "rados_osd_op_timeout": seconds}
+        self._closed = False
+        self._io: dict[Space, Any] = {}
+        self._versions = threading.Lock()
+        self._last_version = 0
+
+        def connect() -> Any:
+            cluster = self._rados.Rados(conffile=conf, rados_id=user, conf=limits)
+            cluster.connect()
+            return cluster
+
+        self._cluster: Any = self._call(connect)
+        try:
+            for space in Space:
+                io = self._call(self._cluster.open_ioctx, blocks if space in _IN_BLOCKS else maps)
+                io.set_namespace(f"{namespace}.{space}" if namespace else str(space))
+                self._io[space] = io
+        except StoreError:
+            self.close()
+            raise
+
+    def _call(self, call: Callable[..., T], *args: Any) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            return call(*args)
+        except self._rados.ObjectNotFound as error:
+            raise ObjectMissing(str(error)) from None
+        except (self._rados.Error, OSError) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreFull(str(error)) from error
+            raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+    def _operate(self, space: Space, key: str, fill: Callable[[Any], None]) -> None:
+        def run() -> None:
+            with self._rados.WriteOpCtx() as operation:
+                fill(operation)
+                self._io[space].operate_write_op(operation, key)
+
+        self._call(run)
+
+    def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        io = self._io[space]
+        if length is None:
+            size, _ = self._call(io.stat, key)
+            length = max(0, size - offset)
+        data: bytes = self._call(io.read, key, length, offset)
+        return data
+
+    def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
+        data = b"".join(pieces)  # the binding takes nothing but bytes
+
+        def fill(operation: Any) -> None:
+            if not replace:
+                operation.new(self._rados.LIBRADOS_CREATE_EXCLUSIVE)
+            operation.write_full(data)
+
+        try:
+            self._operate(space, key, fill)
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, self._rados.ObjectExists):
+                return False
+            raise
+        return True
+
+    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+        def fill(operation: Any) -> None:
+            for offset, piece in pieces:
+                operation.write(bytes(piece), offset)
+
+        if self.touch(space, key) is None:  # writing would create it
+            raise ObjectMissing(f"{space}/{key}")
+        self._operate(space, key, fill)
+
+    def truncate(self, space: Space, key: str, size: int) -> None:
+        if self.touch(space, key) is None:
+            raise ObjectMissing(f"{space}/{key}")
+        self._call(self._io[space].trunc, key, size)
+
+    def touch(self, space: Space, key: str) -> int | None:
+        # A collector will need a mark of use here; RADOS has no cheaper one than an attribute of the object.
+        try:
+            size: int = self._call(self._io[space].stat, key)[0]
+        except ObjectMissing:
+            return None
+        return size
+
+    def delete(self, space: Space, key: str) -> bool:
+        try:
+            self._call(self._io[space].remove_object, key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def iter(self, space: Space) -> Iterator[tuple[str, int]]:
+        for key in self.iter_records(space):
+            size = self.touch(space, key)
+            if size is not None:
+                yield key, size
+
+    def read_record(self, space: Space, key: str) -> Record | None:
+        io = self._io[space]
+        try:
+            size, _ = self._call(io.stat, key)
+            # A root that grows between the two calls still comes whole: it would need hundreds of GiB more at once.
+            raw: bytes = self._call(io.read, key, size + (64 << 10), 0)
+        except ObjectMissing:
+            return None
+        if len(raw) <= _VERSION.size:
+            return None
+        return Record(_VERSION.unpack_from(raw)[0], raw[_VERSION.size :])
+
+    def _next_version(self, expected: int) -> int:
+        # Random low bits keep clients with the same clock apart.
+        with self._versions:
+            now = (time.time_ns() & ~0xFFFF) | int.from_bytes(os.urandom(2), "big")
+            self._last_version = max(now, self._last_version + 1, expected + 1)
+            return self._last_version
+
+    def cas_record(self, space: Space, key: str, expected: int, value: bytes | None) -> int:
+        version = self._next_version(expected)
+
+        def fill(operation: Any) -> None:
+            if expected:
+                operation.cmpext(_VERSION.pack(expected), 0)
+            else:
+                operation.new(self._rados.LIBRADOS_CREATE_EXCLUSIVE)
+            if value is None:
+                operation.remove()
+            else:
+                operation.write_full(_VERSION.pack(version) + value)
+
+        if value is None and not expected:
+            if self.read_record(space, key) is not None:
+                raise RecordConflict(f"{space}/{key} exists")
+            return version
+        try:
+            self._operate(space, key, fill)
+        except ObjectMissing:
+            raise RecordConflict(f"{space}/{key} is gone") from None
+        except StoreUnavailable as error:
+            if self._is_mismatch(error.__cause__):
+                raise RecordConflict(f"{space}/{key} is not at version {expected}") from None
+            raise
+        return version
+
+    def _is_mismatch(self, error: BaseException | None) -> bool:
+        if isinstance(error, self._rados.ObjectExists | self._rados.ExtendMismatch):
+            return True
+        code: int = getattr(error, "errno", None) or 0
+        return abs(code) >= _MISMATCH
+
+    def iter_records(self, space: Space) -> Iterator[str]:
+        objects = iter(self._call(self._io[space].list_objects))
+        while (found := self._call(next, objects, None)) is not None:
+            yield found.key
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            for io in self._io.values():
+                io.close()
+            self._cluster.shutdown()

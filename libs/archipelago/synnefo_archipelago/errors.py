@@ -1,0 +1,44 @@
+"""The errors that callers of the block store may see.
+
+For what went wrong in the store; not for wrong arguments, which are plain `ValueError`.
+"""
+
+
+class StoreError(Exception):
+    """Base of everything that the block store raises on purpose."""
+
+
+class VolumeNotFound(StoreError):
+    """There is no volume of that name."""
+
+
+class VolumeExists(StoreError):
+    """A volume of that name exists and was created with another size or origin."""
+
+
+class LeaseHeld(StoreError):
+    """Somebody else may write to the volume now."""
+
+
+class LeaseLost(StoreError):
+    """The caller's right to write ended: it expired and was not renewed, or another took it over."""
+
+
+class CorruptData(StoreError):
+    """Stored bytes do not match their checksum, or something that is referred to is missing."""
+
+
+class StoreFull(StoreError):
+    """No space is left in the store."""
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer, or answers with an I/O error; the outcome of a write is unknown."""
+
+
+class ObjectMissing(StoreError):
+    """A driver has no object under that key. Engine code turns this into an error of its own."""
+
+
+class RecordConflict(StoreError):
+    """A versioned record is no longer at the expected version."""

@@ -1,0 +1,142 @@
+"""Maps: from the number of a block to its entry, through immutable pages of 4096 entries.
+
+For reading maps of any root and changing the map of an open volume; the blocks themselves are `blocks` and `private`.
+A page is stored compressed under the SHA-256 of its canonical (uncompressed) content, and verified when loaded.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import zstandard
+
+from synnefo_archipelago.api import Driver, Space
+from synnefo_archipelago.cache import Cache
+from synnefo_archipelago.entries import ENTRY_SIZE, ZERO_ENTRY, strip_entries
+from synnefo_archipelago.errors import CorruptData, ObjectMissing
+from synnefo_archipelago.roots import (
+    INLINE_ENTRIES,
+    PAGE_ENTRIES,
+    ZERO_PAGE,
+    Root,
+    inline_entry,
+    may_inline,
+    pack_pages,
+)
+
+_PAGE_BYTES = PAGE_ENTRIES * ENTRY_SIZE
+_CACHE_BYTES = 32 << 20
+_LEVEL = 3
+
+
+class PageStore:
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._cache: Cache[bytes, bytes] = Cache(_CACHE_BYTES)
+
+    def load(self, page_id: bytes) -> bytes:
+        if page_id == ZERO_PAGE:
+            return b""
+        found = self._cache.get(page_id)
+        if found is not None:
+            return found
+        try:
+            stored = self._driver.get(Space.PAGE, page_id.hex())
+            content = zstandard.ZstdDecompressor().decompress(stored, max_output_size=_PAGE_BYTES)
+        except ObjectMissing:
+            raise CorruptData(f"page {page_id.hex()} is missing") from None
+        except zstandard.ZstdError as error:
+            raise CorruptData(f"page {page_id.hex()} cannot be unpacked") from error
+        if hashlib.sha256(content).digest() != page_id or len(content) % ENTRY_SIZE:
+            raise CorruptData(f"page {page_id.hex()} does not match its name")
+        self._cache.put(page_id, content, len(content))
+        return content
+
+    def save(self, content: bytes) -> bytes:
+        """Store a page in canonical form and return its id."""
+        if not content:
+            return ZERO_PAGE
+        page_id = hashlib.sha256(content).digest()
+        if self._driver.touch(Space.PAGE, page_id.hex()) is None:
+            packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
+            self._driver.put(Space.PAGE, page_id.hex(), [packed])
+        self._cache.put(page_id, content, len(content))
+        return page_id
+
+    def page(self, root: Root, number: int) -> bytes:
+        if root.inline:
+            return root.inline if number == 0 else b""
+        return self.load(root.page_id(number))
+
+    def entry(self, root: Root, index: int) -> bytes:
+        if root.inline:
+            return inline_entry(root, index)
+        number, slot = divmod(index, PAGE_ENTRIES)
+        page = self.load(root.page_id(number))
+        return page[slot * ENTRY_SIZE : (slot + 1) * ENTRY_SIZE] or ZERO_ENTRY
+
+    def entries(self, root: Root) -> Iterator[tuple[int, bytes]]:
+        """Every entry that is not zero, with its number; pages of zeros cost nothing."""
+        for number in range(-(-root.block_count // PAGE_ENTRIES)):
+            page = self.page(root, number)
+            for at in range(0, len(page), ENTRY_SIZE):
+                entry = page[at : at + ENTRY_SIZE]
+                if entry != ZERO_ENTRY:
+                    yield number * PAGE_ENTRIES + at // ENTRY_SIZE, entry
+
+    def pack(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
+        """The (page ids, inline entries) of a map given as canonical pages: the writer of whole maps."""
+        if may_inline(size, block_size) and not any(pages[1:]):
+            first = pages[0] if pages else b""
+            if len(first) <= INLINE_ENTRIES * ENTRY_SIZE:
+                return b"", first
+        return pack_pages([self.save(page) for page in pages]), b""
+
+
+class LiveMap:
+    """The map of an open volume: pages loaded when touched, changed in memory, stored by `commit`."""
+
+    def __init__(self, pages: PageStore, root: Root) -> None:
+        self._store = pages
+        self._loaded: dict[int, bytearray] = {}
+        self._dirty: set[int] = set()
+        self.root = root
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def _page(self, number: int) -> bytearray:
+        page = self._loaded.get(number)
+        if page is None:
+            content = self._store.page(self.root, number)
+            page = self._loaded[number] = bytearray(content.ljust(_PAGE_BYTES, b"\0"))
+        return page
+
+    def get(self, index: int) -> bytes:
+        if index // PAGE_ENTRIES not in self._loaded:
+            return self._store.entry(self.root, index)
+        number, slot = divmod(index, PAGE_ENTRIES)
+        return bytes(self._page(number)[slot * ENTRY_SIZE : (slot + 1) * ENTRY_SIZE])
+
+    def set(self, index: int, entry: bytes) -> None:
+        number, slot = divmod(index, PAGE_ENTRIES)
+        self._page(number)[slot * ENTRY_SIZE : (slot + 1) * ENTRY_SIZE] = entry
+        self._dirty.add(number)
+
+    def pack(self, size: int) -> tuple[bytes, bytes]:
+        """Store the changed pages and return (page ids, inline entries); nothing is forgotten until `committed`."""
+        root = self.root
+        count = -(-size // (root.block_size * PAGE_ENTRIES))
+        changed = {number: strip_entries(self._loaded[number]) for number in self._dirty}
+        if root.inline or not root.pages or count == 1:
+            return self._store.pack(size, root.block_size, [
+                changed[number] if number in changed else self._store.page(root, number) for number in range(count)
+            ])  # fmt: skip
+        ids = [
+            self._store.save(changed[number]) if number in changed else root.page_id(number) for number in range(count)
+        ]
+        return pack_pages(ids), b""
+
+    def committed(self, root: Root) -> None:
+        self.root = root
+        self._dirty.clear()

@@ -1,0 +1,44 @@
+"""From a URL to a store."""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver
+from synnefo_archipelago.drivers.file import FileDriver
+from synnefo_archipelago.drivers.memory import MemoryDriver
+from synnefo_archipelago.store import Store
+
+_shared: dict[str, MemoryDriver] = {}
+
+
+def open_driver(url: str) -> Driver:
+    parts = urlsplit(url)
+    if parts.scheme == "memory":
+        # A named one is shared by all that open it in this process.
+        return _shared.setdefault(parts.path, MemoryDriver()) if parts.path else MemoryDriver()
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return FileDriver(unquote(parts.path))
+    if parts.scheme == "rados" and not parts.netloc and parts.path.startswith("/"):
+        from synnefo_archipelago.drivers.rados import RadosDriver
+
+        options = {key: values[-1] for key, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
+        unknown = options.keys() - {"maps", "blocks", "namespace", "user", "timeout_s"}
+        if unknown:
+            raise ValueError(f"unknown options of a RADOS store: {', '.join(sorted(unknown))}")
+        return RadosDriver(
+            unquote(parts.path),
+            maps=options.get("maps", "maps"),
+            blocks=options.get("blocks", "blocks"),
+            namespace=options.get("namespace", ""),
+            user=options.get("user", "admin"),
+            timeout_s=float(options.get("timeout_s", "30")),
+        )
+    raise ValueError(f"{url!r} is no URL of a store: memory:[name], file:///path or rados:///ceph.conf?maps=&blocks=")
+
+
+def open_store(url: str, *, block_size: int = DEFAULT_BLOCK_SIZE) -> Store:
+    """Open, and create if need be, the store at a URL.
+
+    `memory:`, `memory:NAME` (shared within the process), `file:///PATH`,
+    `rados:///etc/ceph/ceph.conf?maps=POOL&blocks=POOL&namespace=NAME&user=admin&timeout_s=30`.
+    """
+    return Store(open_driver(url), block_size=block_size)

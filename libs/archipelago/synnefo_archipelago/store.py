@@ -1,0 +1,317 @@
+"""The block store: frozen data by root, live volumes by name.
+
+The entry point of the library for services and tools. Blocking and thread-safe; `aio` has the same for asyncio.
+Not here: deciding who may see what, and knowing which roots of frozen data exist. Both are the owning service's.
+"""
+
+import contextlib
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from synnefo_archipelago import hashing
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
+from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
+from synnefo_archipelago.errors import (
+    CorruptData,
+    LeaseHeld,
+    RecordConflict,
+    StoreError,
+    VolumeExists,
+    VolumeNotFound,
+)
+from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, live_lease
+from synnefo_archipelago.maps import PageStore
+from synnefo_archipelago.reader import BlockReader
+from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
+from synnefo_archipelago.volume import Volume, as_snapshot
+from synnefo_archipelago.writer import Writer
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
+_IO_THREADS = 6
+_NO_ORIGIN = bytes(32)
+
+
+class Store:
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        block_size: int = DEFAULT_BLOCK_SIZE,
+        clock: Clock = time.time,
+        monotonic: Clock = time.monotonic,
+    ) -> None:
+        if block_size < 4096 or block_size & (block_size - 1):
+            raise ValueError(f"a block size is a power of two from 4096, not {block_size}")
+        self.driver = driver
+        self.block_size = block_size
+        self._clock = clock
+        self._monotonic = monotonic
+        self._cas = CasBlocks(driver)
+        self._pages = PageStore(driver)
+        self._reader = BlockReader(driver, self._cas, self._pages)
+        self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
+        self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
+        self._renewer = Renewer()
+        self._open: dict[str, Volume] = {}
+        self._lock = threading.Lock()
+
+    # Frozen data
+
+    def writer(self, *, extra_hashes: Iterable[str] = (), block_size: int | None = None) -> Writer:
+        """A writer of one new object. `extra_hashes` are names of `hashlib`, computed beside in another thread."""
+        return Writer(
+            self._cas, self._pages, storing=self._executor, hashing=self._hashers,
+            block_size=block_size or self.block_size, extra_hashes=extra_hashes,
+        )  # fmt: skip
+
+    def read(self, root: Root, offset: int, length: int) -> bytes:
+        """Verified bytes of a range within the root's size; zeros for holes. Raises `CorruptData`."""
+        pieces = list(self._reader.ranges(root, offset, length, root.block_size))
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def iter_range(
+        self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20
+    ) -> Iterator[bytes]:
+        """The same in pieces. A piece is verified before it is yielded; an error may come after good pieces."""
+        if length is None:
+            length = root.size - offset
+        return self._reader.ranges(root, offset, length, chunk_bytes)
+
+    def hashmap(self, root: Root) -> list[str]:
+        """The hash of every block, in Pithos' form. Private blocks are read and hashed."""
+        hashes = [hashing.ZERO_HASH.hex()] * root.block_count
+        for index, entry in self._pages.entries(root):
+            parsed = parse_entry(entry)
+            if parsed.kind is Kind.CAS:
+                hashes[index] = parsed.ident.hex()
+            else:
+                data = self._reader.block(entry, root.block_size, 0, root.block_size)
+                hashes[index] = hashing.block_hash(data[: hashing.significant_length(data)]).hex()
+        return hashes
+
+    def concat(self, roots: Iterable[Root]) -> Root:
+        """One frozen root of the data of several, one after the other.
+
+        Moves no data when all but the last are frozen and end at a block's end; else what is not aligned is rewritten.
+        """
+        parts = list(roots)
+        block_size = parts[0].block_size if parts else self.block_size
+        whole = all(part.size % block_size == 0 for part in parts[:-1])
+        if whole and all(part.is_frozen and part.block_size == block_size for part in parts):
+            return self._concat_maps(parts, block_size)
+        writer = self.writer(block_size=block_size)
+        for part in parts:
+            for piece in self.iter_range(part):
+                writer.write(piece)
+        return writer.finish()
+
+    def _concat_maps(self, parts: list[Root], block_size: int) -> Root:
+        size = sum(part.size for part in parts)
+        table = bytearray(-(-size // block_size) * ENTRY_SIZE)
+        base = 0
+        for part in parts:
+            for index, entry in self._pages.entries(part):
+                table[(base + index) * ENTRY_SIZE : (base + index + 1) * ENTRY_SIZE] = entry
+            base += part.block_count
+        step = PAGE_ENTRIES * ENTRY_SIZE
+        pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
+        page_ids, inline = self._pages.pack(size, block_size, pages)
+        return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+
+    # Live volumes
+
+    def create_volume(self, name: str, size: int, origin: Root | None = None) -> None:
+        """A new volume of zeros, or a thin clone of `origin`; writes a root and nothing else.
+
+        Does nothing when the volume exists and was created with the same size and origin; else `VolumeExists`.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name for a volume")
+        if origin is not None and origin.kind is RootKind.VOLUME:
+            raise ValueError("the root of a live volume changes: make a snapshot")
+        if size <= 0 or (origin is not None and size < origin.size):
+            raise ValueError(f"a volume of {size} bytes is too small")
+        source = origin or Root(RootKind.FROZEN, size, self.block_size)
+        root = Root(
+            RootKind.VOLUME, size, source.block_size, source.pages, source.inline,
+            generation=1, uuid=os.urandom(16), created_size=size,
+            origin=origin.digest_bytes if origin else _NO_ORIGIN,
+        )  # fmt: skip
+        try:
+            self.driver.cas_record(Space.VOLUME, name, 0, root.to_bytes())
+        except RecordConflict:
+            there, _ = self._root(name)
+            if (there.created_size, there.origin, there.block_size) != (size, root.origin, root.block_size):
+                raise VolumeExists(name) from None
+
+    def _root(self, name: str) -> tuple[Root, int]:
+        record = self.driver.read_record(Space.VOLUME, name)
+        if record is None:
+            raise VolumeNotFound(name)
+        return Root.from_bytes(record.value), record.version
+
+    def volume_info(self, name: str) -> VolumeInfo:
+        root, _ = self._root(name)
+        lease = live_lease(self.driver, name, self._clock)
+        return VolumeInfo(
+            name=name, size=root.size, block_size=root.block_size, uuid=root.uuid.hex(),
+            generation=root.generation, epoch=root.epoch,
+            origin=None if root.origin == _NO_ORIGIN else root.origin.hex(),
+            leased_by=lease.owner if lease else None,
+        )  # fmt: skip
+
+    def list_volumes(self) -> Iterator[str]:
+        return self.driver.iter_records(Space.VOLUME)
+
+    def open_volume(self, name: str, *, owner: str, ttl_s: float = 30, force: bool = False) -> Volume:
+        """Take the lease and open for writing. Raises `LeaseHeld`, `VolumeNotFound`.
+
+        The epoch rises with every opening; the generation, too, when the last holder did not close properly. `force`
+        takes a lease that is still held: for an operator, or an owner that knows that its former self is dead.
+        """
+        self._root(name)
+        lease = Lease(self.driver, name, owner=owner, ttl_s=ttl_s, clock=self._clock, monotonic=self._monotonic)
+        clean = lease.acquire(force=force)
+        try:
+            volume = Volume(
+                self.driver, self._reader, self._pages, self._executor,
+                name=name, lease=lease, clean=clean, on_close=self._closed,
+            )  # fmt: skip
+        except StoreError:
+            lease.release(clean=clean)
+            raise
+        with self._lock:
+            self._open[name] = volume
+        self._renewer.add(lease, ttl_s)
+        return volume
+
+    def _closed(self, volume: Volume) -> None:
+        self._renewer.remove(volume.lease)
+        with self._lock:
+            if self._open.get(volume.name) is volume:
+                del self._open[volume.name]
+
+    def _handle(self, name: str) -> Volume | None:
+        with self._lock:
+            return self._open.get(name)
+
+    def read_volume(self, name: str, offset: int, length: int) -> bytes:
+        """The committed state, without a lease: what is not flushed does not show."""
+        root, _ = self._root(name)
+        return self.read(root, offset, length)
+
+    def snapshot_volume(self, name: str) -> Root:
+        """A root of the volume as it is, which never changes. Writes one root, whatever the volume's size.
+
+        A writer in this process is flushed first. Raises `LeaseHeld` when a writer elsewhere has the volume open:
+        only that writer knows what it has not flushed.
+        """
+        handle = self._handle(name)
+        if handle is not None:
+            return handle.snapshot()
+        while True:
+            root, version = self._unleased(name)
+            new = root.generation + 1
+            # The epoch rises, too: a writer whose lease ran out must not go on in blocks that the snapshot shows.
+            after = replace(root, generation=new, shared_below=new, epoch=root.epoch + 1)
+            try:
+                self.driver.cas_record(Space.VOLUME, name, version, after.to_bytes())
+            except RecordConflict:
+                continue
+            return as_snapshot(root)
+
+    def grow_volume(self, name: str, new_size: int) -> None:
+        """Make a volume larger; the new part reads as zeros. Raises `LeaseHeld` as `snapshot_volume` does."""
+        handle = self._handle(name)
+        if handle is not None:
+            handle.grow(new_size)
+            return
+        while True:
+            root, version = self._unleased(name)
+            if new_size < root.size:
+                raise ValueError(f"volume {name} has {root.size} bytes already")
+            if new_size == root.size:
+                return
+            after = replace(root, size=new_size, epoch=root.epoch + 1)
+            try:
+                self.driver.cas_record(Space.VOLUME, name, version, after.to_bytes())
+            except RecordConflict:
+                continue
+            return
+
+    def _unleased(self, name: str) -> tuple[Root, int]:
+        root, version = self._root(name)
+        lease: LeaseRecord | None = live_lease(self.driver, name, self._clock)
+        if lease is not None:
+            raise LeaseHeld(f"volume {name} is held by {lease.owner}")
+        return root, version
+
+    def delete_volume(self, name: str) -> None:
+        """Remove a volume. Raises `VolumeNotFound`, and `LeaseHeld` while anybody has it open.
+
+        Deletes at once only those private blocks that were made after the last snapshot: no root but the volume's own
+        ever referred to them. All others stay until a collector finds that no root needs them.
+        """
+        while True:
+            root, version = self._unleased(name)
+            try:
+                self.driver.cas_record(Space.VOLUME, name, version, None)
+            except RecordConflict:
+                continue
+            break
+        lease = self.driver.read_record(Space.LEASE, name)
+        if lease is not None:
+            with contextlib.suppress(RecordConflict):  # somebody tries to open it, and will find no volume
+                self.driver.cas_record(Space.LEASE, name, lease.version, None)
+        self._delete_unshared(root)
+
+    def _delete_unshared(self, root: Root) -> None:
+        blocks = self._reader.private(root.block_size)
+        try:
+            for _, entry in self._pages.entries(root):
+                parsed = parse_entry(entry)
+                while parsed.kind is Kind.PRIVATE:
+                    private = parse_private_id(parsed.ident)
+                    if private.uuid != root.uuid or private.generation < root.shared_below:
+                        break
+                    table = blocks.load(parsed.ident)
+                    blocks.delete(parsed.ident)
+                    parsed = parse_entry(table.parent)
+        except CorruptData:
+            return  # the volume is gone; what cannot be read is the collector's
+
+    def stats(self) -> Stats:
+        """Count everything; takes time in proportion to the number of objects."""
+        counts = {space: [0, 0] for space in (Space.CAS, Space.PRIVATE, Space.PAGE)}
+        for space, count in counts.items():
+            for _, size in self.driver.iter(space):
+                count[0] += 1
+                count[1] += size
+        cas, private, page = counts[Space.CAS], counts[Space.PRIVATE], counts[Space.PAGE]
+        return Stats(
+            blocks=cas[0] + private[0], bytes=cas[1] + private[1], cas_blocks=cas[0], private_blocks=private[0],
+            pages=page[0], page_bytes=page[1], volumes=sum(1 for _ in self.list_volumes()),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Stop the store's threads. Volumes that are still open lose what they did not flush."""
+        self._renewer.stop()
+        with self._lock:
+            volumes = list(self._open.values())
+        for volume in volumes:
+            volume.abandon()
+        self._executor.shutdown()
+        self._hashers.shutdown()
+        self.driver.close()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,180 @@
+"""The relay empties the outbox into the bus: one at work per service, by lease.
+
+At least once: a row is deleted only after the bus has confirmed it. Rows of one aggregate go out one after the other;
+aggregates go side by side. Not for deciding what is sent: that was committed already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.exc import DBAPIError
+
+from synnefo_common.bus import metrics
+from synnefo_common.bus.api import Bus, BusUnavailable, Outgoing, Undeliverable
+from synnefo_common.clock import MICROS
+from synnefo_common.crashpoint import crashpoint
+from synnefo_common.db import Database
+from synnefo_common.db.outbox import CHANNEL
+from synnefo_common.db.tables import outbox
+from synnefo_common.lease import Lease
+from synnefo_common.log import get_logger
+
+log = get_logger(__name__)
+
+_MAX_BACKOFF_S = 5.0
+
+
+def crash_points(service: str) -> list[str]:
+    """Where a relay may be killed."""
+    return [f"{service}.relay.before_publish", f"{service}.relay.after_confirm"]
+
+
+class Relay:
+    """Publishes one service's outbox. Several processes may run one each; the lease lets one work."""
+
+    def __init__(
+        self,
+        db: Database,
+        bus: Bus,
+        *,
+        service: str,
+        holder: str | None = None,
+        lease_s: float | None = None,
+        batch_size: int = 500,
+        concurrency: int = 64,
+        poll_s: float = 1.0,
+    ) -> None:
+        self.db = db
+        self.bus = bus
+        self.service = service
+        # On SQLite the one process takes its own lease back at once, so a long term costs nothing but writes less.
+        term_s = lease_s or (60.0 if db.dialect == "sqlite" else 10.0)
+        self.lease = Lease(db, "relay", holder=holder, ttl_s=term_s)
+        self.batch_size = batch_size
+        self.poll_s = poll_s
+        self._slots = asyncio.Semaphore(concurrency)
+        self._blocked: dict[str, tuple[float, int]] = {}  # lane: (monotonic time to try again, failures)
+        self._outages = 0
+
+    async def run(self) -> None:
+        """Work until cancelled. Broker and database outages are waited for."""
+        unlisten = None
+        try:
+            while True:
+                pause = self.poll_s
+                try:
+                    if unlisten is None:
+                        unlisten = await self.db.listen(CHANNEL, self.db.outbox_wakeup.set)
+                    if await self.lease.hold():
+                        full = await self.run_once() == self.batch_size
+                        pause = 0.0 if full else self._pause()
+                        self._outages = 0
+                except BusUnavailable as error:
+                    self._outages += 1
+                    pause = min(_MAX_BACKOFF_S, 0.1 * 2 ** min(self._outages, 10))
+                    log.warning("bus_unavailable", service=self.service, error=str(error), retry_in_s=pause)
+                    await self.db.clock.sleep(pause)  # a wake-up by each new commit would make the back-off none
+                    continue
+                except (DBAPIError, OSError) as error:
+                    log.warning("relay_database_error", service=self.service, error=repr(error))
+                    unlisten = None
+                if pause:
+                    await self.db.outbox_wakeup.wait(pause)
+        finally:
+            if unlisten is not None:
+                await unlisten()
+
+    async def run_once(self) -> int:
+        """Publish one batch; the number of rows published. Raises BusUnavailable after marking what was confirmed."""
+        now = self.db.clock.monotonic()
+        held_back = [lane for lane, (until, _) in self._blocked.items() if until > now]
+        query = select(
+            outbox.c.seq,
+            outbox.c.id,
+            outbox.c.exchange,
+            outbox.c.routing_key,
+            outbox.c.lane,
+            outbox.c.occurred_at,
+            outbox.c.body,
+        )
+        if held_back:
+            query = query.where(outbox.c.lane.not_in(held_back))
+        async with self.db.read() as uow:
+            rows = await uow.all(query.order_by(outbox.c.seq).limit(self.batch_size))
+        self._measure(rows)
+        if not rows:
+            return 0
+        crashpoint(f"{self.service}.relay.before_publish")
+        lanes: dict[str, list[Row[Any]]] = defaultdict(list)
+        for row in rows:
+            lanes[row.lane].append(row)
+        confirmed: list[int] = []
+        results = await asyncio.gather(
+            *(self._publish_lane(lane, of, confirmed) for lane, of in lanes.items()), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, BusUnavailable):
+                raise result
+        if confirmed:
+            crashpoint(f"{self.service}.relay.after_confirm")
+            async with self.db.begin() as uow:
+                await uow.run(delete(outbox).where(outbox.c.seq.in_(sorted(confirmed))))
+            metrics.messages_published.labels(self.service, "confirmed").inc(len(confirmed))
+        outage = next((r for r in results if isinstance(r, BusUnavailable)), None)
+        metrics.bus_up.labels(self.service).set(0 if outage else 1)
+        if outage is not None:
+            raise outage
+        return len(confirmed)
+
+    async def drain(self, *, rounds: int = 100) -> int:
+        """Publish until nothing more can be published now (tests, shutdown); the number published."""
+        total = 0
+        for _ in range(rounds):
+            done = await self.run_once()
+            total += done
+            if not done:
+                break
+        return total
+
+    async def _publish_lane(self, lane: str, rows: Sequence[Row[Any]], confirmed: list[int]) -> None:
+        async with self._slots:
+            for row in rows:
+                body = b'%s,"aggregate_seq":%d}' % (row.body.encode()[:-1], row.seq)
+                try:
+                    await self.bus.publish(Outgoing(row.exchange, row.routing_key, row.id, body))
+                except Undeliverable as error:
+                    self._block(lane, row, error)
+                    return
+                confirmed.append(row.seq)
+                self._blocked.pop(lane, None)
+
+    def _block(self, lane: str, row: Row[Any], error: Undeliverable) -> None:
+        failures = self._blocked.get(lane, (0.0, 0))[1] + 1
+        delay = min(_MAX_BACKOFF_S, 0.05 * 2 ** min(failures, 10))
+        self._blocked[lane] = (self.db.clock.monotonic() + delay, failures)
+        metrics.messages_published.labels(self.service, "refused").inc()
+        log.warning(
+            "message_refused",
+            service=self.service,
+            message_id=row.id,
+            key=row.routing_key,
+            failures=failures,
+            error=str(error),
+        )
+
+    def _pause(self) -> float:
+        """Until the poll, or until the first lane that was held back may be tried again."""
+        if not self._blocked:
+            return self.poll_s
+        first = min(until for until, _ in self._blocked.values())
+        return min(self.poll_s, max(0.01, first - self.db.clock.monotonic()))
+
+    def _measure(self, rows: Sequence[Row[Any]]) -> None:
+        metrics.outbox_rows.labels(self.service).set(len(rows))
+        age = (self.db.clock.now_us() - rows[0].occurred_at) / MICROS if rows else 0.0
+        metrics.outbox_age.labels(self.service).set(age)

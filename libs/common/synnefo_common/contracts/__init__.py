@@ -1,0 +1,1 @@
+"""Messages between services: their models, versioned. Nothing here talks to anything."""

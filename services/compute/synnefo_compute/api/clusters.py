@@ -1,0 +1,69 @@
+"""Zones, hypervisors and services: all are views of the clusters."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from synnefo_common.errors import NotFound
+from synnefo_common.web import Ctx, answer
+from synnefo_compute.api.base import Svc
+from synnefo_compute.app import clusters
+
+router = APIRouter(prefix="/v2.1", tags=["clusters"])
+
+
+@router.get("/os-availability-zone")
+async def list_zones(ctx: Ctx, svc: Svc) -> Response:
+    """Zones."""
+    ctx.require("os_compute_api:os-availability-zone:list")
+    return answer({"availabilityZoneInfo": await clusters.zones(svc, with_hosts=False)})
+
+
+@router.get("/os-availability-zone/detail")
+async def list_zones_detail(ctx: Ctx, svc: Svc) -> Response:
+    """Zones with their clusters."""
+    ctx.require("os_compute_api:os-availability-zone:detail")
+    return answer({"availabilityZoneInfo": await clusters.zones(svc, with_hosts=True)})
+
+
+@router.get("/os-hypervisors")
+async def list_hypervisors(ctx: Ctx, svc: Svc) -> Response:
+    """Clusters."""
+    ctx.require("os_compute_api:os-hypervisors")
+    return answer({"hypervisors": [clusters.hypervisor_summary(svc, row) for row in await clusters.list_clusters(svc)]})
+
+
+@router.get("/os-hypervisors/detail")
+async def list_hypervisors_detail(ctx: Ctx, svc: Svc) -> Response:
+    """Clusters in full."""
+    ctx.require("os_compute_api:os-hypervisors")
+    return answer({"hypervisors": [clusters.hypervisor_detail(svc, row) for row in await clusters.list_clusters(svc)]})
+
+
+@router.get("/os-hypervisors/statistics")
+async def show_hypervisor_statistics(ctx: Ctx, svc: Svc) -> Response:
+    """Sums."""
+    ctx.require("os_compute_api:os-hypervisors")
+    return answer({"hypervisor_statistics": clusters.statistics(await clusters.list_clusters(svc))})
+
+
+@router.get("/os-hypervisors/{hypervisor_id}")
+async def show_hypervisor(hypervisor_id: str, ctx: Ctx, svc: Svc) -> Response:
+    """One cluster."""
+    ctx.require("os_compute_api:os-hypervisors")
+    for row in await clusters.list_clusters(svc):
+        if str(row.id) == hypervisor_id:
+            return answer({"hypervisor": clusters.hypervisor_detail(svc, row)})
+    raise NotFound(f"Hypervisor with ID '{hypervisor_id[:60]}' could not be found.")
+
+
+@router.get("/os-services")
+async def list_services(request: Request, ctx: Ctx, svc: Svc) -> Response:
+    """The dispatcher's hold on each cluster."""
+    ctx.require("os_compute_api:os-services")
+    shown = [clusters.service(svc, row) for row in await clusters.list_clusters(svc)]
+    for key in ("host", "binary"):
+        if wanted := request.query_params.get(key):
+            shown = [s for s in shown if s[key] == wanted]
+    return answer({"services": shown})

@@ -1,0 +1,106 @@
+"""POST /servers/{id}/action: the body's one key names the action."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Body
+from starlette.responses import Response
+
+from synnefo_common.errors import BadRequest
+from synnefo_common.web import Context, Ctx, answer, empty, parse
+from synnefo_compute.api.base import Svc, project_filter
+from synnefo_compute.api.schemas import servers as schemas
+from synnefo_compute.app import server_actions
+from synnefo_compute.app.core import Compute
+
+router = APIRouter(prefix="/v2.1/servers", tags=["server actions"])
+Handler = Callable[[Compute, Context, str, Any], Awaitable[Response]]
+
+
+def _who(ctx: Context) -> dict[str, Any]:
+    return {"project_id": project_filter(ctx), "user_id": ctx.user_id, "request_id": ctx.request_id}
+
+
+async def _start(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:servers:start")
+    await server_actions.power(svc, server_id, "start", **_who(ctx))
+    return empty(202)
+
+
+async def _stop(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:servers:stop")
+    await server_actions.power(svc, server_id, "stop", **_who(ctx))
+    return empty(202)
+
+
+async def _reboot(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    ctx.require("os_compute_api:servers:reboot")
+    kind = parse(schemas.Reboot, data).type.lower()
+    await server_actions.power(svc, server_id, f"reboot_{kind}", **_who(ctx))
+    return empty(202)
+
+
+async def _resize(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    ctx.require("os_compute_api:servers:resize")
+    flavor_id = str(parse(schemas.Resize, data).flavorRef).rsplit("/", 1)[-1]
+    await server_actions.resize(svc, server_id, flavor_id, is_admin=ctx.is_admin, **_who(ctx))
+    return empty(202)
+
+
+async def _confirm_resize(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:servers:confirm_resize")
+    await server_actions.confirm_resize(svc, server_id, **_who(ctx))
+    return empty(204)
+
+
+async def _revert_resize(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:servers:revert_resize")
+    await server_actions.revert_resize(svc, server_id, **_who(ctx))
+    return empty(202)
+
+
+async def _create_image(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    ctx.require("os_compute_api:servers:create_image")
+    wanted = parse(schemas.CreateImage, data)
+    image_id = await server_actions.create_image(svc, server_id, name=wanted.name, metadata=wanted.metadata, **_who(ctx))
+    return empty(202, {"Location": f"{svc.settings.common.public_urls['image']}/v2/images/{image_id}"})
+
+
+async def _console_output(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    ctx.require("os_compute_api:os-console-output")
+    length = parse(schemas.ConsoleOutput, data or {}).length
+    output = await server_actions.console_output(
+        svc, server_id, project_id=project_filter(ctx), length=int(length) if length is not None else None
+    )
+    return answer({"output": output})
+
+
+async def _reset_state(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    ctx.require("os_compute_api:os-admin-actions:reset_state")
+    await server_actions.reset_state(
+        svc, server_id, state=parse(schemas.ResetState, data).state, user_id=ctx.user_id, request_id=ctx.request_id
+    )
+    return empty(202)
+
+
+ACTIONS: dict[str, Handler] = {
+    "os-start": _start, "os-stop": _stop, "reboot": _reboot, "resize": _resize, "confirmResize": _confirm_resize,
+    "revertResize": _revert_resize, "createImage": _create_image, "os-getConsoleOutput": _console_output, "os-resetState": _reset_state,
+}  # fmt: skip
+_NO_BODY = frozenset({"os-start", "os-stop", "confirmResize", "revertResize"})
+
+
+@router.post("/{server_id}/action")
+async def server_action(server_id: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+    """Do one thing to a server."""
+    if len(body) != 1:
+        raise BadRequest("The body must hold exactly one action.")
+    name, data = next(iter(body.items()))
+    handler = ACTIONS.get(name)
+    if handler is None:
+        raise BadRequest(f"There is no such action: {name[:60]}")
+    if name in _NO_BODY and data not in (None, {}):
+        raise BadRequest(f"Action {name} takes no arguments: give null.")
+    return await handler(svc, ctx, server_id, data)

@@ -1,0 +1,32 @@
+"""One job in Ganeti as two steps of a saga: ask for it, wait for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from synnefo_common.db import UnitOfWork
+from synnefo_common.saga import Local, SagaContext, Wait, WaitLonger
+from synnefo_compute.app.core import Compute
+from synnefo_compute.app.jobs import emit_job
+
+Params = Callable[[SagaContext], Mapping[str, Any] | None]
+
+
+def job_steps(compute: Compute, name: str, *, verb: str, params: Params) -> list[Local | Wait]:
+    """`ask_<name>` and `<name>`; `params` gives None when there is nothing to do. The job's token is `<saga id>:<name>`."""
+
+    async def ask(uow: UnitOfWork, ctx: SagaContext) -> None:
+        wanted = params(ctx)
+        if wanted is None:
+            await compute.sagas.signal(uow, ctx.id, name, {})
+            return
+        emit_job(
+            uow, server_id=ctx.data["server_id"], cluster=ctx.data["cluster"], verb=verb, token=f"{ctx.id}:{name}", params=wanted
+        )
+
+    async def ask_again(uow: UnitOfWork, ctx: SagaContext) -> WaitLonger:
+        await ask(uow, ctx)
+        return WaitLonger(compute.settings.job_timeout_s)
+
+    return [Local(f"ask_{name}", ask), Wait(name, timeout_s=compute.settings.job_timeout_s, on_timeout=ask_again)]

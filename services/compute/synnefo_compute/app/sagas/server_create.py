@@ -1,0 +1,126 @@
+"""A server comes to be: ports, disks, a cluster, the instance in Ganeti.
+
+The commission (server, ports and root volume together) was issued before the server was accepted. A failure does not take
+back what was made: the server goes to ERROR with the reason, keeps its ports and disks, and its deletion frees them.
+What was never made is taken off the ledger again in the transaction that says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synnefo_common.contracts.envelope import Event
+from synnefo_common.db import UnitOfWork
+from synnefo_common.saga import Abort, Local, Remote, Retry, Saga, SagaContext, Wait
+from synnefo_compute.app.core import Compute
+from synnefo_compute.app.jobs import create_params, emit_job
+from synnefo_compute.app.place import place
+from synnefo_compute.db import actions, clusters, projections, servers
+from synnefo_compute.domain.allocator import Demand
+from synnefo_compute.domain.states import PowerState, TaskState, VmState
+
+NAME = "server_create"
+PATIENCE_S = 3600.0  # an outage of another service is waited for so long
+
+
+def saga(compute: Compute) -> Saga:
+    """data: server_id, project_id, user_id, networks, security_groups, volumes, vcpus, ram_mib, disk_gib, zone, forced, new_ports,
+    new_volumes, commission_id, action_id."""
+    settings = compute.settings
+
+    async def make_ports(ctx: SagaContext) -> dict[str, Any]:
+        data = ctx.data
+        body = {
+            "project_id": data["project_id"], "user_id": data["user_id"], "server_name": data["name"],
+            "availability_zone": data.get("zone"), "networks": data["networks"], "security_groups": data["security_groups"], "reserved": True,
+        }  # fmt: skip
+        return {"ports": await compute.network.put_ports(data["server_id"], body, key=ctx.key)}
+
+    async def make_volumes(ctx: SagaContext) -> dict[str, Any]:
+        data = ctx.data
+        if not data["volumes"]:
+            return {"volumes": []}
+        body = {"project_id": data["project_id"], "user_id": data["user_id"], "reserved": True, "volumes": data["volumes"]}
+        return {"volumes": await compute.volume.put_volumes(data["server_id"], body, key=ctx.key)}
+
+    async def submit(uow: UnitOfWork, ctx: SagaContext) -> dict[str, Any]:
+        data, server_id = ctx.data, ctx.data["server_id"]
+        row = await servers.get_server(uow, server_id, project_id=None)
+        if row is None or row.delete_requested:
+            raise Abort("The server was deleted while it was being built.")
+        demand = Demand(vcpus=data["vcpus"], ram_mib=data["ram_mib"], disk_gib=data["disk_gib"], zone=data.get("zone"))
+        cluster = await place(uow, settings, server_id=server_id, demand=demand, forced=data.get("forced"))
+        ports, volumes = ctx.out["ports"]["ports"], ctx.out["volumes"]["volumes"]
+        await projections.put(uow, projections.server_ports, server_id, ports, seq=0)
+        await projections.put(uow, projections.server_volumes, server_id, volumes, seq=0)
+        token = f"{ctx.id}:job"
+        values = {"cluster": cluster, "task_state": TaskState.SPAWNING, "job_token": token}
+        if not await servers.change(uow, server_id, values, generation=row.generation):
+            raise Retry("the server changed meanwhile", delay_s=0.02)
+        params = create_params(
+            settings, server_id=server_id, vcpus=data["vcpus"], ram_mib=data["ram_mib"], ports=ports, volumes=volumes
+        )
+        emit_job(uow, server_id=server_id, cluster=cluster, verb="instance.create", token=token, params=params)
+        return {"cluster": cluster}
+
+    async def finished(uow: UnitOfWork, ctx: SagaContext) -> None:
+        server_id = ctx.data["server_id"]
+        values = {
+            "vm_state": VmState.ACTIVE, "task_state": None, "power_state": PowerState.RUNNING, "progress": 100, "saga_id": None,
+            "job_token": None, "launched_at": compute.clock.now_us(), "node": ctx.out["job"].get("node"),
+        }  # fmt: skip
+        await servers.change(uow, server_id, values)
+        await clusters.settle(uow, server_id, exists=True)
+        await actions.finish(uow, ctx.data["action_id"])
+        compute.quota.accept(uow, ctx.data["commission_id"])
+        await _deleted_meanwhile(uow, compute, server_id)
+
+    async def failed(uow: UnitOfWork, ctx: SagaContext, error: dict[str, Any]) -> None:
+        server_id = ctx.data["server_id"]
+        message = str(error.get("message") or "The server could not be built.")
+        fault = {"code": 500, "message": message[:255], "created": compute.clock.now_us()}
+        values = {"vm_state": VmState.ERROR, "task_state": None, "fault": fault, "saga_id": None, "job_token": None}
+        await servers.change(uow, server_id, values)
+        await clusters.settle(uow, server_id, exists=False)
+        await actions.finish(uow, ctx.data["action_id"], message=message)
+        compute.quota.accept(uow, ctx.data["commission_id"])
+        never_made = _never_made(ctx)
+        if never_made:
+            compute.quota.release(uow, project_id=ctx.data["project_id"], user_id=ctx.data["user_id"], provisions=never_made)
+        await _deleted_meanwhile(uow, compute, server_id)
+
+    return Saga(
+        NAME,
+        steps=[
+            Remote("ports", make_ports, deadline_s=PATIENCE_S),
+            Remote("volumes", make_volumes, deadline_s=PATIENCE_S),
+            Local("submit", submit, deadline_s=PATIENCE_S),
+            Wait("job", timeout_s=24 * 3600.0),
+        ],
+        finished=finished,
+        failed=failed,
+    )
+
+
+def _never_made(ctx: SagaContext) -> dict[str, int]:
+    """What the commission counts and nobody made, because its step was refused (a refusal has no effect)."""
+    never: dict[str, int] = {}
+    if "ports" not in ctx.out and ctx.data["new_ports"]:
+        never["network.ports"] = ctx.data["new_ports"]
+    if "volumes" not in ctx.out:
+        never |= {resource: n for resource, n in ctx.data["new_volumes"].items() if n}
+    return never
+
+
+async def _deleted_meanwhile(uow: UnitOfWork, compute: Compute, server_id: str) -> None:
+    """A delete that came during the build starts now."""
+    row = await servers.get_server(uow, server_id, project_id=None)
+    if row is not None and row.delete_requested:
+        from synnefo_compute.app.sagas import server_delete
+
+        await server_delete.start(uow, compute, row)
+
+
+def deleted_event(server_id: str, project_id: str) -> Event:
+    """What others hear when a server is gone."""
+    return Event("compute.server.deleted", "server", server_id, {"server_id": server_id, "project_id": project_id})

@@ -1,0 +1,209 @@
+"""Accepting new servers: everything that can be refused is refused here, before a row is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row
+
+from synnefo_common.errors import BadRequest, Fault, Forbidden, NotFound
+from synnefo_compute.app.core import Compute
+from synnefo_compute.app.sagas import server_create as create_saga
+from synnefo_compute.db import actions, clusters, flavors, keypairs, servers
+from synnefo_compute.domain.errors import InvalidReference
+from synnefo_compute.domain.states import PowerState, TaskState, VmState
+
+
+@dataclass(frozen=True)
+class ServerRequest:
+    """A validated body of POST /servers. `disks` are block device mappings in boot order, without the image's own."""
+
+    name: str
+    flavor_id: str
+    image_id: str | None
+    networks: Any  # "auto", "none" or a list
+    security_groups: list[str]
+    key_name: str | None
+    metadata: dict[str, str]
+    user_data: str | None
+    config_drive: bool
+    disk_config: str
+    zone: str | None
+    forced: str | None
+    access_ip_v4: str
+    access_ip_v6: str
+    disks: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 1
+
+
+def flavor_document(row: Row[Any]) -> dict[str, Any]:
+    """The flavor as it is embedded in a server."""
+    return {
+        "id": row.id, "name": row.name, "vcpus": row.vcpus, "ram": row.ram_mib, "disk": row.disk_gib, "ephemeral": row.ephemeral_gib,
+        "swap": row.swap_mib, "extra_specs": row.extra_specs,
+    }  # fmt: skip
+
+
+def hostname_of(name: str) -> str:
+    """A host name from a display name, as Nova derives it."""
+    text = re.sub(r"[ _]", "-", name)
+    text = re.sub(r"[^\w.-]", "", text, flags=re.ASCII).lower().strip(".-")
+    return text[:63] or "server"
+
+
+async def create_servers(
+    compute: Compute, wanted: ServerRequest, *, project_id: str, user_id: str, request_id: str, is_admin: bool
+) -> list[dict[str, Any]]:
+    """Accept the servers and start building them; their new rows. Raises BadRequest, Forbidden, QuotaExceeded, Conflict."""
+    async with compute.db.read() as uow:
+        flavor = await flavors.get_flavor(uow, wanted.flavor_id, project_id=project_id, is_admin=is_admin)
+        if flavor is None or flavor.is_disabled:
+            raise InvalidReference(f"Flavor {wanted.flavor_id[:100]} could not be found.")
+        if wanted.key_name and await keypairs.get_keypair(uow, user_id, wanted.key_name) is None:
+            raise InvalidReference("Invalid key_name provided.")
+        if wanted.zone and wanted.zone not in await _zones(uow, compute):
+            raise InvalidReference("The requested availability zone is not available")
+    image = await _image(compute, wanted, project_id, flavor)
+    volumes, new_volumes = _volumes(wanted, flavor, image)
+    new_ports = await _check_networks(compute, wanted, project_id)
+    provisions = {
+        "compute.instances": wanted.count, "compute.cores": flavor.vcpus * wanted.count, "compute.ram_mib": flavor.ram_mib * wanted.count,
+    }  # fmt: skip
+    for resource, n in {"network.ports": new_ports, **new_volumes}.items():
+        if n:
+            provisions[resource] = n * wanted.count
+    per_server = {r: n // wanted.count for r, n in provisions.items()}
+    commissions = []
+    try:
+        if wanted.count > 1:  # all or nothing: one check for the sum, then one commission a server
+            probe = await compute.quota.reserve((project_id, user_id), provisions)
+            await _reject(compute, [probe])
+        for _ in range(wanted.count):
+            commissions.append(await compute.quota.reserve((project_id, user_id), per_server))
+        return await _insert(
+            compute, wanted, flavor, image, volumes, new_volumes, new_ports, commissions, project_id=project_id, user_id=user_id,
+            request_id=request_id,
+        )  # fmt: skip
+    except BaseException:
+        await _reject(compute, commissions)
+        raise
+
+
+async def _reject(compute: Compute, commissions: list[Any]) -> None:
+    if commissions:
+        async with compute.db.begin() as uow:
+            for commission in commissions:
+                compute.quota.reject(uow, commission)
+
+
+async def _zones(uow: Any, compute: Compute) -> set[str]:
+    return {row.zone for row in await clusters.list_clusters(uow)} | {compute.settings.availability_zone}
+
+
+async def _image(compute: Compute, wanted: ServerRequest, project_id: str, flavor: Row[Any]) -> dict[str, Any] | None:
+    image_id = wanted.image_id or next((d["uuid"] for d in wanted.disks if d["source"] == "image" and d["boot_index"] == 0), None)
+    if image_id is None:
+        return None
+    try:
+        image = await compute.image.get_image(image_id, project_id=project_id)
+    except NotFound:
+        raise InvalidReference(f"Image {image_id} could not be found.") from None
+    if image["status"] != "active":
+        raise InvalidReference(f"Image {image_id} is not active.")
+    if (image.get("min_ram") or 0) > flavor.ram_mib:
+        raise BadRequest("Flavor's memory is too small for requested image.")
+    if wanted.image_id and flavor.disk_gib:
+        size = max(image.get("size") or 0, image.get("virtual_size") or 0)
+        if size > flavor.disk_gib << 30:
+            raise BadRequest(f"Flavor's disk is too small for requested image. Flavor disk is {flavor.disk_gib << 30} bytes, image is {size} bytes.")
+        if (image.get("min_disk") or 0) > flavor.disk_gib:
+            raise BadRequest(
+                f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {flavor.disk_gib << 30} bytes, "
+                f"minimum size is {image['min_disk'] << 30} bytes."
+            )
+    return image
+
+
+def _volumes(wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The disks to ask the volume service for, and what they count in the ledger (the root disk of an image counts nothing)."""
+    volumes: list[dict[str, Any]] = []
+    if wanted.image_id is not None:
+        assert image is not None
+        needed = -(-max(image.get("size") or 0, image.get("virtual_size") or 0) // (1 << 30))
+        volumes.append(
+            {
+                "boot_index": 0, "source": "image", "uuid": wanted.image_id, "size_gib": max(flavor.disk_gib, needed, image.get("min_disk") or 0, 1),
+                "delete_on_termination": True, "visible": False, "name": "",
+            }
+        )  # fmt: skip
+    elif not wanted.disks and flavor.disk_gib:
+        volumes.append(
+            {"boot_index": 0, "source": "blank", "size_gib": flavor.disk_gib, "delete_on_termination": True, "visible": False, "name": ""}
+        )
+    volumes.extend({**disk, "visible": disk["source"] != "volume"} for disk in wanted.disks)
+    counted = [v for v in volumes if v["visible"] and v["source"] != "volume"]
+    new = {"volume.volumes": len(counted), "volume.gigabytes": sum(v["size_gib"] for v in counted)}
+    return volumes, new
+
+
+async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: str) -> int:
+    if wanted.networks == "none":
+        return 0
+    try:
+        return await compute.network.check(project_id=project_id, networks=wanted.networks, security_groups=wanted.security_groups)
+    except NotFound as fault:
+        raise InvalidReference(fault.message) from fault
+    except Forbidden:
+        raise
+    except Fault as fault:
+        if fault.http_status == 400:
+            raise InvalidReference(fault.message) from fault
+        raise
+
+
+async def _insert(
+    compute: Compute, wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
+    new_volumes: dict[str, int], new_ports: int, commissions: list[Any], *, project_id: str, user_id: str, request_id: str,
+) -> list[dict[str, Any]]:  # fmt: skip
+    ids, now = compute.ids, compute.clock.now_us()
+    reservation = "r-" + ids.hex()[:8]
+    document = flavor_document(flavor)
+    rows, started, datas = [], [], []
+    for index, commission in enumerate(commissions):
+        server_id, action_id, saga_id = ids.uuid(), ids.uuid(), ids.uuid()
+        name = wanted.name if wanted.count == 1 else f"{wanted.name}-{index + 1}"
+        rows.append(
+            {
+                "id": server_id, "project_id": project_id, "user_id": user_id, "name": name, "hostname": hostname_of(name),
+                "vm_state": VmState.BUILDING, "task_state": TaskState.SCHEDULING, "power_state": PowerState.NOSTATE, "generation": 1,
+                "cluster": None, "node": None, "image_id": wanted.image_id, "flavor": document, "flavor_id": flavor.id, "old_flavor": None,
+                "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib, "disk_gib": flavor.disk_gib, "key_name": wanted.key_name,
+                "metadata": wanted.metadata, "user_data": wanted.user_data, "config_drive": wanted.config_drive,
+                "disk_config": wanted.disk_config, "availability_zone": wanted.zone, "access_ip_v4": wanted.access_ip_v4,
+                "access_ip_v6": wanted.access_ip_v6, "progress": 0, "fault": None, "reservation_id": reservation, "launch_index": index,
+                "commission_id": commission.id, "saga_id": saga_id, "job_token": None, "action_id": action_id, "delete_requested": False,
+                "fact_order": None, "created_at": now, "updated_at": now, "task_since": now, "launched_at": None, "deleted_at": None,
+            }
+        )  # fmt: skip
+        started.append(
+            {
+                "id": action_id, "server_id": server_id, "action": "create", "request_id": request_id, "user_id": user_id,
+                "project_id": project_id, "event": "compute__do_build_and_run_instance", "started_at": now, "finished_at": None, "message": None,
+            }
+        )  # fmt: skip
+        datas.append(
+            {
+                "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
+                "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
+                "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
+                "new_volumes": new_volumes, "commission_id": commission.id, "action_id": action_id,
+            }
+        )  # fmt: skip
+    async with compute.db.begin() as uow:
+        await servers.insert_servers(uow, rows)
+        await actions.start(uow, started)
+        for row, data in zip(rows, datas, strict=True):
+            await compute.sagas.start(uow, create_saga.NAME, data=data, saga_id=row["saga_id"])
+    return rows

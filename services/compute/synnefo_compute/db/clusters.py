@@ -1,0 +1,96 @@
+"""Clusters as the dispatcher reports them, and what is promised on them to servers under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, String, Table, delete, func, select, update
+
+from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
+from synnefo_common.db.sql import insert_for
+from synnefo_compute.db.base import metadata
+
+clusters = Table(
+    "clusters",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("online", Boolean, nullable=False),
+    Column("drained", Boolean, nullable=False),
+    Column("zone", String(255), nullable=False),
+    Column("hypervisors", JSON, nullable=False),
+    Column("disk_templates", JSON, nullable=False),
+    Column("nodes", Integer, nullable=False),
+    Column("ram_total_mib", BigInteger, nullable=False),
+    Column("ram_free_mib", BigInteger, nullable=False),
+    Column("disk_total_gib", BigInteger, nullable=False),
+    Column("disk_free_gib", BigInteger, nullable=False),
+    Column("cpu_total", Integer, nullable=False),
+    Column("instances", Integer, nullable=False),
+    Column("cpu_used", Integer, nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),  # raised by each placement: two at once cannot both see the old promises
+)
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("server_id", String(36), primary_key=True),
+    Column("cluster", String(64), nullable=False),
+    Column("vcpus", Integer, nullable=False),
+    Column("ram_mib", Integer, nullable=False),
+    Column("disk_gib", Integer, nullable=False),
+    Column("settled_at", BigInteger),  # the instance exists: the next report after this counts it
+)
+
+
+async def put_report(uow: UnitOfWork, report: Mapping[str, Any]) -> bool:
+    """Take a report unless a newer one is there; promises that it already counts are dropped."""
+    statement = insert_for(uow.dialect, clusters).values({**report, "turn": 0})
+    statement = statement.on_conflict_do_update(
+        index_elements=["name"], set_={k: statement.excluded[k] for k in report if k != "name"},
+        where=clusters.c.reported_at <= statement.excluded.reported_at,
+    )  # fmt: skip
+    if not await uow.run(statement):
+        return False
+    counted = (reservations.c.cluster == report["name"]) & (reservations.c.settled_at < report["reported_at"])
+    await uow.run(delete(reservations).where(counted))
+    return True
+
+
+async def remove_cluster(uow: UnitOfWork, name: str) -> None:
+    await uow.run(delete(clusters).where(clusters.c.name == name))
+
+
+async def list_clusters(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """All clusters with what is promised on them, in one statement."""
+    promised = (
+        select(
+            reservations.c.cluster, func.sum(reservations.c.vcpus).label("vcpus"), func.sum(reservations.c.ram_mib).label("ram"),
+            func.sum(reservations.c.disk_gib).label("disk"), func.count().label("servers"),
+        ).group_by(reservations.c.cluster).subquery()
+    )  # fmt: skip
+    return await uow.all(
+        select(
+            clusters, func.coalesce(promised.c.vcpus, 0).label("reserved_cpu"), func.coalesce(promised.c.ram, 0).label("reserved_ram"),
+            func.coalesce(promised.c.disk, 0).label("reserved_disk"), func.coalesce(promised.c.servers, 0).label("reserved_servers"),
+        ).select_from(clusters.outerjoin(promised, promised.c.cluster == clusters.c.name)).order_by(clusters.c.name)
+    )  # fmt: skip
+
+
+async def reserve(uow: UnitOfWork, server_id: str, *, cluster: str, turn: int, vcpus: int, ram_mib: int, disk_gib: int) -> bool:
+    """Promise room; False if another placement came between: look again."""
+    if not await uow.run(update(clusters).where(clusters.c.name == cluster, clusters.c.turn == turn).values(turn=clusters.c.turn + 1)):
+        return False
+    row = {"server_id": server_id, "cluster": cluster, "vcpus": vcpus, "ram_mib": ram_mib, "disk_gib": disk_gib, "settled_at": None}
+    await uow.run(upsert_ignore(uow.dialect, reservations, row))
+    return True
+
+
+async def settle(uow: UnitOfWork, server_id: str, *, exists: bool) -> None:
+    """The job ended: the promise is kept until a report counts the instance, or dropped."""
+    where = reservations.c.server_id == server_id
+    if exists:
+        await uow.run(update(reservations).where(where).values(settled_at=uow.db.clock.now_us()))
+    else:
+        await uow.run(delete(reservations).where(where))

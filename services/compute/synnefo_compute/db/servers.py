@@ -1,0 +1,154 @@
+"""Servers: one row each, with flavor and image embedded at creation, so that lists never leave this table and the projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger, Boolean, Column, ColumnElement, Index, Integer, Row, String, Table, Text, func, insert, select, update,
+)  # fmt: skip
+
+from synnefo_common.db import JSON, UnitOfWork
+from synnefo_common.db.paging import after, order
+from synnefo_compute.db.base import metadata
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("hostname", String(255), nullable=False),
+    Column("vm_state", String(16), nullable=False),
+    Column("task_state", String(32)),
+    Column("power_state", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("cluster", String(64)),
+    Column("node", String(255)),
+    Column("image_id", String(36)),
+    Column("flavor", JSON, nullable=False),  # id, name, vcpus, ram, disk, ephemeral, swap, extra_specs, as it was
+    Column("flavor_id", String(255), nullable=False),
+    Column("old_flavor", JSON),  # while a resize is not confirmed
+    Column("vcpus", Integer, nullable=False),
+    Column("ram_mib", Integer, nullable=False),
+    Column("disk_gib", Integer, nullable=False),
+    Column("key_name", String(255)),
+    Column("metadata", JSON, nullable=False),
+    Column("user_data", Text),
+    Column("config_drive", Boolean, nullable=False),
+    Column("disk_config", String(8), nullable=False),
+    Column("availability_zone", String(255)),
+    Column("access_ip_v4", String(39), nullable=False),
+    Column("access_ip_v6", String(39), nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("fault", JSON),
+    Column("reservation_id", String(32), nullable=False),
+    Column("launch_index", Integer, nullable=False),
+    Column("commission_id", String(64)),
+    Column("saga_id", String(36)),  # the saga that changes this server now
+    Column("job_token", String(80)),  # the job in Ganeti that is awaited
+    Column("action_id", String(36)),  # the instance action that the job belongs to
+    Column("delete_requested", Boolean, nullable=False),
+    Column("fact_order", JSON),  # (job id, op index, rank) of the newest fact taken
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("task_since", BigInteger),
+    Column("launched_at", BigInteger),
+    Column("deleted_at", BigInteger),
+    Index("ix_servers_project_id_created_at", "project_id", "deleted_at", "created_at", "id"),
+    Index("ix_servers_created_at", "deleted_at", "created_at", "id"),
+    Index("ix_servers_task_since", "task_since"),
+)
+
+SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
+    "access_ip_v4": servers.c.access_ip_v4, "access_ip_v6": servers.c.access_ip_v6, "created_at": servers.c.created_at,
+    "display_name": servers.c.name, "name": servers.c.name, "updated_at": servers.c.updated_at, "uuid": servers.c.id, "id": servers.c.id,
+    "vm_state": servers.c.vm_state, "power_state": servers.c.power_state, "progress": servers.c.progress,
+    "project_id": servers.c.project_id, "user_id": servers.c.user_id, "config_drive": servers.c.config_drive,
+    "display_description": servers.c.name, "instance_type_id": servers.c.flavor_id,
+}  # fmt: skip
+_NULLABLE_SORT: dict[str, ColumnElement[Any]] = {
+    "availability_zone": func.coalesce(servers.c.availability_zone, ""), "host": func.coalesce(servers.c.cluster, ""),
+    "node": func.coalesce(servers.c.cluster, ""), "image_ref": func.coalesce(servers.c.image_id, ""),
+    "key_name": func.coalesce(servers.c.key_name, ""), "task_state": func.coalesce(servers.c.task_state, ""),
+    "launched_at": func.coalesce(servers.c.launched_at, 0), "terminated_at": func.coalesce(servers.c.deleted_at, 0),
+    "launch_index": servers.c.launch_index, "root_device_name": servers.c.id,
+}  # fmt: skip
+SORT_COLUMNS |= _NULLABLE_SORT
+
+
+async def insert_servers(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> None:
+    await uow.run(insert(servers), [dict(row) for row in rows])
+
+
+async def get_server(uow: UnitOfWork, server_id: str, *, project_id: str | None, deleted: bool = False) -> Row[Any] | None:
+    """A server; `project_id` None only for administrators and for the machinery below."""
+    statement = select(servers).where(servers.c.id == server_id)
+    if project_id is not None:
+        statement = statement.where(servers.c.project_id == project_id)
+    if not deleted:
+        statement = statement.where(servers.c.deleted_at.is_(None))
+    return await uow.one(statement)
+
+
+async def list_servers(
+    uow: UnitOfWork,
+    where: Sequence[ColumnElement[bool]],
+    *,
+    sort: Sequence[tuple[str, str]],
+    marker_id: str | None,
+    limit: int,
+    columns: Sequence[ColumnElement[Any]] | None = None,
+) -> Sequence[Row[Any]] | None:
+    """A page of servers; None if the marker is not among them."""
+    keys = [(SORT_COLUMNS[key], direction) for key, direction in sort]
+    direction = sort[-1][1] if sort else "desc"
+    if "created_at" not in {k for k, _ in sort}:
+        keys.append((servers.c.created_at, direction))
+    keys.append((servers.c.id, direction))
+    statement = select(*columns) if columns else select(servers)
+    statement = statement.where(*where)
+    if marker_id is not None:
+        marker = await uow.one(select(*[c.label(f"k{i}") for i, (c, _) in enumerate(keys)]).where(servers.c.id == marker_id, *where))
+        if marker is None:
+            return None
+        statement = statement.where(after(keys, list(marker)))
+    return await uow.all(order(statement, keys).limit(limit))
+
+
+async def change(
+    uow: UnitOfWork, server_id: str, values: Mapping[str, Any], *, generation: int | None = None, conditions: Sequence[ColumnElement[bool]] = ()
+) -> bool:
+    """Compare and set: every change raises the generation. False if somebody else was first."""
+    now = uow.db.clock.now_us()
+    changes: dict[str, Any] = {**values, "generation": servers.c.generation + 1, "updated_at": now}
+    if "task_state" in values:
+        changes["task_since"] = now if values["task_state"] is not None else None
+    statement = update(servers).where(servers.c.id == server_id, *conditions).values(changes)
+    if generation is not None:
+        statement = statement.where(servers.c.generation == generation)
+    return await uow.run(statement) == 1
+
+
+async def count_by_project(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """What the ledger must show: instances, cores, ram per project."""
+    return await uow.all(
+        select(
+            servers.c.project_id, func.count().label("instances"), func.sum(servers.c.vcpus).label("cores"),
+            func.sum(servers.c.ram_mib).label("ram_mib"),
+        ).where(servers.c.deleted_at.is_(None)).group_by(servers.c.project_id)
+    )  # fmt: skip
+
+
+async def stuck(uow: UnitOfWork, *, before_us: int, limit: int = 200) -> Sequence[Row[Any]]:
+    """Servers whose task has been under way since before then."""
+    return await uow.all(
+        select(servers.c.id, servers.c.cluster, servers.c.job_token, servers.c.task_state, servers.c.saga_id, servers.c.vm_state)
+        .where(servers.c.task_since < before_us, servers.c.deleted_at.is_(None))
+        .order_by(servers.c.task_since)
+        .limit(limit)
+    )
+
+

@@ -1,0 +1,32 @@
+"""Section `[compute]`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from synnefo_common.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What an operator may set for compute."""
+
+    section: ClassVar[str] = "compute"
+
+    instance_prefix: str = Field("snf-", description="Prefix of our instances' names in Ganeti; others are never touched.")
+    default_os: str = Field("synnefo-image+default", description="OS definition of new instances in Ganeti.")
+    disk_provider: str = Field("archipelago", description="ExtStorage provider of server disks.")
+    nic_mode: str = Field("bridged", description="Ganeti NIC mode.")
+    nic_link: str = Field("br0", description="Ganeti NIC link.")
+    availability_zone: str = Field("nova", description="Zone of clusters whose node group names none.")
+    cpu_ratio: float = Field(16.0, description="Virtual CPUs sold per real one.")
+    ram_ratio: float = Field(1.0, description="Memory sold per real memory.")
+    disk_ratio: float = Field(1000.0, description="Disk sold per real disk; volumes are thin and live in the block store.")
+    cluster_stale_s: float = Field(120.0, description="A cluster that has not reported for so long gets no new servers.")
+    job_timeout_s: float = Field(900.0, description="Longest wait for a job in Ganeti before it is asked for again.")
+    max_page: int = Field(1000, description="Largest page of a list.")
+    metadata_items: int = Field(128, description="Metadata items a server may have.")
+    default_networks: str = Field("auto", description="Networks of a server that names none: `auto` or `none`.")
+    resize_disk: bool = Field(True, description="Grow the root volume when a resize has a larger disk.")
+    overdue_s: float = Field(120.0, description="Age of a task before the reconciler looks after it.")

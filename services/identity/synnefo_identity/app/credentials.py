@@ -1,0 +1,147 @@
+"""Application credentials, and the credentials that users keep here for other uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from synnefo_common.auth import Claims
+
+from synnefo_identity.app.services import Services
+from synnefo_identity.db import base, projects
+from synnefo_identity.db.credentials import application_credentials, credentials
+from synnefo_identity.domain.errors import Invalid, Missing, Refused
+from synnefo_identity.domain.filters import Query
+
+_apps = application_credentials
+
+
+async def create_application_credential(
+    svc: Services,
+    claims: Claims,
+    values: Mapping[str, Any],
+    *,
+    secret: str,
+    wanted_roles: Sequence[Mapping[str, str]] | None,
+) -> Row[Any]:
+    """One for the token's user on the token's project. Raises Refused, Invalid (roles), Duplicate."""
+    if claims.project_id is None:
+        raise Invalid("An application credential is for a project: use a token scoped to one.")
+    if claims.credential_id is not None:
+        async with svc.db.read() as uow:
+            used = await base.get(uow, _apps, claims.credential_id)
+        if used is None or not used.unrestricted:
+            raise Refused("A restricted application credential cannot make application credentials.")
+    role_ids = _choose_roles(claims, wanted_roles)
+    hashed = await svc.passwords.hash(secret)
+    row = {
+        **values,
+        "id": svc.ids.hex(),
+        "user_id": claims.user_id,
+        "project_id": claims.project_id,
+        "secret_hash": hashed,
+        "role_ids": role_ids,
+        "created_at": svc.clock.now_us(),
+    }
+    with base.unique("application_credential", f"Duplicate entry found with name {row['name']}"):
+        async with svc.db.begin() as uow:
+            await uow.run(_apps.insert().values(**row))
+            created = await base.get(uow, _apps, row["id"])
+    assert created is not None
+    return created
+
+
+def _choose_roles(claims: Claims, wanted: Sequence[Mapping[str, str]] | None) -> list[str]:
+    if not wanted:
+        return [role_id for role_id, _ in claims.roles]
+    by_name = {name: role_id for role_id, name in claims.roles}
+    chosen = []
+    for role in wanted:
+        role_id = role.get("id") or by_name.get(role.get("name", ""))
+        if role_id is None or role_id not in by_name.values():
+            raise Invalid(f"The user has no role {role.get('id') or role.get('name')} on the project.")
+        chosen.append(role_id)
+    return list(dict.fromkeys(chosen))
+
+
+async def find_application_credential(svc: Services, user_id: str, credential_id: str) -> Row[Any]:
+    """Raises Missing."""
+    async with svc.db.read() as uow:
+        row = await base.get(uow, _apps, credential_id)
+    if row is None or row.user_id != user_id:
+        raise Missing("Application Credential", credential_id)
+    return row
+
+
+async def find_application_credentials(svc: Services, user_id: str, query: Query) -> list[Row[Any]]:
+    """A page of a user's."""
+    async with svc.db.read() as uow:
+        return list(await uow.all(base.select_rows(_apps, query.narrowed(user_id=user_id))))
+
+
+async def delete_application_credential(svc: Services, claims: Claims, user_id: str, credential_id: str) -> None:
+    """Delete one and end its tokens. Raises Missing, Refused."""
+    row = await find_application_credential(svc, user_id, credential_id)
+    async with svc.db.begin() as uow:
+        if claims.credential_id is not None:
+            used = await base.get(uow, _apps, claims.credential_id)
+            if used is None or not used.unrestricted:
+                raise Refused("A restricted application credential cannot delete application credentials.")
+        if not await base.delete(uow, _apps, _apps.c.id == row.id):
+            raise Missing("Application Credential", credential_id)
+        await svc.revoke(uow, {"credential_id": row.id})
+
+
+async def role_list(svc: Services, rows: Sequence[Row[Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Credential id → its roles as the API shows them."""
+    graph = await svc.role_graph.get()
+    return {
+        row.id: [
+            {"id": r.id, "name": r.name, "domain_id": r.domain_id or None}
+            for r in (graph.roles[role_id] for role_id in row.role_ids if role_id in graph.roles)
+        ]
+        for row in rows
+    }
+
+
+async def find_credential(svc: Services, credential_id: str) -> Row[Any] | None:
+    """The credential."""
+    async with svc.db.read() as uow:
+        return await base.get(uow, credentials, credential_id)
+
+
+async def find_credentials(svc: Services, query: Query) -> list[Row[Any]]:
+    """A page of credentials."""
+    async with svc.db.read() as uow:
+        return list(await uow.all(base.select_rows(credentials, query)))
+
+
+async def create_credential(svc: Services, values: Mapping[str, Any]) -> Row[Any]:
+    """A new credential. Raises Duplicate (an ec2 access key)."""
+    row = {"id": svc.ids.hex(), **values}
+    with base.unique("credential", f"Duplicate ID, {row['id']}."):
+        async with svc.db.begin() as uow:
+            if row["project_id"] is not None and await base.get(uow, projects.projects, row["project_id"]) is None:
+                raise Missing("project", row["project_id"])
+            await uow.run(credentials.insert().values(**row))
+            created = await base.get(uow, credentials, row["id"])
+    assert created is not None
+    return created
+
+
+async def update_credential(svc: Services, credential_id: str, changes: Mapping[str, Any]) -> Row[Any]:
+    """Change a credential. Raises Missing."""
+    async with svc.db.begin() as uow:
+        await base.update(uow, credentials, credential_id, changes)
+        row = await base.get(uow, credentials, credential_id)
+    if row is None:
+        raise Missing("credential", credential_id)
+    return row
+
+
+async def delete_credential(svc: Services, credential_id: str) -> None:
+    """Raises Missing."""
+    async with svc.db.begin() as uow:
+        if not await base.delete(uow, credentials, credentials.c.id == credential_id):
+            raise Missing("credential", credential_id)
