@@ -131,9 +131,7 @@ class JobQueue:
             return value
         return self._encodings.setdefault(job["id"], orjson.Fragment(orjson.dumps(value)))
 
-    async def wait(
-        self, job_id: int, fields: list[str], previous: list[Any] | None, serial: int | None
-    ) -> Record | None:
+    async def wait(self, job_id: int, fields: list[str], previous: list[Any] | None, serial: int | None) -> Record | None:
         """The job's fields as soon as they differ from `previous`; None after ten seconds without a change."""
         deadline = asyncio.get_running_loop().time() + WAIT_S
         while True:
