@@ -38,7 +38,8 @@ class Writer:
         self._size = 0
         self._entries: list[bytes] = []
         self._done_pages: list[bytes] = []
-        self._stores: deque[Future[bool]] = deque()
+        self._stores: deque[tuple[Future[bool], bytearray | None]] = deque()
+        self._spare: list[bytearray] = []
         self._hashing: Future[None] | None = None
         self._extra = {name: hashlib.new(name, usedforsecurity=False) for name in extra_hashes}
         self._state = "open"
@@ -82,7 +83,7 @@ class Writer:
                 self._flush_chunks()
             self._close_page(force=True)
             while self._stores:
-                self._stores.popleft().result()
+                self._stores.popleft()[0].result()
             self._wait_hashing()
             pages, inline = self._pages.pack(self._size, self._block_size, self._done_pages)
         except StoreError:
@@ -95,16 +96,33 @@ class Writer:
         """Give up. Blocks that were stored stay, unreferenced, for the collector."""
         if self._state == "open":
             self._state = "aborted"
-            for future in self._stores:
+            for future, _ in self._stores:
                 future.cancel()
             self._stores.clear()
             self._chunks = []
 
     def _flush_chunks(self) -> None:
         chunks, self._chunks, self._filled = self._chunks, [], 0
-        self._emit(chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks)))
+        if len(chunks) == 1:
+            self._emit(chunks[0], None)
+        elif sum(map(len, chunks)) < self._block_size:
+            self._emit(memoryview(b"".join(chunks)), None)
+        else:
+            # Fresh memory for every block would cost more than the copy does.
+            buffer = self._spare.pop() if self._spare else bytearray(self._block_size)
+            at = 0
+            for chunk in chunks:
+                buffer[at : at + len(chunk)] = chunk
+                at += len(chunk)
+            self._emit(memoryview(buffer), buffer)
 
-    def _emit(self, block: memoryview) -> None:
+    def _settle_oldest(self) -> None:
+        future, buffer = self._stores.popleft()
+        future.result()
+        if buffer is not None:
+            self._spare.append(buffer)  # the block after it is being hashed, so its own hashing is over, too
+
+    def _emit(self, block: memoryview, buffer: bytearray | None) -> None:
         self._hash_more(block)
         length = significant_length(block)
         if not length:
@@ -112,9 +130,9 @@ class Writer:
         else:
             digest = block_hash(block[:length])
             self._entries.append(pack_cas(digest, length))
-            while len(self._stores) >= _WINDOW:
-                self._stores.popleft().result()
-            self._stores.append(self._storing.submit(self._cas.put, digest, block[:length]))
+            while len(self._stores) >= _WINDOW or (self._stores and self._stores[0][0].done()):
+                self._settle_oldest()
+            self._stores.append((self._storing.submit(self._cas.put, digest, block[:length]), buffer))
         self._close_page(force=False)
 
     def _close_page(self, *, force: bool) -> None:

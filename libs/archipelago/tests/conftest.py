@@ -49,7 +49,7 @@ def ceph_conf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([down, directory, "--purge"], capture_output=True, check=False, timeout=60)
 
 
-@pytest.fixture(params=["memory", "file", "rados"])
+@pytest.fixture(params=["memory", "file", pytest.param("rados", marks=pytest.mark.full)])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "memory":
         return f"memory:{tmp_path}"

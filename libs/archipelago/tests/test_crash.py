@@ -3,6 +3,7 @@
 Here the process dies and the disk keeps what was written; losing unsynced writes is another test's business.
 """
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from .conftest import FakeClock
 
 BLOCK = 256 << 10
 SIZE = 4 * BLOCK
+STOPS = int(os.environ.get("SYNNEFO_TEST_CRASH_STOPS", "15"))
+"""Crash points tried in each of the long histories; 1000 tries them all."""
 
 
 class PowerCutError(BaseException):
@@ -97,7 +100,7 @@ def test_each_piece_is_old_or_new_wherever_a_writer_stops(
     total = count_points(action, tmp_path / "count", clock, monkeypatch)
     assert total > 10
     piece = 32 if action is small_writes else 64 << 10  # 32: the largest that divides writes and blocks
-    for stop_at in range(0, total, 1 if total < 60 else 3):
+    for stop_at in range(0, total, max(1, total // STOPS)):
         path = tmp_path / f"at{stop_at}"
         prepare(path, clock)
         dead = open_files(path, clock)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from synnefo_common.log import setup_logging
 
-from .broker import Broker, missing
+from .real_parts import Broker, Postgres, missing
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,7 +22,7 @@ def plain_logs() -> None:
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
     """A broker of this test run's own, which a test may stop and start."""
-    if (reason := missing()) is not None:
+    if (reason := missing("rabbitmq-up", "rabbitmq/bin/rabbitmq-server", "rabbitmq-server")) is not None:
         pytest.skip(f"no broker of our own: {reason}")
     with tempfile.TemporaryDirectory(prefix="synnefo-rmq-") as folder:
         made = Broker(Path(folder))
@@ -39,3 +39,25 @@ def amqp_url(request: pytest.FixtureRequest) -> str:
         return given
     started: Broker = request.getfixturevalue("broker")
     return started.url
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of this test run's own, or a skip that says why."""
+    if (reason := missing("postgres-up", "postgresql/*/bin/postgres", "postgresql")) is not None:
+        pytest.skip(f"no PostgreSQL of our own: {reason}")
+    with tempfile.TemporaryDirectory(prefix="synnefo-pg-") as folder:
+        Path(folder).chmod(0o755)  # as root, PostgreSQL runs as another user below it
+        made = Postgres(Path(folder))
+        made.up()
+        yield made
+        made.down()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return "sqlite://"
+    started: Postgres = request.getfixturevalue("postgres")
+    return started.new_database()

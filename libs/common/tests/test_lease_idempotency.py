@@ -30,8 +30,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def db(clock: ManualClock) -> AsyncIterator[Database]:
-    database = Database("sqlite://", clock=clock)
+async def db(clock: ManualClock, database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, clock=clock)
     await database.create_all(metadata)
     yield database
     await database.close()

@@ -44,7 +44,7 @@ class Relay:
         *,
         service: str,
         holder: str | None = None,
-        lease_s: float = 10.0,
+        lease_s: float | None = None,
         batch_size: int = 500,
         concurrency: int = 64,
         poll_s: float = 1.0,
@@ -52,7 +52,9 @@ class Relay:
         self.db = db
         self.bus = bus
         self.service = service
-        self.lease = Lease(db, "relay", holder=holder, ttl_s=lease_s)
+        # On SQLite the one process takes its own lease back at once, so a long term costs nothing but writes less.
+        term_s = lease_s or (60.0 if db.dialect == "sqlite" else 10.0)
+        self.lease = Lease(db, "relay", holder=holder, ttl_s=term_s)
         self.batch_size = batch_size
         self.poll_s = poll_s
         self._slots = asyncio.Semaphore(concurrency)

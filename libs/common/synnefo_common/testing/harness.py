@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from synnefo_common.auth.claims import Claims
 from synnefo_common.bus import MemoryBus, Outgoing
@@ -211,7 +211,8 @@ class Harness:
         async def calm() -> bool:
             async with self.db.read() as uow:
                 waiting = await uow.scalar(select(func.count()).select_from(outbox))
-                moving = await uow.scalar(select(func.count()).select_from(sagas).where(sagas.c.state.in_(("running", "unwinding"))))
+                due = or_(sagas.c.state.in_(("running", "unwinding")), sagas.c.next_at <= self.clock.now_us())
+                moving = await uow.scalar(select(func.count()).select_from(sagas).where(due))
             return not waiting and not moving
 
         await wait_until(calm, timeout_s, what="outbox empty, sagas idle")

@@ -90,7 +90,7 @@ class ServiceMiddleware:
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 try:
-                    if scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
+                    if self.cors_origins and scope["method"] == "OPTIONS" and origin and "access-control-request-method" in headers:
                         await _preflight(headers)(scope, receive, send_with_headers)
                     else:
                         if self.microversions and not path.startswith(_OWN_PATHS):

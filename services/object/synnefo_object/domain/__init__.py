@@ -1,1 +1,0 @@
-"""Rules of the object service: no framework, no SQL."""

@@ -1,0 +1,11 @@
+"""`python -m synnefo_network`."""
+
+from synnefo_common.service import cli
+
+from synnefo_network.main import build
+from synnefo_network.settings import Settings
+
+main = cli("synnefo_network", build, Settings)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Use cases of floating IPs: allocate from an external network, release.
+
+Association waits for routers and is refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, false
+from synnefo_common.clock import iso
+from synnefo_common.db import UnitOfWork
+from synnefo_common.web import Context
+
+from synnefo_network.app.networks import charged
+from synnefo_network.app.port_create import make_ports
+from synnefo_network.app.services import (
+    Services,
+    authorize,
+    authorize_attributes,
+    check_revision,
+    new_owner,
+    seen_by,
+    standard_values,
+)
+from synnefo_network.db import floating_ips as db
+from synnefo_network.db import networks as db_networks
+from synnefo_network.db import ports as db_ports
+from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.domain.errors import (
+    BadRequest,
+    FloatingIPNotAssociable,
+    FloatingIPNotFound,
+    IpAddressGenerationFailure,
+    NetworkNotFound,
+)
+from synnefo_network.domain.listing import FLOATING_IPS, ListQuery
+from synnefo_network.domain.policy import RULES
+from synnefo_network.domain.port import FLOATING_IP_OWNER, PortSpec
+
+QUOTA = "network.floating_ips"
+_RULES = {r.name: r for r in RULES}
+
+
+def _view(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "description": row.description,
+        "status": row.status,
+        "floating_network_id": row.floating_network_id,
+        "floating_ip_address": row.floating_ip_address,
+        "router_id": None,
+        "port_id": None,
+        "fixed_ip_address": None,
+        "port_details": None,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
+
+
+async def list_floating_ips(
+    svc: Services, ctx: Context, query: ListQuery, *, associated: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The project's floating IPs. `associated`: values of filters on what it is associated with (nothing, ever)."""
+    table = db.floating_ips
+    viewer = seen_by(ctx)
+    where = [] if viewer is None else [table.c.project_id == viewer]
+    if any(associated):
+        where.append(false())
+    async with svc.db.read() as uow:
+        rows = await list_rows(uow, FLOATING_IPS, table, query=query, where=where)
+    if rows is None:
+        raise FloatingIPNotFound(query.marker or "")
+    return [_view(row) for row in rows]
+
+
+async def show_floating_ip(svc: Services, ctx: Context, floating_ip_id: str) -> dict[str, Any]:
+    """Raises FloatingIPNotFound."""
+    async with svc.db.read() as uow:
+        return _view(await load(uow, ctx, floating_ip_id))
+
+
+async def load(uow: UnitOfWork, ctx: Context, floating_ip_id: str) -> Row[Any]:
+    """The row, if the caller sees it. Raises FloatingIPNotFound."""
+    row = await db.get_floating_ip(uow, floating_ip_id, project_id=seen_by(ctx))
+    if row is None:
+        raise FloatingIPNotFound(floating_ip_id)
+    authorize(ctx, "get_floatingip", {"project_id": row.project_id}, hidden=FloatingIPNotFound(floating_ip_id))
+    return row
+
+
+async def create_floating_ips(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All of them or none.
+
+    Raises NetworkNotFound, BadRequest (not external), QuotaExceeded, the faults of allocation.
+    """
+    rows = []
+    for given in bodies:
+        owner = new_owner(ctx, given)
+        authorize(ctx, "create_floatingip", {"project_id": owner})
+        asked = {k: v for k, v in given.items() if v is not None}
+        authorize_attributes(ctx, "create_floatingip", asked, {"project_id": owner}, rules=_RULES)
+        _refuse_association(given)
+        rows.append(
+            {
+                **standard_values(svc, given, project_id=owner),
+                "floating_network_id": given["floating_network_id"],
+                "status": "DOWN",
+            }
+        )
+    owners = Counter(r["project_id"] for r in rows)
+
+    async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:
+        networks = await db_networks.get_networks(
+            uow, {r["floating_network_id"] for r in rows}, project_id=seen_by(ctx)
+        )
+        specs = [_port_spec(row, given, networks) for row, given in zip(rows, bodies, strict=True)]
+        made = await make_ports(uow, svc, specs, networks=networks, sees_all=True)
+        inserted = []
+        for row, port in zip(rows, made, strict=True):
+            if not port.fixed_ips:
+                raise IpAddressGenerationFailure(
+                    f"No more IP addresses available on network {row['floating_network_id']}."
+                )
+            inserted.append(
+                {**row, "floating_ip_address": port.fixed_ips[0]["ip_address"], "floating_port_id": port.row.id}
+            )
+        await insert_row(uow, db.floating_ips, *inserted)
+        for commission in commissions:
+            svc.quota.accept(uow, commission)
+        found = await list_rows(
+            uow, FLOATING_IPS, db.floating_ips, query=ListQuery(filters={"id": tuple(r["id"] for r in rows)}), where=[]
+        )
+        return {r.id: r for r in found or ()}
+
+    found = await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work)
+    return [_view(found[r["id"]]) for r in rows]
+
+
+def _port_spec(row: dict[str, Any], given: dict[str, Any], networks: dict[str, Any]) -> PortSpec:
+    """The port that holds the address: it belongs to nobody, as in Neutron.
+
+    One IPv4 address unless the caller chose.
+    """
+    network = networks.get(row["floating_network_id"])
+    if network is None:
+        raise NetworkNotFound(row["floating_network_id"])
+    if not network.is_external:
+        raise BadRequest(f"Bad floatingip request: Network {network.id} is not a valid external network.")
+    chosen = {
+        k: v for k, v in (("subnet_id", given.get("subnet_id")), ("ip_address", given.get("floating_ip_address"))) if v
+    }
+    return PortSpec(
+        project_id="",
+        network_id=network.id,
+        device_id=row["id"],
+        device_owner=FLOATING_IP_OWNER,
+        port_security_enabled=False,
+        fixed_ips=[chosen] if chosen else None,
+    )
+
+
+def _refuse_association(given: dict[str, Any]) -> None:
+    if given.get("port_id"):
+        raise FloatingIPNotAssociable(
+            "Floating IPs cannot be associated with ports yet: this cloud has no routers. Allocate without port_id."
+        )
+    if given.get("fixed_ip_address"):
+        raise BadRequest("Bad floatingip request: fixed_ip_address cannot be specified without port_id.")
+
+
+async def update_floating_ip(
+    svc: Services, ctx: Context, floating_ip_id: str, given: dict[str, Any], *, revision: int | None = None
+) -> dict[str, Any]:
+    """Description; `port_id` null is content with what is. Raises FloatingIPNotFound, FloatingIPNotAssociable."""
+
+    async def work(uow: UnitOfWork) -> Any:
+        row = await load(uow, ctx, floating_ip_id)
+        authorize(ctx, "update_floatingip", {"project_id": row.project_id})
+        check_revision(row, revision)
+        _refuse_association(given)
+        return await update_row(
+            uow, db.floating_ips, row, {"description": given.get("description", row.description) or ""}
+        )
+
+    return _view(await svc.write(work))
+
+
+async def delete_floating_ip(svc: Services, ctx: Context, floating_ip_id: str, *, revision: int | None = None) -> None:
+    """Raises FloatingIPNotFound."""
+
+    async def work(uow: UnitOfWork) -> None:
+        row = await load(uow, ctx, floating_ip_id)
+        authorize(ctx, "delete_floatingip", {"project_id": row.project_id})
+        check_revision(row, revision)
+        gone = await db.delete_floating_ip(uow, floating_ip_id)
+        if gone is None:
+            raise FloatingIPNotFound(floating_ip_id)
+        await db_ports.delete_ports(uow, [gone.floating_port_id])
+        svc.quota.release(uow, project_id=gone.project_id, user_id=ctx.user_id, provisions={QUOTA: 1})
+
+    await svc.write(work)

@@ -1,0 +1,175 @@
+"""Changing a port: attributes, addresses, groups, MAC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from synnefo_common.db import UnitOfWork
+from synnefo_common.web import Context
+
+from synnefo_network.app.addresses import allocate
+from synnefo_network.app.port_events import PortFacts, emit_port, gather
+from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port
+from synnefo_network.app.services import Services, check_revision, seen_by
+from synnefo_network.db import ports as db
+from synnefo_network.db import security_groups as db_groups
+from synnefo_network.db import subnets as db_subnets
+from synnefo_network.db.listing import update_row
+from synnefo_network.domain.addresses import make_mac, parse_mac
+from synnefo_network.domain.errors import (
+    MacAddressInUse,
+    PortSecurityPortHasSecurityGroup,
+    SecurityGroupNotFound,
+    ServicePortInUse,
+)
+from synnefo_network.domain.port import (
+    check_security,
+    is_undeletable,
+    plan_addresses,
+    read_address_pairs,
+    read_dhcp_opts,
+)
+
+_COLUMN = {"binding:vnic_type": "vnic_type", "binding:host_id": "host_id", "binding:profile": "profile"}
+
+
+async def update_port(
+    svc: Services, ctx: Context, port_id: str, given: dict[str, Any], *, revision: int | None = None
+) -> dict[str, Any]:
+    """Raises PortNotFound, PolicyNotAuthorized, MacAddressInUse, the faults of allocation, SecurityGroupNotFound."""
+
+    async def work(uow: UnitOfWork) -> PortFacts:
+        row, network = await load(uow, ctx, port_id)
+        authorize_port(ctx, "update_port", given, port_target(row, network))
+        check_revision(row, revision)
+        (before,) = await gather(uow, [row])
+        values = _values(svc, row, given)
+        if "mac_address" in values and values["mac_address"] != row.mac_address:
+            await _check_mac(uow, row, values["mac_address"])
+        groups = await _changed_groups(uow, ctx, row, given)
+        has_pairs = bool(values.get("allowed_address_pairs", row.allowed_address_pairs))
+        security = values.get("port_security_enabled", row.port_security_enabled)
+        if not security and row.port_security_enabled and groups is None and before.groups:
+            raise PortSecurityPortHasSecurityGroup(
+                "Port has security group associated. Cannot disable port security until it is removed."
+            )
+        check_security(
+            port_security=security, has_groups=bool(before.groups if groups is None else groups), has_pairs=has_pairs
+        )
+        after = await update_row(uow, db.ports, row, values)
+        fixed_ips = before.fixed_ips
+        if given.get("fixed_ips") is not None:
+            if is_undeletable(row.device_owner):
+                raise ServicePortInUse(f"The addresses of port {port_id} belong to its {row.device_owner}.")
+            fixed_ips = await replace_addresses(uow, svc, after, before.fixed_ips, wanted=given["fixed_ips"])
+        if groups is not None:
+            await db.set_groups(uow, [(port_id, g) for g in groups], instead_of=port_id)
+        facts = PortFacts(after, fixed_ips, before.groups if groups is None else groups)
+        emit_port(uow, "updated", facts.document(network), row=after)
+        return facts
+
+    return view_port(await svc.write(work), shows_binding=shows_binding(ctx))
+
+
+def _values(svc: Services, row: Row[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that change."""
+    values = {_COLUMN.get(k, k): v for k, v in given.items() if k not in ("fixed_ips", "security_groups")}
+    for name in ("name", "description", "device_id", "device_owner", "host_id"):
+        if name in values and values[name] is None:
+            values[name] = ""
+    if "profile" in values:
+        values["profile"] = values["profile"] or {}
+    if "mac_address" in values:
+        wanted = values["mac_address"]
+        values["mac_address"] = make_mac(svc.settings.base_mac, svc.ids.random) if wanted is None else parse_mac(wanted)
+    if "allowed_address_pairs" in values:
+        values["allowed_address_pairs"] = read_address_pairs(
+            values["allowed_address_pairs"] or [],
+            port_mac=values.get("mac_address", row.mac_address),
+            most=svc.settings.max_allowed_address_pairs,
+        )
+    if "extra_dhcp_opts" in values:
+        kept = {(o["opt_name"], o["ip_version"]): o for o in row.extra_dhcp_opts}
+        changed = {(o["opt_name"], o.get("ip_version") or 4): o for o in values["extra_dhcp_opts"] or []}
+        values["extra_dhcp_opts"] = read_dhcp_opts([*(kept | changed).values()])
+    if "host_id" in values:
+        values["is_bound"] = bool(values["host_id"]) or (row.is_bound and bool(values.get("device_id", row.device_id)))
+    elif values.get("device_id") == "":
+        values["is_bound"] = bool(row.host_id)
+    status = svc.driver.immediate_status(
+        is_bound=values.get("is_bound", row.is_bound), admin_state_up=values.get("admin_state_up", row.admin_state_up)
+    )
+    if status is not None and status != row.status:
+        values["status"] = status
+    return values
+
+
+async def _check_mac(uow: UnitOfWork, row: Row[Any], mac: str) -> None:
+    if await db.mac_holder(uow, mac) is not None:
+        raise MacAddressInUse(
+            f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use."
+        )
+
+
+async def _changed_groups(
+    uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]
+) -> dict[str, str] | None:
+    """The new groups, id → name, or None if they stay. Raises SecurityGroupNotFound."""
+    if "security_groups" not in given:
+        return None
+    wanted = given["security_groups"] or []
+    known = (
+        await db_groups.get_groups(uow, wanted, project_id=row.project_id if seen_by(ctx) is not None else None)
+        if wanted
+        else {}
+    )
+    for group_id in wanted:
+        if group_id not in known:
+            raise SecurityGroupNotFound(group_id)
+    return {g: known[g].name for g in sorted(set(wanted))}
+
+
+async def replace_addresses(
+    uow: UnitOfWork,
+    svc: Services,
+    row: Row[Any],
+    held: Sequence[dict[str, str]],
+    *,
+    wanted: Sequence[Mapping[str, str]],
+) -> list[dict[str, str]]:
+    """Make the port's addresses as wanted: keep what matches, give back the rest, allocate what is new."""
+    subnets = (await db_subnets.subnets_of(uow, [row.network_id]))[row.network_id]
+    left, kept = list(held), []
+    new: list[Mapping[str, str]] = []
+    for exact in (
+        True,
+        False,
+    ):  # an address by name keeps its own; "any of this subnet" is content with one that is there
+        for fixed in wanted:
+            if bool(fixed.get("ip_address")) is not exact:
+                continue
+            match = next((h for h in left if _matches(h, fixed)), None)
+            if match is None:
+                new.append(fixed)
+            else:
+                left.remove(match)
+                kept.append(match)
+    wants = plan_addresses(
+        row.id,
+        row.mac_address,
+        subnets,
+        fixed_ips=new,
+        network_id=row.network_id,
+        most=svc.settings.max_fixed_ips_per_port - len(kept),
+    )
+    if left:
+        await db.release_addresses(uow, row.id, [(h["subnet_id"], h["ip_address"]) for h in left])
+    got = await allocate(uow, svc, wants, network_id=row.network_id) if wants else {}
+    return [*kept, *got.get(row.id, [])]
+
+
+def _matches(held: Mapping[str, str], fixed: Mapping[str, str]) -> bool:
+    subnet_id, ip_address = fixed.get("subnet_id"), fixed.get("ip_address")
+    return (not subnet_id or held["subnet_id"] == subnet_id) and (not ip_address or held["ip_address"] == ip_address)

@@ -1,0 +1,213 @@
+"""Use cases of subnets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, false, select, true
+from synnefo_common.clock import iso
+from synnefo_common.db import UnitOfWork
+from synnefo_common.web import Context
+
+from synnefo_network.app.networks import charged
+from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
+from synnefo_network.db import networks as db_networks
+from synnefo_network.db import ports as db_ports
+from synnefo_network.db import subnets as db
+from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.domain import subnet as rules
+from synnefo_network.domain.addresses import check_pools, is_automatic, parse_cidr, parse_ip
+from synnefo_network.domain.errors import InvalidInput, NetworkNotFound, SubnetInUse, SubnetNotFound
+from synnefo_network.domain.listing import SUBNETS, ListQuery
+
+QUOTA = "network.subnets"
+
+
+def _target(row: Any, network: Any) -> dict[str, Any]:
+    return {
+        "project_id": row.project_id,
+        "network_project_id": network.project_id,
+        "network_shared": network.shared,
+        "network_external": network.is_external,
+    }
+
+
+def _view(row: Any) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "network_id": row.network_id,
+        "ip_version": row.ip_version,
+        "subnetpool_id": None,
+        "enable_dhcp": row.enable_dhcp,
+        "ipv6_ra_mode": row.ipv6_ra_mode,
+        "ipv6_address_mode": row.ipv6_address_mode,
+        "gateway_ip": row.gateway_ip,
+        "cidr": row.cidr,
+        "allocation_pools": row.allocation_pools,
+        "host_routes": row.host_routes,
+        "dns_nameservers": row.dns_nameservers,
+        "description": row.description,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
+
+
+async def list_subnets(
+    svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = (), pools: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The subnets that the caller sees; `shared` filters by the network, `pools` by subnet pool (there are none)."""
+    where = [db.visible(seen_by(ctx))]
+    if shared:
+        n = db_networks.networks
+        where.append(db.subnets.c.network_id.in_(select(n.c.id).where(n.c.shared.in_(shared))))
+    if pools:
+        where.append(true() if "" in pools else false())
+    async with svc.db.read() as uow:
+        rows = await list_rows(uow, SUBNETS, db.subnets, query=query, where=where)
+    if rows is None:
+        raise SubnetNotFound(query.marker or "")
+    return [_view(row) for row in rows]
+
+
+async def show_subnet(svc: Services, ctx: Context, subnet_id: str) -> dict[str, Any]:
+    """Raises SubnetNotFound."""
+    async with svc.db.read() as uow:
+        row, _ = await load(uow, ctx, subnet_id)
+    return _view(row)
+
+
+async def load(uow: UnitOfWork, ctx: Context, subnet_id: str) -> tuple[Row[Any], Row[Any]]:
+    """The row and its network's, if the caller sees them. Raises SubnetNotFound."""
+    row = await db.get_subnet(uow, subnet_id, project_id=seen_by(ctx))
+    network = None if row is None else await db_networks.get_network(uow, row.network_id, project_id=None)
+    if row is None or network is None:
+        raise SubnetNotFound(subnet_id)
+    authorize(ctx, "get_subnet", _target(row, network), hidden=SubnetNotFound(subnet_id))
+    return row, network
+
+
+async def create_subnets(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All of them or none. Raises NetworkNotFound, InvalidInput (overlap too), QuotaExceeded."""
+    rows = []
+    for given in bodies:
+        owner = new_owner(ctx, given)
+        values = rules.new_values(given)
+        _check_limits(svc, values)
+        standard = standard_values(svc, given, project_id=owner)
+        rows.append({**standard, "name": given.get("name") or "", "network_id": given["network_id"], **values})
+    owners = Counter(r["project_id"] for r in rows)
+
+    async def work(uow: UnitOfWork, commissions: list[Any]) -> list[Any]:
+        for network_id in sorted({r["network_id"] for r in rows}):
+            await _add_to_network(uow, ctx, network_id, [r for r in rows if r["network_id"] == network_id])
+        await insert_row(uow, db.subnets, *rows)
+        for commission in commissions:
+            svc.quota.accept(uow, commission)
+        found = {r.id: r for r in await uow.all(select(db.subnets).where(db.subnets.c.id.in_([r["id"] for r in rows])))}
+        return [found[r["id"]] for r in rows]
+
+    created = await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work)
+    return [_view(row) for row in created]
+
+
+async def _add_to_network(uow: UnitOfWork, ctx: Context, network_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Authorise, and hold the network's row while looking for overlaps, so that two creates see each other."""
+    network = await db_networks.get_network(uow, network_id, project_id=seen_by(ctx))
+    if network is None:
+        raise NetworkNotFound(network_id)
+    for row in rows:
+        target = {
+            "project_id": row["project_id"],
+            "network_project_id": network.project_id,
+            "network_shared": network.shared,
+        }
+        authorize(ctx, "create_subnet", target)
+        if row["ip_version"] == 6 and network.mtu < 1280:
+            raise InvalidInput(
+                f"The network's mtu {network.mtu} is below 1280, which IPv6 needs.",
+                status=409,
+                kind="NetworkMTUSubnetConflict",
+            )
+    if not await db_networks.touch_network(uow, network_id):
+        raise NetworkNotFound(network_id)
+    others = [s.cidr for s in (await db.subnets_of(uow, [network_id]))[network_id]]
+    for row in rows:
+        rules.check_overlap(parse_cidr(row["cidr"]), others, network_id=network_id)
+        others.append(row["cidr"])
+
+
+def _check_limits(svc: Services, values: dict[str, Any]) -> None:
+    for name, kind, most in (
+        ("dns_nameservers", "DNSNameServersExhausted", svc.settings.max_dns_nameservers),
+        ("host_routes", "HostRoutesExhausted", svc.settings.max_host_routes),
+    ):
+        if len(values.get(name) or []) > most:
+            raise InvalidInput(
+                f"Unable to complete operation: the number of {name} exceeds the limit {most}.", kind=kind
+            )
+
+
+async def update_subnet(
+    svc: Services, ctx: Context, subnet_id: str, given: dict[str, Any], *, revision: int | None = None
+) -> dict[str, Any]:
+    """Raises SubnetNotFound, InvalidInput, GatewayConflictWithAllocationPools."""
+
+    async def work(uow: UnitOfWork) -> Any:
+        row, network = await load(uow, ctx, subnet_id)
+        authorize(ctx, "update_subnet", _target(row, network))
+        check_revision(row, revision)
+        values = _changed_values(row, given)
+        _check_limits(svc, values)
+        await db_networks.touch_network(uow, row.network_id)
+        return await update_row(uow, db.subnets, row, values)
+
+    return _view(await svc.write(work))
+
+
+def _changed_values(row: Any, given: dict[str, Any]) -> dict[str, Any]:
+    values = dict(given)
+    prefix = parse_cidr(row.cidr)
+    if values.get("enable_dhcp") is False and (row.ipv6_ra_mode or row.ipv6_address_mode):
+        raise InvalidInput("enable_dhcp cannot be disabled while ipv6_ra_mode or ipv6_address_mode is set.")
+    if "dns_nameservers" in values:
+        values["dns_nameservers"] = rules.read_nameservers(values["dns_nameservers"] or [])
+    if "host_routes" in values:
+        values["host_routes"] = rules.read_routes(values["host_routes"] or [], version=row.ip_version)
+    if "allocation_pools" in values:
+        values["allocation_pools"] = check_pools(values["allocation_pools"] or [], prefix)
+    if values.get("gateway_ip") is not None:
+        values["gateway_ip"] = str(parse_ip(values["gateway_ip"]))
+    if values.keys() & {"allocation_pools", "gateway_ip"}:
+        rules.check_gateway(
+            values.get("gateway_ip", row.gateway_ip), prefix, values.get("allocation_pools", row.allocation_pools)
+        )
+    return values
+
+
+async def delete_subnet(svc: Services, ctx: Context, subnet_id: str, *, revision: int | None = None) -> None:
+    """Raises SubnetNotFound, SubnetInUse. Addresses that ports made themselves (SLAAC) do not hold a subnet."""
+
+    async def work(uow: UnitOfWork) -> None:
+        row, network = await load(uow, ctx, subnet_id)
+        authorize(ctx, "delete_subnet", _target(row, network))
+        check_revision(row, revision)
+        await db_networks.touch_network(uow, row.network_id)
+        if is_automatic(row):
+            await db_ports.release_subnet(uow, subnet_id)
+        elif await db_ports.is_subnet_used(uow, subnet_id):
+            raise SubnetInUse(
+                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
+                f"allocation from this subnet; delete them first."
+            )
+        if not await db.delete_subnet(uow, subnet_id):
+            raise SubnetNotFound(subnet_id)
+        svc.quota.release(uow, project_id=row.project_id, user_id=ctx.user_id, provisions={QUOTA: 1})
+
+    await svc.write(work)

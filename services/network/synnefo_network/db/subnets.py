@@ -1,0 +1,86 @@
+"""Subnets: table and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    delete,
+    or_,
+    select,
+    true,
+)
+from synnefo_common.db import JSON, UnitOfWork
+
+from synnefo_network.db.base import metadata
+from synnefo_network.db.columns import standard_columns
+from synnefo_network.db.networks import networks
+
+subnets = Table(
+    "subnets",
+    metadata,
+    *standard_columns(),
+    Column("network_id", String(36), ForeignKey("networks.id"), nullable=False, index=True),
+    Column("ip_version", Integer, nullable=False),
+    Column("cidr", String(64), nullable=False),
+    Column("gateway_ip", String(64)),
+    Column("enable_dhcp", Boolean, nullable=False),
+    Column("ipv6_ra_mode", String(32)),
+    Column("ipv6_address_mode", String(32)),
+    Column("allocation_pools", JSON, nullable=False),
+    Column("dns_nameservers", JSON, nullable=False),
+    Column("host_routes", JSON, nullable=False),
+)
+
+
+def visible(project_id: str | None) -> ColumnElement[bool]:
+    """Subnets that a project sees: its own, and those of networks that it owns, that are shared or external."""
+    if project_id is None:
+        return true()
+    n = networks
+    seen = select(n.c.id).where(or_(n.c.project_id == project_id, n.c.shared, n.c.is_external))
+    return or_(subnets.c.project_id == project_id, subnets.c.network_id.in_(seen))
+
+
+async def get_subnet(uow: UnitOfWork, subnet_id: str, *, project_id: str | None) -> Row[Any] | None:
+    """A subnet that the project sees (None: any)."""
+    return await uow.one(select(subnets).where(subnets.c.id == subnet_id, visible(project_id)))
+
+
+async def subnets_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
+    """Network id → its subnets, oldest first."""
+    found: dict[str, list[Row[Any]]] = {i: [] for i in network_ids}
+    for row in await uow.all(
+        select(subnets).where(subnets.c.network_id.in_(network_ids)).order_by(subnets.c.created_at, subnets.c.id)
+    ):
+        found[row.network_id].append(row)
+    return found
+
+
+async def subnet_ids_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str, list[str]]:
+    """Network id → ids of its subnets."""
+    found: dict[str, list[str]] = {i: [] for i in network_ids}
+    statement = select(subnets.c.network_id, subnets.c.id).where(subnets.c.network_id.in_(network_ids))
+    for row in await uow.all(statement.order_by(subnets.c.created_at, subnets.c.id)):
+        found[row.network_id].append(row.id)
+    return found
+
+
+async def delete_subnet(uow: UnitOfWork, subnet_id: str) -> int:
+    return await uow.run(delete(subnets).where(subnets.c.id == subnet_id))
+
+
+async def delete_subnets_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
+    """Delete all subnets of a network; their owners, a row each."""
+    return await uow.all(
+        delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.id, subnets.c.project_id)
+    )

@@ -1,0 +1,241 @@
+"""The faults of the network service. The class name is Neutron's error type; the message is for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+
+__all__ = ["BadRequest", "Conflict", "Forbidden", "NotFound"]
+
+
+class _Missing(NotFound):
+    noun = "Resource"
+    key = "resource"
+
+    def __init__(self, resource_id: str) -> None:
+        super().__init__(f"{self.noun} {resource_id} could not be found.", code=f"network.{self.key}.not_found")
+
+
+class NetworkNotFound(_Missing):
+    noun, key = "Network", "network"
+
+
+class SubnetNotFound(_Missing):
+    noun, key = "Subnet", "subnet"
+
+
+class PortNotFound(_Missing):
+    noun, key = "Port", "port"
+
+
+class FloatingIPNotFound(_Missing):
+    noun, key = "Floating IP", "floating_ip"
+
+
+class SecurityGroupNotFound(_Missing):
+    noun, key = "Security group", "security_group"
+
+
+class SecurityGroupRuleNotFound(_Missing):
+    noun, key = "Security group rule", "security_group_rule"
+
+
+class TagNotFound(NotFound):
+    default_code = "network.tag.not_found"
+
+
+class ExtensionNotFound(NotFound):
+    default_code = "network.extension.not_found"
+
+
+class InvalidInput(BadRequest):
+    """A value that breaks a rule of the API; subclasses name the rule."""
+
+    default_code = "network.invalid_input"
+
+
+class InvalidIpForNetwork(InvalidInput): ...
+
+
+class InvalidIpForSubnet(InvalidInput): ...
+
+
+class AllocationOnAutoAddressSubnet(InvalidInput): ...
+
+
+class InvalidAllocationPool(InvalidInput): ...
+
+
+class OutOfBoundsAllocationPool(InvalidInput): ...
+
+
+class SecurityGroupInvalidPortRange(InvalidInput): ...
+
+
+class SecurityGroupInvalidIcmpValue(InvalidInput): ...
+
+
+class SecurityGroupMissingIcmpType(InvalidInput): ...
+
+
+class SecurityGroupInvalidPortValue(InvalidInput): ...
+
+
+class SecurityGroupInvalidProtocolForPort(InvalidInput): ...
+
+
+class SecurityGroupProtocolRequiredWithPorts(InvalidInput): ...
+
+
+class SecurityGroupRuleInvalidProtocol(InvalidInput): ...
+
+
+class SecurityGroupRuleInvalidEtherType(InvalidInput): ...
+
+
+class SecurityGroupEthertypeConflictWithProtocol(InvalidInput): ...
+
+
+class SecurityGroupRuleParameterConflict(InvalidInput): ...
+
+
+class SecurityGroupMultipleRemoteEntites(InvalidInput):
+    """Neutron's own spelling: clients match on it."""
+
+
+class SecurityGroupNotSingleGroupRules(InvalidInput): ...
+
+
+class AddressPairAndPortSecurityRequired(Conflict):
+    default_code = "network.port.port_security_required"
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(InvalidInput): ...
+
+
+class PortSecurityPortHasSecurityGroup(Conflict):
+    default_code = "network.port.has_security_group"
+
+
+class NetworkInUse(Conflict):
+    default_code = "network.network.in_use"
+
+
+class SubnetInUse(Conflict):
+    default_code = "network.subnet.in_use"
+
+
+class PortInUse(Conflict):
+    default_code = "network.port.in_use"
+
+
+class ServicePortInUse(Conflict):
+    default_code = "network.port.service_in_use"
+
+
+class MacAddressInUse(Conflict):
+    default_code = "network.port.mac_in_use"
+
+
+class IpAddressInUse(Conflict):
+    default_code = "network.address.in_use"
+
+
+class IpAddressGenerationFailure(Conflict):
+    default_code = "network.address.exhausted"
+
+
+class OverlappingAllocationPools(Conflict):
+    default_code = "network.subnet.pools_overlap"
+
+
+class GatewayConflictWithAllocationPools(Conflict):
+    default_code = "network.subnet.gateway_in_pool"
+
+
+class GatewayIpInUse(Conflict):
+    default_code = "network.subnet.gateway_in_use"
+
+
+class InvalidSharedSetting(Conflict):
+    default_code = "network.network.shared_in_use"
+
+
+class ExternalNetworkInUse(Conflict):
+    default_code = "network.network.external_in_use"
+
+
+class VlanIdInUse(Conflict):
+    default_code = "network.network.segment_in_use"
+
+
+class DefaultExternalNetworkExists(Conflict):
+    default_code = "network.network.default_exists"
+
+
+class SecurityGroupInUse(Conflict):
+    default_code = "network.security_group.in_use"
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    default_code = "network.security_group.default_exists"
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    default_code = "network.security_group.default"
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    default_code = "network.security_group.default"
+
+
+class SecurityGroupRuleExists(Conflict):
+    default_code = "network.security_group_rule.exists"
+
+
+class NoUniqueSecurityGroup(Conflict):
+    default_code = "network.security_group.ambiguous"
+
+
+class FloatingIPNotAssociable(Conflict):
+    default_code = "network.floating_ip.no_router"
+
+
+class QuotaLimitBelowUsage(Conflict):
+    """The type's name on the wire is Neutron's."""
+
+    default_code = "network.quota.below_usage"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="QuotaResourceLimitBelowUsage")
+
+
+class NetworkAmbiguous(Conflict):
+    default_code = "network.network.ambiguous"
+
+
+class ExternalNetworkAttachForbidden(Forbidden):
+    default_code = "network.network.external_attach"
+
+
+class RevisionNumberConstraintFailed(PreconditionFailed):
+    default_code = "network.revision"
+
+
+class PolicyNotAuthorized(Forbidden):
+    """`rule` is refused for this caller on this target."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"rule:{rule} is disallowed by policy", code="policy.denied", kind="PolicyNotAuthorized")
+
+
+class StaleRow(Exception):
+    """The row changed between reading and writing: run the unit of work again. Never reaches a caller."""
+
+
+def require_found(row: Any, fault: NotFound) -> Any:
+    """`row`, or raise the fault if there is none."""
+    if row is None:
+        raise fault
+    return row

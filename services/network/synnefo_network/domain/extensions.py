@@ -1,0 +1,59 @@
+"""The extensions that this service implements.
+
+Clients switch features on by this list: an alias is here only when it works.
+
+Not here, though `/v2.0/floatingips` answers: `router`, whose routers do not exist yet.
+"""
+
+# ruff: noqa: E501 - a table reads better unbroken
+
+from __future__ import annotations
+
+_TABLE = """
+allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a port may use beside its own.
+availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
+availability_zone_filter | Availability Zone Filter Extension | 2018-06-22 | Availability zones can be filtered.
+binding | Port Binding | 2014-02-03 | Where a port is bound, for administrators.
+empty-string-filtering | Empty String Filtering Extension | 2018-05-01 | A filter may ask for the empty string.
+external-net | Neutron external network | 2013-01-14 | Networks that lead outside, for floating IPs.
+extra_dhcp_opt | Neutron Extra DHCP options | 2013-03-17 | DHCP options of a port.
+filter-validation | Filter parameters validation | 2018-07-04 | An unknown filter is an error.
+fip-port-details | Floating IP Port Details Extension | 2018-04-09 | A floating IP shows the port that it is associated with.
+ip-substring-filtering | IP address substring filtering | 2017-11-28 | Ports can be found by a part of an address.
+net-mtu | Network MTU | 2015-03-25 | A network shows its MTU.
+net-mtu-writable | Network MTU (writable) | 2017-07-12 | The MTU of a network can be set.
+network-ip-availability | Network IP Availability | 2015-09-24 | How many addresses of a network are used.
+network_availability_zone | Network Availability Zone | 2015-01-01 | Networks have availability zones.
+pagination | Pagination support | 2016-06-12 | Lists come in pages.
+port-mac-address-regenerate | Neutron Port MAC address regenerate | 2018-05-03 | A null MAC address on update draws a new one.
+port-security | Port Security | 2012-07-23 | Port security can be switched off.
+port-security-groups-filtering | Port filtering on security groups | 2018-01-09 | Ports can be found by security group.
+project-id | project_id field enabled | 2016-09-09 | project_id stands beside tenant_id.
+provider | Provider Network | 2012-09-07 | How a network is realised, for administrators.
+quota-check-limit | Quota engine limit check | 2021-09-08 | A quota below the usage can be refused.
+quota_details | Quota details management support | 2017-02-10 | Quotas with usage and reservations.
+quotas | Quota management support | 2012-07-29 | Quotas of a project.
+revision-if-match | If-Match constraints based on revision_number | 2016-12-11 | Changes can be made conditional on the revision.
+security-group | security-group | 2012-10-05 | Security groups and their rules.
+security-groups-normalized-cidr | Normalized CIDR field for security group rules | 2020-07-28 | Rules show their prefix without host bits.
+security-groups-shared-filtering | Security group filtering on the shared field | 2021-10-05 | Security groups can be filtered by shared.
+sort-key-validation | Sort keys validation | 2018-07-04 | An unknown sort key is an error.
+sorting | Sorting support | 2016-06-12 | Lists can be sorted.
+standard-attr-description | standard-attr-description | 2016-02-10 | Resources have a description.
+standard-attr-revisions | Resource revision numbers | 2016-04-11 | Resources have a revision number.
+standard-attr-tag | Tag support for resources with standard attribute: network, subnet, port, security_group, floatingip | 2017-01-01 | Tags.
+standard-attr-timestamp | Resource timestamps | 2016-09-12 | Resources show when they were made and changed.
+stateful-security-group | Stateful security group | 2019-11-26 | Security groups can be stateless.
+tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | Ports can be created with tags.
+"""
+
+EXTENSIONS: dict[str, dict[str, object]] = {}
+for _line in _TABLE.strip().splitlines():
+    _alias, _name, _date, _text = (part.strip() for part in _line.split("|"))
+    EXTENSIONS[_alias] = {
+        "alias": _alias,
+        "name": _name,
+        "updated": f"{_date}T10:00:00-00:00",
+        "description": _text,
+        "links": [],
+    }

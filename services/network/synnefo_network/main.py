@@ -1,0 +1,95 @@
+"""Composition root of the network service."""
+
+from __future__ import annotations
+
+from synnefo_common.auth.verifier import TokenVerifier
+from synnefo_common.bus import Bus, Consumers
+from synnefo_common.clock import Clock
+from synnefo_common.http import HttpClient
+from synnefo_common.ids import IdSource
+from synnefo_common.policy import Policy
+from synnefo_common.quota import QuotaClient
+from synnefo_common.service import Service, make_kit
+from synnefo_common.web import create_service_app
+from synnefo_common.web.dialects import NetworkDialect
+
+from synnefo_network.api import (
+    availability_zones,
+    floating_ips,
+    internal_servers,
+    network_ip_availabilities,
+    networks,
+    ports,
+    quotas,
+    root,
+    security_group_rules,
+    security_groups,
+    subnets,
+    tags,
+)
+from synnefo_network.app.driver import MemoryDriver
+from synnefo_network.app.orphans import orphans_reconciler
+from synnefo_network.app.services import Services
+from synnefo_network.consumers import projects
+from synnefo_network.db import all_tables
+from synnefo_network.domain.policy import RULES
+from synnefo_network.settings import Settings
+
+ROUTERS = (
+    root.router,
+    networks.router,
+    subnets.router,
+    ports.router,
+    security_groups.router,
+    security_group_rules.router,
+    floating_ips.router,
+    quotas.router,
+    availability_zones.router,
+    network_ip_availabilities.router,
+    internal_servers.router,
+    tags.router,
+)
+
+
+def build(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: IdSource | None = None,
+    verifier: TokenVerifier | None = None,
+    http: HttpClient | None = None,
+    quota: QuotaClient | None = None,
+) -> Service:
+    """The service, not started."""
+    kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
+    services = Services(
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        quota=kit.quota,
+        driver=MemoryDriver(),
+        settings=settings,
+        peers=kit.peers,
+    )
+    consumers = Consumers("network")
+    projects.register(consumers)
+
+    async def database_answers() -> str | None:
+        await kit.db.ping()
+        return None
+
+    app = create_service_app(
+        name="network",
+        dialect=NetworkDialect(),
+        settings=settings,
+        services=services,
+        routers=ROUTERS,
+        verifier=kit.verifier,
+        policy=Policy(RULES),
+        ready_checks=[database_answers],
+        ids=kit.ids,
+    )
+    return Service(
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
+    )

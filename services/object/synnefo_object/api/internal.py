@@ -1,0 +1,46 @@
+"""What other services ask: the roots of all objects (the collector's marks)."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
+
+import orjson
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from synnefo_common.errors import BadRequest
+from synnefo_common.web import Service, answer, internal_router
+from synnefo_object.app import roots
+
+router = internal_router()
+
+
+def _read_cursor(text: str) -> tuple[int, int, str]:
+    refused = BadRequest("`after` is not what an earlier answer gave as `next`.")
+    try:
+        found = orjson.loads(urlsafe_b64decode(text.encode()))
+    except ValueError as error:
+        raise refused from error
+    match found:
+        case [int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
+            return at, container_id, name
+    raise refused
+
+
+@router.get("/roots")
+async def list_roots(
+    request: Request,
+    ctx: Service,
+    epoch: Annotated[str, Query(max_length=64)] = "",
+    after: Annotated[str, Query(max_length=8192)] = "",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> Response:
+    """Every object's root, oldest data first, so that none is missed while objects are copied and deleted."""
+    rows = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
+    complete = len(rows) < limit
+    last = rows[-1] if rows else None
+    cursor = urlsafe_b64encode(orjson.dumps([last.created_us, last.container_id, last.name])).decode() if last is not None else after
+    listed = [{"id": f"{r.container_id}/{r.name}", "root": b64encode(r.root).decode()} for r in rows]
+    return answer({"roots": listed, "next": cursor, "complete": complete, "epoch": epoch})

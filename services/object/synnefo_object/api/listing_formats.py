@@ -1,0 +1,100 @@
+"""A listing as text, JSON or XML, encoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import orjson
+
+from synnefo_object.db.objects import SLO, SYMLINK
+from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.paths import Target
+from synnefo_object.domain.times import listing_date
+
+JSON, XML, TEXT = "application/json", "application/xml", "text/plain"
+_BY_NAME = {"json": JSON, "xml": XML, "plain": TEXT, "text": TEXT}
+_OFFERED = {TEXT: TEXT, JSON: JSON, XML: XML, "text/xml": "text/xml"}
+Entry = tuple[str | None, Any]
+
+
+def choose(query: Mapping[str, str], accept: str | None) -> str:
+    """The content type, by `format` or else by Accept. Raises 406."""
+    wanted = query.get("format", "").lower()
+    if wanted:
+        return _BY_NAME.get(wanted, TEXT)
+    if not accept:
+        return TEXT
+    best: tuple[float, int, str] | None = None
+    for item in accept.split(","):
+        kind, *params = [part.strip() for part in item.split(";")]
+        quality = 1.0
+        for param in params:
+            if param.startswith("q="):
+                try:
+                    quality = float(param[2:])
+                except ValueError:
+                    raise SwiftFault(406) from None
+        if quality <= 0:
+            continue
+        for rank, (offered, answer) in enumerate(_OFFERED.items()):
+            exact = kind == offered
+            if exact or kind == "*/*" or kind == offered.split("/", 1)[0] + "/*":
+                candidate = (quality, (10 if exact else 0) - rank, answer)
+                if best is None or candidate[:2] > best[:2]:
+                    best = candidate
+    if best is None:
+        raise SwiftFault(406)
+    return best[2]
+
+
+def _object(row: Any) -> dict[str, Any]:
+    name, size, etag, content_type, created_us, kind, extra, kept = row  # in the order of `db.listings`
+    entry: dict[str, Any] = {
+        "bytes": size,
+        "content_type": content_type,
+        "hash": etag,
+        "last_modified": listing_date(created_us),
+        "name": name,
+    }
+    if kind == SLO:
+        headers = orjson.loads(kept)
+        entry["bytes"] = int(headers.get("x-slo-size", size))
+        entry["slo_etag"] = f'"{headers.get("x-slo-etag", etag)}"'
+    elif kind == SYMLINK:
+        link = orjson.loads(extra or "{}")
+        entry["symlink_path"] = Target(link["account"], link["container"], link["object"]).url_path
+        if link.get("etag"):
+            entry["symlink_etag"], entry["symlink_bytes"] = link["etag"], link.get("bytes", 0)
+    return entry
+
+
+def _container(row: Any) -> dict[str, Any]:
+    return {
+        "bytes": int(row.bytes),
+        "count": int(row.objects),
+        "last_modified": listing_date(row.modified_us),
+        "name": row.name,
+    }
+
+
+def render(kind: str, *, root: str, root_name: str, element: str, entries: Iterable[Entry]) -> bytes:
+    """`root` account or container, `element` container or object."""
+    if kind == JSON and element == "object":
+        return orjson.dumps([{"subdir": f} if f is not None else _object(row) for f, row in entries])
+    shape: Callable[[Any], dict[str, Any]] = _object if element == "object" else _container
+    if kind == TEXT:
+        return "".join(f"{folder if folder is not None else row.name}\n" for folder, row in entries).encode()
+    if kind == JSON:
+        return orjson.dumps([{"subdir": folder} if folder is not None else shape(row) for folder, row in entries])
+    order = ("name", "hash", "bytes", "content_type", "last_modified") if element == "object" else ("name", "count", "bytes", "last_modified")
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<{root} name={quoteattr(root_name)}>"]
+    for folder, row in entries:
+        if folder is not None:
+            lines.append(f"<subdir name={quoteattr(folder)}><name>{escape(folder)}</name></subdir>")
+        else:
+            shown = shape(row)
+            lines.append(f"<{element}>" + "".join(f"<{k}>{escape(str(shown[k]))}</{k}>" for k in order) + f"</{element}>")
+    lines.append(f"</{root}>")
+    return "\n".join(lines).encode()

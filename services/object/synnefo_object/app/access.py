@@ -1,0 +1,114 @@
+"""Who may do what to an account, a container, an object. Swift's rules (keystoneauth), not named policies.
+
+Not for names and limits: those are `domain`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from synnefo_common.auth.claims import Claims
+from synnefo_object.app.services import Services
+from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
+from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.paths import Target
+
+READ, WRITE = "x-container-read", "x-container-write"
+# Shown to owners only.
+OWNER_HEADERS = (
+    "x-container-read",
+    "x-container-write",
+    "x-container-meta-temp-url-key",
+    "x-container-meta-temp-url-key-2",
+    "x-account-meta-temp-url-key",
+    "x-account-meta-temp-url-key-2",
+)
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asks; `claims` is None for nobody. `granted` holds (container, object prefix) that a signed URL opens."""
+
+    claims: Claims | None
+    services: Services
+    referer: str | None = None
+    roles: frozenset[str] = field(default_factory=frozenset)
+    signed: tuple[str, str, str] | None = None  # account, container (empty: all), object prefix
+
+    def refuse(self) -> SwiftFault:
+        """401 for nobody, 403 for somebody."""
+        if self.claims is None:
+            auth_uri = self.services.settings.common.public_urls.get("identity", "") + "/v3"
+            return SwiftFault(401, headers={"WWW-Authenticate": f'Keystone uri="{auth_uri}"'})
+        return SwiftFault(403)
+
+    @property
+    def is_reseller(self) -> bool:
+        return self.services.settings.reseller_admin_role in self.roles
+
+    def owns(self, target: Target) -> bool:
+        """May do anything in the account."""
+        if self.claims is None or target.project_id is None:
+            return False
+        if self.is_reseller:
+            return True
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.operator_roles)
+
+    def reads(self, target: Target) -> bool:
+        """May read anything in the account."""
+        if self.owns(target):
+            return True
+        if self.claims is None or target.project_id is None:
+            return False
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.reader_roles)
+
+    def require_owner(self, target: Target) -> None:
+        if not self.owns(target):
+            raise self.refuse()
+
+    def require_reader(self, target: Target) -> None:
+        if not self.reads(target):
+            raise self.refuse()
+
+    def _signed_for(self, target: Target) -> bool:
+        if self.signed is None or not target.object:
+            return False
+        account, container, prefix = self.signed
+        return target.account == account and container in ("", target.container) and target.object.startswith(prefix)
+
+    async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+
+        Raises 401 or 403.
+        """
+        if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(target):
+            return
+        acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
+        if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):
+            return
+        if self.claims is None or not await self._granted(acl):
+            raise self.refuse()
+
+    async def _granted(self, acl: Acl) -> bool:
+        claims = self.claims
+        assert claims is not None
+        projects = [claims.project_id] if claims.project_id else []
+        if allows_identity(acl, projects, [claims.user_id], self.roles):
+            return True
+        if not needs_names(acl) or claims.user_domain_id != "default" or claims.project_domain_id != "default":
+            return False  # names say nothing across domains
+        names = self.services.names
+        project = await names.project(claims.project_id) if claims.project_id else None
+        user = await names.user(claims.user_id)
+        projects += [project] if project else []
+        return allows_identity(acl, projects, [u for u in (claims.user_id, user) if u], ())
+
+
+def shown_headers(kept: Mapping[str, str], *, is_owner: bool) -> dict[str, str]:
+    """The kept headers that this caller may see."""
+    if is_owner:
+        return dict(kept)
+    return {name: value for name, value in kept.items() if name not in OWNER_HEADERS}

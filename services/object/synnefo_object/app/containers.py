@@ -1,0 +1,141 @@
+"""Containers: create, show and list, update, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+from sqlalchemy.exc import IntegrityError
+
+from synnefo_common.db import UnitOfWork
+from synnefo_object.app import listings
+from synnefo_object.app.access import READ, Caller
+from synnefo_object.app.services import Services
+from synnefo_object.db import accounts, containers, counters
+from synnefo_object.db.objects import objects
+from synnefo_object.domain import metadata
+from synnefo_object.domain.acl import clean_acl
+from synnefo_object.domain.errors import SwiftFault, not_found
+from synnefo_object.domain.limits import POLICY
+from synnefo_object.domain.listing import Query
+from synnefo_object.domain.paths import Target, check_container_name
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    created_us: int
+    modified_us: int
+    objects: int
+    bytes: int
+    headers: dict[str, str]
+    entries: list[tuple[str | None, Any]] | None = None
+
+
+def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """What to set and what to remove. Raises 400."""
+    given = metadata.user_metadata(headers, "container")
+    metadata.quota_headers(given, "container")
+    for name in metadata.CONTAINER_HEADERS:
+        if name in headers:
+            given[name] = clean_acl(name, headers[name])
+            if not metadata.is_clean(given[name]):
+                raise SwiftFault(400, f"{name} must be valid UTF-8")
+    removed = metadata.removals(headers, "container")
+    named = [name for name in metadata.VERSION_HEADERS if name in headers]
+    if sum(1 for name in named if headers[name]) > 1:
+        raise SwiftFault(400, "Only one of X-Versions-Location or X-History-Location may be specified")
+    for name in named:
+        location = unquote(headers[name]).strip("/")
+        if "/" in location or "\x00" in location or not metadata.is_clean(location):
+            raise SwiftFault(412, f"{name} must be the name of a container")
+        given[name] = location
+        if location:
+            removed.update(other for other in metadata.VERSION_HEADERS if other != name)
+    removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers)
+    return given, removed
+
+
+async def show(svc: Services, caller: Caller, target: Target, query: Query | None) -> ContainerView:
+    """Totals, and with a query the objects."""
+    async with svc.db.read() as uow:
+        row = await containers.totals(uow, target.project_id or "", target.container)
+        await caller.require(READ, target, row.headers if row else None)
+        if row is None:
+            raise not_found()
+        entries = await listings.fetch(uow, objects, row.id, query) if query is not None else None
+    return ContainerView(row.created_us, row.modified_us, int(row.objects), int(row.bytes), orjson.loads(row.headers), entries)
+
+
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> bool:
+    """Create, or update what is there; True if it is new."""
+    caller.require_owner(target)
+    check_container_name(target.container)
+    given, removed = _given(headers)
+    policy = headers.get("x-storage-policy")
+    if policy and policy.lower() != POLICY.lower():
+        raise SwiftFault(400, f"Invalid X-Storage-Policy {policy!r}")
+
+    async def work(uow: UnitOfWork) -> bool:
+        _, created = await ensure(uow, svc, target, given)
+        if not created and (given or removed):
+            await _merge(uow, svc, target, given, removed)
+        return created
+
+    return await svc.db.run(work)
+
+
+async def ensure(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str]) -> tuple[int, bool]:
+    """The container's id, and whether this made it."""
+    assert target.project_id is not None
+    now_us = svc.clock.now_us()
+    await accounts.ensure(uow, target.project_id, now_us=now_us)
+    account = await accounts.locked(uow, target.project_id)
+    assert account is not None
+    kept = metadata.merge({}, given, set(), "container")
+    created = await containers.create(uow, account_id=account.id, name=target.container, headers=orjson.dumps(kept).decode(), now_us=now_us)
+    if created is not None:
+        await counters.add(uow, account_id=account.id, container_id=None, containers=1, now_us=now_us)
+        return created, True
+    row = await containers.locked(uow, target.project_id, target.container)
+    assert row is not None
+    return int(row.id), False
+
+
+async def _merge(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str], removed: set[str]) -> None:
+    row = await containers.locked(uow, target.project_id or "", target.container)
+    if row is None:
+        raise not_found()
+    merged = metadata.merge(orjson.loads(row.headers), given, removed, "container")
+    await containers.set_headers(uow, row.id, orjson.dumps(merged).decode(), now_us=svc.clock.now_us())
+
+
+async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
+    """POST: merge metadata and ACLs."""
+    caller.require_owner(target)
+    given, removed = _given(headers)
+
+    async def work(uow: UnitOfWork) -> None:
+        await _merge(uow, svc, target, given, removed)
+
+    await svc.db.run(work)
+
+
+async def delete(svc: Services, caller: Caller, target: Target) -> None:
+    """Raises 404, and 409 if it holds objects."""
+    caller.require_owner(target)
+
+    async def work(uow: UnitOfWork) -> None:
+        row = await containers.locked(uow, target.project_id or "", target.container)
+        if row is None:
+            raise not_found()
+        if not await containers.delete_empty(uow, row.id):
+            raise SwiftFault(409)
+        await counters.add(uow, account_id=row.account_id, container_id=None, containers=-1, now_us=svc.clock.now_us())
+
+    try:
+        await svc.db.run(work)
+    except IntegrityError as error:  # an upload came in between
+        raise SwiftFault(409) from error

@@ -1,0 +1,159 @@
+"""Objects that exist: find for reading, change metadata, delete. New data is `app.uploads` and `app.copies`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from synnefo_common.db import UnitOfWork
+from synnefo_object.app import segments, versions
+from synnefo_object.app.access import READ, WRITE, Caller
+from synnefo_object.app.services import Services
+from synnefo_object.app.stored import Stored
+from synnefo_object.db import counters, objects
+from synnefo_object.domain import metadata
+from synnefo_object.domain.conditions import not_modified
+from synnefo_object.domain.errors import SwiftFault, bad_request, not_found
+from synnefo_object.domain.limits import MAX_SYMLINKS
+from synnefo_object.domain.paths import Target, split_container_object
+
+
+async def place(svc: Services, target: Target) -> Any:
+    """The row of `objects.find`, or None without the container."""
+    async with svc.db.read() as uow:
+        return await objects.find(uow, target.project_id or "", target.container, target.object)
+
+
+async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True, head: bool = False) -> Stored:
+    """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks.
+
+    Raises 401, 403, 404, 409.
+    """
+    hops = 0
+    first = target
+    while True:
+        row = await place(svc, target)
+        await caller.require(READ, target, row.container_headers if row is not None else None)
+        if row is None or row.root is None:
+            raise not_found()
+        stored = Stored.from_row(row, target.object)
+        if stored.is_expired(svc.now_s()):
+            raise not_found()
+        if stored.kind != objects.SYMLINK or not follow:
+            break
+        link = orjson.loads(stored.extra or "{}")
+        hops += 1
+        if hops > MAX_SYMLINKS:
+            raise SwiftFault(409, f"Too many levels of symbolic links, maximum allowed is {MAX_SYMLINKS}")
+        target = Target(link["account"], link["container"], link["object"])
+        static = link.get("etag")
+        if static:
+            linked = await place(svc, target)
+            if linked is None or linked.root is None or linked.etag != static:
+                raise SwiftFault(409, "Object Etag does not match X-Symlink-Target-Etag header")
+    if target is not first:
+        stored.content_location = target.url_path
+    if stored.kind == objects.DLO and not raw:
+        await segments.expand_dlo(svc, caller, target, stored)
+    elif stored.kind == objects.SLO and not raw:
+        await segments.expand_slo(svc, caller, target, stored, head=head)
+    return stored
+
+
+async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
+    """POST: replace the metadata; the content type stays unless it is given."""
+    row = await place(svc, target)
+    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    kept = metadata.object_headers(headers)
+    expires = None if "x-remove-delete-at" in headers else metadata.delete_at(headers, now_s=svc.now_s())
+    if row is None or row.root is None:
+        raise not_found()
+    stored = Stored.from_row(row, target.object)
+    if stored.is_expired(svc.now_s()):
+        raise not_found()
+    if stored.kind == objects.SYMLINK:
+        link = orjson.loads(stored.extra or "{}")
+        location = Target(link["account"], link["container"], link["object"]).url_path
+        raise SwiftFault(
+            307,
+            "The requested POST was applied to a symlink. POST directly to the target.",
+            headers={"Location": location},
+        )
+    now_us = svc.clock.now_us()
+    values: dict[str, Any] = {"headers": orjson.dumps(kept).decode(), "modified_us": now_us, "delete_at": expires}
+    content_type = headers.get("content-type")
+    if content_type:
+        values["content_type"] = clean_content_type(content_type)
+    if stored.kind in (objects.PLAIN, objects.DLO):
+        manifest = read_manifest_header(headers)
+        values |= {"kind": objects.DLO if manifest else objects.PLAIN, "extra": manifest}
+
+    async def work(uow: UnitOfWork) -> bool:
+        return await objects.set_metadata(uow, stored.container_id, target.object, created_us=stored.created_us, **values)
+
+    if not await svc.db.run(work):
+        # The data was replaced or deleted meanwhile. The one who did that was later: this POST came first and is gone.
+        raise SwiftFault(409)
+
+
+def clean_content_type(value: str) -> str:
+    """Without the parameter that Swift keeps for itself. Raises 400."""
+    if not metadata.is_clean(value):
+        raise bad_request("Content-Type must be valid UTF-8")
+    kept = [part for part in value.split(";") if not part.strip().lower().startswith("swift_bytes=")]
+    return ";".join(kept).strip() or "application/octet-stream"
+
+
+def read_manifest_header(headers: Mapping[str, str]) -> str | None:
+    """X-Object-Manifest as it was sent, checked. Raises 400."""
+    value = headers.get("x-object-manifest")
+    if not value:
+        return None
+    from urllib.parse import unquote
+
+    container, slash, prefix = unquote(value).lstrip("/").partition("/")
+    if not (container and slash and prefix) or "?" in value or "&" in value or not metadata.is_clean(value) or "\x00" in unquote(value):
+        raise bad_request("X-Object-Manifest must be in the format container/prefix")
+    return value.lstrip("/")
+
+
+async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
+    """Raises 404 if there is nothing, 412 if a condition fails."""
+    row = await place(svc, target)
+    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    if row is None:
+        raise not_found()
+    gone = row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s())
+    if not gone and not_modified(headers, etag=row.etag, modified_us=row.modified_us):
+        raise SwiftFault(412)
+    mode = versions.mode_of(row.container_headers)
+    if mode is not None and await versions.on_delete(svc, target, row, mode):
+        return
+    if row.root is None:
+        raise not_found()
+
+    async def work(uow: UnitOfWork) -> int | None:
+        size = await objects.remove(uow, row.container_id, target.object)
+        if size is not None:
+            await counters.add(
+                uow,
+                account_id=row.account_id,
+                container_id=row.container_id,
+                objects=-1,
+                bytes_=-size,
+                now_us=svc.clock.now_us(),
+            )
+        return size
+
+    if await svc.db.run(work) is None or gone:
+        raise not_found()
+
+
+def resolve_link(target: Target, value: str, account: str | None) -> Target:
+    """Where X-Symlink-Target points. Raises 412."""
+    from urllib.parse import unquote
+
+    container, name = split_container_object(unquote(value), "X-Symlink-Target")
+    return Target(account or target.account, container, name)

@@ -1,0 +1,103 @@
+"""What may be added: container and account quotas, and the project's limit of `object.bytes` in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+
+from synnefo_common.db import UnitOfWork
+from synnefo_common.errors import Fault, QuotaExceeded
+from synnefo_object.app.access import Caller
+from synnefo_object.app.services import Services
+from synnefo_object.db import accounts, containers
+from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.limits import MAX_FILE_SIZE
+from synnefo_object.domain.paths import Target
+
+RESOURCE = "object.bytes"
+
+
+def _figure(headers: Mapping[str, str], level: str, what: str) -> int | None:
+    value = headers.get(f"x-{level}-meta-quota-{what}", "")
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None) -> int:
+    """How many bytes a new object may have. `place` is the row of `objects.find`.
+
+    Raises 413 if not even an empty one may be.
+    """
+    most = MAX_FILE_SIZE
+    container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
+    limits = [
+        (level, _figure(headers, level, "bytes"), _figure(headers, level, "count"))
+        for level, headers in (("container", container), ("account", account if not caller.is_reseller else {}))
+    ]
+    if all(bytes_ is None and count is None for _, bytes_, count in limits):
+        return most
+    async with svc.db.read() as uow:
+        for level, bytes_limit, count_limit in limits:
+            if bytes_limit is None and count_limit is None:
+                continue
+            held = (
+                await containers.totals(uow, target.project_id or "", target.container)
+                if level == "container"
+                else await accounts.totals(uow, target.project_id or "")
+            )
+            if held is None:
+                continue
+            if count_limit is not None and replaced is None and held.objects + 1 > count_limit:
+                raise SwiftFault(413, "Upload exceeds quota.")
+            if bytes_limit is not None:
+                most = min(most, bytes_limit - held.bytes + (replaced or 0))
+    if most < 0:
+        raise SwiftFault(413, "Upload exceeds quota.")
+    return most
+
+
+async def _limit(svc: Services, project_id: str) -> int:
+    """The ledger's limit, remembered for some seconds. While it cannot be asked, the last one known, or none."""
+    known = svc.limits.get(project_id)
+    now = svc.clock.monotonic()
+    if known is not None and now - known[0] < svc.settings.quota_cache_s:
+        return known[1]
+    try:
+        holding = (await svc.quota.holdings(project_id, prefix=RESOURCE)).get(RESOURCE)
+        limit = holding.limit if holding is not None else -1
+    except QuotaExceeded:
+        raise
+    except Fault:
+        limit = known[1] if known is not None else -1
+    if len(svc.limits) > 10_000:
+        svc.limits.clear()
+    svc.limits[project_id] = (now, limit)
+    return limit
+
+
+class Reservation:
+    """Bytes reserved in the ledger, or nothing if the project has no limit."""
+
+    def __init__(self, svc: Services, commission: Any, count: int) -> None:
+        self._svc = svc
+        self._commission = commission
+        self._count = count
+
+    async def accept(self, uow: UnitOfWork, account_id: int) -> None:
+        """In the transaction that makes the object: the ledger counts these bytes, so the report need not."""
+        if self._commission is not None:
+            self._svc.quota.accept(uow, self._commission)
+            await accounts.add_reported(uow, account_id, self._count)
+
+
+@asynccontextmanager
+async def reserve(svc: Services, caller: Caller, project_id: str, count: int) -> AsyncIterator[Reservation]:
+    """Reserve `count` bytes if the project has a limit. Raises QuotaExceeded. Given back when the block raises."""
+    if count <= 0 or await _limit(svc, project_id) < 0:
+        yield Reservation(svc, None, 0)
+        return
+    user_id = caller.claims.user_id if caller.claims else "*"
+    async with svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={RESOURCE: count}) as commission:
+        yield Reservation(svc, commission, count)

@@ -1,0 +1,64 @@
+"""An object as the use cases hand it around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from synnefo_object.db.objects import PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of an answer: a range of a root in the block store, or bytes that lie in a manifest."""
+
+    root: bytes
+    offset: int
+    length: int
+    inline: bytes | None = None
+
+
+@dataclass(slots=True)
+class Stored:
+    """One object.
+
+    `size`, `etag` and `pieces` are those of what a GET answers, which for a manifest are its segments'.
+    """
+
+    container_id: int
+    name: str
+    root: bytes
+    size: int
+    etag: str
+    content_type: str
+    headers: dict[str, str]
+    created_us: int
+    modified_us: int
+    delete_at: int | None = None
+    kind: int = PLAIN
+    extra: str | None = None
+    pieces: list[Piece] = field(default_factory=list)
+    content_location: str | None = None
+
+    @classmethod
+    def from_row(cls, row: Any, name: str) -> Stored:
+        return cls(
+            row.container_id,
+            name,
+            row.root,
+            row.size,
+            row.etag,
+            row.content_type,
+            orjson.loads(row.headers),
+            row.created_us,
+            row.modified_us,
+            row.delete_at,
+            row.kind,
+            row.extra,
+            [Piece(row.root, 0, row.size)],
+        )
+
+    def is_expired(self, now_s: int) -> bool:
+        return self.delete_at is not None and self.delete_at <= now_s

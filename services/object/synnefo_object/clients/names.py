@@ -1,0 +1,39 @@
+"""Names of users and projects, for ACLs that are written with names. Remembered for a while."""
+
+from __future__ import annotations
+
+from synnefo_common.clock import Clock
+from synnefo_common.errors import Fault
+from synnefo_common.http import ServiceClient
+
+
+class Names:
+    """Identity's names by id. What cannot be found has no name: an ACL then grants nothing by it."""
+
+    def __init__(self, identity: ServiceClient, *, clock: Clock, cache_s: float) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._cache_s = cache_s
+        self._known: dict[str, tuple[float, str | None]] = {}
+
+    async def project(self, project_id: str) -> str | None:
+        return await self._ask(f"/internal/v1/projects/{project_id}", None)
+
+    async def user(self, user_id: str) -> str | None:
+        return await self._ask(f"/v3/users/{user_id}", "user")
+
+    async def _ask(self, path: str, key: str | None) -> str | None:
+        now = self._clock.monotonic()
+        known = self._known.get(path)
+        if known is not None and now - known[0] < self._cache_s:
+            return known[1]
+        try:
+            body = await self._identity.get(path)
+            found = (body[key] if key else body).get("name")
+            name = found if isinstance(found, str) else None
+        except Fault:
+            name = None
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[path] = (now, name)
+        return name

@@ -1,0 +1,109 @@
+"""Containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
+
+from synnefo_common.db import UnitOfWork, upsert_ignore
+from synnefo_object.db.accounts import BigId, accounts
+from synnefo_object.db.base import metadata
+from synnefo_object.db.counters import counters
+
+
+def name_type(length: int) -> Any:
+    """A name that sorts by its UTF-8 bytes on both databases."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+containers = Table(
+    "containers",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),
+    Column("name", name_type(320), nullable=False),  # 256 and what a hidden one for versions needs
+    Column("headers", Text, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("modified_us", BigInteger, nullable=False),
+    UniqueConstraint("account_id", "name", name="uq_containers_account_id_name"),
+    sqlite_autoincrement=True,
+)
+
+_totals = (
+    select(
+        containers.c.id,
+        containers.c.account_id,
+        containers.c.headers,
+        containers.c.created_us,
+        containers.c.modified_us,
+        accounts.c.headers.label("account_headers"),
+        func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
+        func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
+    )
+    .select_from(accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(counters, counters.c.owner == containers.c.id))
+    .where(accounts.c.project_id == bindparam("project"), containers.c.name == bindparam("container"))
+    .group_by(
+        containers.c.id,
+        containers.c.account_id,
+        containers.c.headers,
+        containers.c.created_us,
+        containers.c.modified_us,
+        accounts.c.headers,
+    )
+)
+
+
+async def totals(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] | None:
+    """id, account_id, headers, created_us, modified_us, account_headers, objects, bytes."""
+    return await uow.one(_totals, {"project": project_id, "container": container})
+
+
+async def locked(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] | None:
+    """id, account_id, headers, locked until the transaction ends."""
+    return await uow.one(
+        select(containers.c.id, containers.c.account_id, containers.c.headers)
+        .select_from(containers.join(accounts, containers.c.account_id == accounts.c.id))
+        .where(accounts.c.project_id == project_id, containers.c.name == container)
+        .with_for_update(of=containers)
+    )
+
+
+async def create(uow: UnitOfWork, *, account_id: int, name: str, headers: str, now_us: int) -> int | None:
+    """The new container's id, or None if there is one of that name."""
+    row = {"account_id": account_id, "name": name, "headers": headers, "created_us": now_us, "modified_us": now_us}
+    created = await uow.scalar(upsert_ignore(uow.dialect, containers, row).returning(containers.c.id))
+    return int(created) if created is not None else None
+
+
+async def set_headers(uow: UnitOfWork, container_id: int, headers: str, *, now_us: int) -> None:
+    await uow.run(update(containers).where(containers.c.id == container_id).values(headers=headers, modified_us=now_us))
+
+
+async def delete_empty(uow: UnitOfWork, container_id: int) -> bool:
+    """Delete the container and its counts; False if it holds objects or is gone.
+
+    May raise IntegrityError for an upload under way.
+    """
+    from synnefo_object.db.objects import objects
+
+    held = exists(select(objects.c.name).where(objects.c.container_id == container_id))
+    if not await uow.run(delete(containers).where(containers.c.id == container_id, ~held)):
+        return False
+    await uow.run(delete(counters).where(counters.c.owner == container_id))
+    return True

@@ -1,0 +1,137 @@
+"""Headers that are kept with accounts, containers and objects: which, and how large they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from synnefo_object.domain import limits
+from synnefo_object.domain.errors import SwiftFault, bad_request
+
+Headers = dict[str, str]
+# Kept with an object beside its X-Object-Meta-…
+OBJECT_HEADERS: Final = (
+    "content-disposition",
+    "content-encoding",
+    "cache-control",
+    "content-language",
+    "expires",
+    "x-robots-tag",
+)
+# Kept with a container beside its X-Container-Meta-…
+CONTAINER_HEADERS: Final = ("x-container-read", "x-container-write")
+VERSION_HEADERS: Final = ("x-versions-location", "x-history-location")
+RESELLER_HEADERS: Final = ("x-account-meta-quota-bytes", "x-account-meta-quota-count")
+
+
+def is_clean(value: str) -> bool:
+    """No half of a UTF-16 pair (how undecodable header bytes arrive), no control characters."""
+    return not any(0xDC80 <= ord(c) <= 0xDCFF or c in "\x00\r\n" for c in value)
+
+
+def user_metadata(headers: Mapping[str, str], level: str) -> Headers:
+    """The `x-<level>-meta-` headers, checked. Raises 400."""
+    prefix = f"x-{level}-meta-"
+    found: Headers = {}
+    size = 0
+    for name, value in headers.items():
+        if not name.startswith(prefix):
+            if len(value) > limits.MAX_HEADER_SIZE:
+                raise bad_request(f"Header value too long: {name[: limits.MAX_META_NAME_LENGTH]}")
+            continue
+        key = name[len(prefix) :]
+        if not key:
+            raise bad_request("Metadata name cannot be empty")
+        if not is_clean(key) or not is_clean(value):
+            raise bad_request("Metadata must be valid UTF-8")
+        value_length = len(value.encode())
+        if len(key) > limits.MAX_META_NAME_LENGTH:
+            raise bad_request(f"Metadata name too long: {name}")
+        if value_length > limits.MAX_META_VALUE_LENGTH:
+            raise bad_request(f"Metadata value longer than {limits.MAX_META_VALUE_LENGTH}: {name}")
+        found[name] = value
+        size += len(key) + value_length
+    if len(found) > limits.MAX_META_COUNT:
+        raise bad_request(f"Too many metadata items; max {limits.MAX_META_COUNT}")
+    if size > limits.MAX_META_OVERALL_SIZE:
+        raise bad_request(f"Total metadata too large; max {limits.MAX_META_OVERALL_SIZE}")
+    return found
+
+
+def removals(headers: Mapping[str, str], level: str) -> set[str]:
+    """What X-Remove-<Level>-… names, as the header to remove."""
+    prefix = f"x-remove-{level}-"
+    return {f"x-{level}-{name[len(prefix) :]}" for name in headers if name.startswith(prefix) and len(name) > len(prefix)}
+
+
+def merge(current: Mapping[str, str], given: Mapping[str, str], removed: set[str], level: str) -> Headers:
+    """What a POST leaves: given headers set, empty ones and removed ones gone. Raises 400 if it grows too large."""
+    merged = {**current}
+    for name, value in given.items():
+        if value == "":
+            merged.pop(name, None)
+        else:
+            merged[name] = value
+    for name in removed:
+        merged.pop(name, None)
+    user_metadata({n: v for n, v in merged.items() if n.startswith(f"x-{level}-meta-")}, level)
+    return merged
+
+
+def quota_headers(given: Mapping[str, str], level: str) -> None:
+    """X-…-Meta-Quota-Bytes and -Count are numbers. Raises 400."""
+    for what, text in (("bytes", "bytes"), ("count", "object count")):
+        value = given.get(f"x-{level}-meta-quota-{what}")
+        if value and not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise bad_request(f"Invalid {text} quota.")
+
+
+def object_headers(headers: Mapping[str, str]) -> Headers:
+    """All that is kept with an object from a PUT or POST: metadata and the few known headers. Raises 400."""
+    kept = user_metadata(headers, "object")
+    for name in OBJECT_HEADERS:
+        value = headers.get(name)
+        if value:
+            if not is_clean(value):
+                raise bad_request(f"{name} must be valid UTF-8")
+            kept[name] = value
+    return kept
+
+
+def delete_at(headers: Mapping[str, str], *, now_s: int) -> int | None:
+    """Seconds since the epoch at which the object goes, by X-Delete-After or X-Delete-At. Raises 400."""
+    from synnefo_object.domain.times import parse_seconds
+
+    after, at = headers.get("x-delete-after"), headers.get("x-delete-at")
+    if after:
+        seconds = parse_seconds(after)
+        if seconds is None:
+            raise bad_request("Non-integer X-Delete-After")
+        at = str(now_s + seconds)
+        if seconds <= 0:
+            raise bad_request("X-Delete-After in past")
+    if not at:
+        return None
+    when = parse_seconds(at)
+    if when is None:
+        raise bad_request("Non-integer X-Delete-At")
+    if when <= now_s:
+        raise bad_request("X-Delete-At in past")
+    return when
+
+
+def check_length(headers: Mapping[str, str]) -> int | None:
+    """Content-Length of an upload, None when it is chunked. Raises 400, 411, 413, 501."""
+    coding = headers.get("transfer-encoding")
+    if coding is not None and coding.lower() != "chunked":
+        raise bad_request("Invalid Transfer-Encoding header value") if "," not in coding else SwiftFault(501)
+    length = headers.get("content-length")
+    if length is None or coding is not None:
+        if coding is None:
+            raise SwiftFault(411, "Missing Content-Length header.")
+        return None
+    if not (length.isascii() and length.isdigit()):
+        raise bad_request("Invalid Content-Length header value")
+    if int(length) > limits.MAX_FILE_SIZE:
+        raise SwiftFault(413, "Your request is too large.")
+    return int(length)

@@ -1,0 +1,75 @@
+"""The composition root of the object service."""
+
+from __future__ import annotations
+
+from synnefo_archipelago import AsyncStore, open_store
+from synnefo_common.auth.verifier import TokenVerifier
+from synnefo_common.bus import Bus
+from synnefo_common.clock import Clock
+from synnefo_common.http import HttpClient
+from synnefo_common.ids import IdSource
+from synnefo_common.policy import Policy
+from synnefo_common.quota import QuotaClient
+from synnefo_common.service import Service, make_kit
+from synnefo_common.web import create_service_app
+from synnefo_common.web.dialects import ObjectDialect
+from synnefo_object.api import document, internal, routes
+from synnefo_object.app import expiry, usage
+from synnefo_object.app.services import Services
+from synnefo_object.clients.names import Names
+from synnefo_object.db import all_tables
+from synnefo_object.settings import Settings
+
+
+def build(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: IdSource | None = None,
+    verifier: TokenVerifier | None = None,
+    http: HttpClient | None = None,
+    quota: QuotaClient | None = None,
+) -> Service:
+    """Everything wired together; nothing is started."""
+    kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
+    store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
+    names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
+    svc = Services(
+        settings=settings,
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        store=store,
+        quota=kit.quota,
+        verifier=kit.verifier,
+        names=names,
+        limits={},
+    )
+
+    async def database_ready() -> str | None:
+        await kit.db.ping()
+        return None
+
+    app = create_service_app(
+        name="object",
+        dialect=ObjectDialect(),
+        settings=settings,
+        services=svc,
+        routers=[document.router(), internal.router],
+        verifier=kit.verifier,
+        policy=Policy([]),
+        ready_checks=[database_ready],
+        strip_slash=False,
+        is_stream=lambda _method, path: path.startswith("/v1/"),
+        ids=kit.ids,
+        title="Synnefo Object Storage (Swift v1)",
+    )
+    routes.install(app, svc)
+    return Service(
+        kit,
+        app,
+        all_tables(),
+        work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc)],
+        on_stop=[store.close],
+    )
