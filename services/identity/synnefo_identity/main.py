@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import APIRouter, Depends
+
 from synnefo_common.auth import TokenVerifier
 from synnefo_common.bus import Bus
 from synnefo_common.clock import Clock
@@ -15,7 +16,6 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import IdentityDialect
-
 from synnefo_identity.api import (
     assignments,
     auth,
@@ -80,9 +80,7 @@ def build(
     own = OwnVerifier(feed, clock=kit.clock, max_age_s=settings.common.revocation_max_age_s)
     if verifier is None:
         kit.verifier = own
-    svc = Services(
-        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers
-    )
+    svc = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers)
 
     async def database_answers() -> str | None:
         await kit.db.ping()

@@ -6,20 +6,18 @@ from typing import Any
 
 import httpx
 import pytest
+from services.identity.tests.cloud import Cloud, created, role_id
+
 from synnefo_common.contracts.envelope import Envelope
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import wait_until
-
-from services.identity.tests.cloud import Cloud, created, role_id
 
 NONE = "0" * 32
 
 
 async def test_user_has_keystones_keys_and_keeps_extras(cloud: Cloud) -> None:
     admin = await cloud.login("admin")
-    user = await created(
-        admin, "users", {"user": {"name": "Ann", "password": "pw", "email": "a@b", "shoe": {"size": 40}}}
-    )
+    user = await created(admin, "users", {"user": {"name": "Ann", "password": "pw", "email": "a@b", "shoe": {"size": 40}}})
     assert set(user) == {
         "id", "name", "domain_id", "enabled", "options", "password_expires_at", "links", "email", "shoe",
     }  # fmt: skip
@@ -68,9 +66,7 @@ async def test_names_are_unique_per_domain_whatever_their_case(cloud: Cloud, kin
         await created(admin, f"{kind}s", {kind: {"name": "Twin", "domain_id": elsewhere["id"]}})
 
 
-@pytest.mark.parametrize(
-    ("kind", "longest"), [("user", 255), ("project", 64), ("domain", 64), ("group", 64), ("role", 255)]
-)
+@pytest.mark.parametrize(("kind", "longest"), [("user", 255), ("project", 64), ("domain", 64), ("group", 64), ("role", 255)])
 async def test_bad_names_are_400(cloud: Cloud, kind: str, longest: int) -> None:
     admin = await cloud.login("admin")
     await created(admin, f"{kind}s", {kind: {"name": "n" * longest}})
@@ -189,9 +185,7 @@ async def test_project_tree(cloud: Cloud) -> None:
     assert [p["id"] for p in below] == [child["id"]]
     assert (await admin.delete(f"/v3/projects/{top['id']}")).status_code == 403
     assert (await admin.patch(f"/v3/projects/{top['id']}", json={"project": {"enabled": False}})).status_code == 403
-    assert (
-        await admin.patch(f"/v3/projects/{leaf['id']}", json={"project": {"parent_id": top["id"]}})
-    ).status_code == 400
+    assert (await admin.patch(f"/v3/projects/{leaf['id']}", json={"project": {"parent_id": top["id"]}})).status_code == 400
     assert (await admin.post("/v3/projects", json={"project": {"name": "x", "parent_id": NONE}})).status_code == 404
 
 
@@ -345,9 +339,7 @@ async def test_catalogue_crud_shows_in_tokens(cloud: Cloud) -> None:
     body = {"service_id": service["id"], "interface": "public", "url": "http://dns/$(tenant_id)s", "region": "R2"}
     endpoint = await created(admin, "endpoints", {"endpoint": body})
     assert set(endpoint) == {"id", "service_id", "interface", "region", "region_id", "url", "enabled", "links"}
-    token = (await cloud.ask_token("demo", scope={"project": {"name": "demo", "domain": {"id": "default"}}})).json()[
-        "token"
-    ]
+    token = (await cloud.ask_token("demo", scope={"project": {"name": "demo", "domain": {"id": "default"}}})).json()["token"]
     dns = next(s for s in token["catalog"] if s["type"] == "dns")
     assert dns["endpoints"][0]["url"] == f"http://dns/{token['project']['id']}"
     await admin.patch(f"/v3/endpoints/{endpoint['id']}", json={"endpoint": {"enabled": False}})
@@ -420,9 +412,7 @@ async def test_application_credential_life(cloud: Cloud) -> None:
     assert [r["name"] for r in shown["roles"]] == ["reader"]
     assert "secret" not in (await demo.get(f"{path}/{shown['id']}")).json()["application_credential"]
     assert (await demo.post(path, json=body)).status_code == 409
-    assert (
-        await demo.post(path, json={"application_credential": {"name": "b", "roles": [{"name": "admin"}]}})
-    ).status_code == 400
+    assert (await demo.post(path, json={"application_credential": {"name": "b", "roles": [{"name": "admin"}]}})).status_code == 400
     assert (await (await cloud.login("alt_demo")).get(path)).status_code == 403
     user = {"name": "demo", "domain": {"id": "default"}}
     proof = {
@@ -464,10 +454,7 @@ async def test_identity_answers_in_its_dialect(cloud: Cloud) -> None:
     assert missing.json() == {"error": {"code": 404, "title": "Not Found", "message": f"Could not find user: {NONE}."}}
     demo = await cloud.login("demo")
     denied = await demo.get("/v3/users")
-    assert (
-        denied.json()["error"]["message"]
-        == "You are not authorized to perform the requested action: identity:list_users."
-    )
+    assert denied.json()["error"]["message"] == "You are not authorized to perform the requested action: identity:list_users."
     assert (await cloud.anonymous.get("/v3/users")).status_code == 401
     assert (await admin.put("/v3/users")).status_code == 405
     assert (await admin.get("/v3/nothing")).status_code == 404
