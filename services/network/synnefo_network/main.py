@@ -12,7 +12,6 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import NetworkDialect
-
 from synnefo_network.api import (
     availability_zones,
     floating_ips,
@@ -90,6 +89,4 @@ def build(
         ready_checks=[database_answers],
         ids=kit.ids,
     )
-    return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
-    )
+    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
