@@ -1,7 +1,6 @@
 """`python -m synnefo_dispatcher`."""
 
 from synnefo_common.service import cli
-
 from synnefo_dispatcher.main import build
 from synnefo_dispatcher.settings import Settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy.exc import DBAPIError
+
 from synnefo_common.auth.verifier import TokenVerifier
 from synnefo_common.bus import Bus, ConsumerRunner, Consumers
 from synnefo_common.clock import Clock
@@ -15,7 +16,6 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import InternalDialect
-
 from synnefo_dispatcher.api import clusters, internal, jobs
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.fleet import Fleet

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Depends
-from synnefo_common.web import services
 
+from synnefo_common.web import services
 from synnefo_dispatcher.app.core import Dispatcher
 
 Svc = Annotated[Dispatcher, Depends(services)]

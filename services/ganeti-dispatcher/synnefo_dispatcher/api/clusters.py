@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty, read_bool
 
+from synnefo_common.web import Ctx, answer, empty, read_bool
 from synnefo_dispatcher.api.base import Svc, faults
 from synnefo_dispatcher.api.schemas.clusters import ClusterBody, ClusterChange, ClusterCreate, ClustersBody
 from synnefo_dispatcher.app import clusters

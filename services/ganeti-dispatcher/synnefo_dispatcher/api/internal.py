@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import Query
 from starlette.responses import Response
-from synnefo_common.web import Service, answer, internal_router
 
+from synnefo_common.web import Service, answer, internal_router
 from synnefo_dispatcher.api.base import Svc, faults
 from synnefo_dispatcher.app import clusters, instances
 

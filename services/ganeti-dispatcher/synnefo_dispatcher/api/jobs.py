@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, next_link, read_page
 
+from synnefo_common.web import Ctx, answer, next_link, read_page
 from synnefo_dispatcher.api.base import CLUSTER, SERVER_ID, TOKEN, Svc, faults
 from synnefo_dispatcher.api.schemas.jobs import HealthBody, JobsBody
 from synnefo_dispatcher.app import clusters, jobs

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_common.clock import MICROS, iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Unavailable
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.capacity import EMPTY_REPORT, report_of, survey
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.events import job_event, removed_event, reported_event

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
+
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.db.outbox import Wakeup
-
 from synnefo_dispatcher.clients.connections import Connections
 from synnefo_dispatcher.clients.vault import Vault
 from synnefo_dispatcher.settings import Settings

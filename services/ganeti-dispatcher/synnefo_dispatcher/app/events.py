@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.contracts.envelope import Event
 
+from synnefo_common.contracts.envelope import Event
 from synnefo_dispatcher.domain.jobs import RANK, JobState
 
 _PRIVATE = ("node_names", "version")

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
+
 from synnefo_common.bus import ConsumerRunner, cluster_queue
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.core import CHANNEL, Dispatcher
 from synnefo_dispatcher.app.worker import ClusterWorker
 from synnefo_dispatcher.clients.vault import VaultError

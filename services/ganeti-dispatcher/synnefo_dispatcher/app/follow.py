@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
-from synnefo_common.log import get_logger
 
+from synnefo_common.log import get_logger
 from synnefo_dispatcher.app.events import job_event
 from synnefo_dispatcher.db import jobs as jobs_db
 from synnefo_dispatcher.domain.jobs import CREATE, PROGRESS_RANK, JobState, percent_in

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.errors import Unavailable
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.capacity import hypervisor_of
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.facts import facts_of

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import iso
 from synnefo_common.contracts.envelope import Envelope
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.events import job_event
 from synnefo_dispatcher.db import jobs as db

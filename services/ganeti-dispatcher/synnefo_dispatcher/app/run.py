@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import MICROS
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app import facts as facts_rules
 from synnefo_dispatcher.app.events import job_event
 from synnefo_dispatcher.app.follow import Ending, Follower

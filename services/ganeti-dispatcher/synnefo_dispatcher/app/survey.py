@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.outbox import Wakeup
 from synnefo_common.lease import LeaseLost
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.capacity import EMPTY_REPORT, report_of, survey
 from synnefo_dispatcher.app.events import observed_event, reported_event
 from synnefo_dispatcher.app.facts import Facts, differ, facts_of

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
+
 from synnefo_common.db.outbox import Wakeup
 from synnefo_common.lease import Lease, LeaseLost
 from synnefo_common.log import get_logger
-
 from synnefo_dispatcher.app.capacity import hypervisor_of
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.follow import BulkPoll

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.http.pinned import PinnedHttpTransport
 
+from synnefo_common.http.pinned import PinnedHttpTransport
 from synnefo_dispatcher.clients.vault import Vault
 from synnefo_dispatcher.rapi import RapiClient
 

@@ -7,6 +7,7 @@ import base64
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from synnefo_common.settings import SettingsError
 
 

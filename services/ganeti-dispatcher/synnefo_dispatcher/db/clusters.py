@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, String, Table, Text, delete, insert, select, update
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_dispatcher.db.base import metadata
 
 clusters = Table(

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Row, String, Table, delete, func, select, update
+
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
-
 from synnefo_dispatcher.db.base import metadata
 
 instances = Table(

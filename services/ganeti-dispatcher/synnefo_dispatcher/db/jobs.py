@@ -23,8 +23,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_dispatcher.db.base import metadata
 from synnefo_dispatcher.domain.jobs import DELETE, ENDED, LIVE, JobState
 
