@@ -26,6 +26,7 @@ from synnefo_common.bus import Bus, ConsumerRunner, Consumers, MemoryBus, Relay
 from synnefo_common.clock import Clock, SystemClock
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import Database, migrate
+from synnefo_common.housekeeping import keep_house
 from synnefo_common.http import HttpClient, IdentityKeys, ServiceClient, ServiceIdentity
 from synnefo_common.ids import IdSource, RandomIds
 from synnefo_common.log import get_logger, setup_logging
@@ -33,6 +34,7 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.reconcile import Reconciler
 from synnefo_common.saga import SagaEngine
 from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, load_settings
+from synnefo_common.web.commissions import commission_routes
 
 log = get_logger(__name__)
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -129,6 +131,8 @@ class Service:
 
     def __post_init__(self) -> None:
         self.runner = ConsumerRunner(self.kit.db, self.kit.bus, self.consumers)
+        if self.kit.name != "identity":  # the ledger is its own
+            self.app.include_router(commission_routes(self.kit.db))
 
     @property
     def name(self) -> str:
@@ -165,6 +169,7 @@ class Service:
         await self.runner.start()
         relay = Relay(kit.db, kit.bus, service=kit.name)
         self._spawn(relay.run(), "relay")
+        self._spawn(keep_house(kit.db), "housekeeping")
         if self.sagas is not None:
             self._spawn(self.sagas.run(), "sagas")
         for reconciler in self.reconcilers:

@@ -36,9 +36,19 @@ from synnefo_network.domain.policy import RULES
 from synnefo_network.settings import Settings
 
 ROUTERS = (
-    root.router, networks.router, subnets.router, ports.router, security_groups.router, security_group_rules.router, floating_ips.router,
-    quotas.router, availability_zones.router, network_ip_availabilities.router, internal_servers.router, tags.router,
-)  # fmt: skip
+    root.router,
+    networks.router,
+    subnets.router,
+    ports.router,
+    security_groups.router,
+    security_group_rules.router,
+    floating_ips.router,
+    quotas.router,
+    availability_zones.router,
+    network_ip_availabilities.router,
+    internal_servers.router,
+    tags.router,
+)
 
 
 def build(
@@ -54,7 +64,13 @@ def build(
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
     services = Services(
-        db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, driver=MemoryDriver(), settings=settings, peers=kit.peers
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        quota=kit.quota,
+        driver=MemoryDriver(),
+        settings=settings,
+        peers=kit.peers,
     )
     consumers = Consumers("network")
     projects.register(consumers)
@@ -64,7 +80,16 @@ def build(
         return None
 
     app = create_service_app(
-        name="network", dialect=NetworkDialect(), settings=settings, services=services, routers=ROUTERS, verifier=kit.verifier,
-        policy=Policy(RULES), ready_checks=[database_answers], ids=kit.ids,
-    )  # fmt: skip
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+        name="network",
+        dialect=NetworkDialect(),
+        settings=settings,
+        services=services,
+        routers=ROUTERS,
+        verifier=kit.verifier,
+        policy=Policy(RULES),
+        ready_checks=[database_answers],
+        ids=kit.ids,
+    )
+    return Service(
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
+    )

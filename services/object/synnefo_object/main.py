@@ -13,8 +13,7 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.web import create_service_app
 from synnefo_common.web.dialects import ObjectDialect
-
-from synnefo_object.api import internal, routes
+from synnefo_object.api import document, internal, routes
 from synnefo_object.app import expiry, usage
 from synnefo_object.app.services import Services
 from synnefo_object.clients.names import Names
@@ -37,22 +36,40 @@ def build(
     store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(
-        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, store=store, quota=kit.quota, verifier=kit.verifier,
-        names=names, limits={},
-    )  # fmt: skip
+        settings=settings,
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        store=store,
+        quota=kit.quota,
+        verifier=kit.verifier,
+        names=names,
+        limits={},
+    )
 
     async def database_ready() -> str | None:
         await kit.db.ping()
         return None
 
     app = create_service_app(
-        name="object", dialect=ObjectDialect(), settings=settings, services=svc, routers=[routes.router(), internal.router],
-        verifier=kit.verifier, policy=Policy([]), ready_checks=[database_ready], strip_slash=False,
-        is_stream=lambda _method, path: path.startswith("/v1/"), ids=kit.ids, title="Synnefo Object Storage (Swift v1)",
-    )  # fmt: skip
+        name="object",
+        dialect=ObjectDialect(),
+        settings=settings,
+        services=svc,
+        routers=[document.router(), internal.router],
+        verifier=kit.verifier,
+        policy=Policy([]),
+        ready_checks=[database_ready],
+        strip_slash=False,
+        is_stream=lambda _method, path: path.startswith("/v1/"),
+        ids=kit.ids,
+        title="Synnefo Object Storage (Swift v1)",
+    )
     routes.install(app, svc)
     return Service(
-        kit, app, all_tables(),
+        kit,
+        app,
+        all_tables(),
         work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc)],
         on_stop=[store.close],
-    )  # fmt: skip
+    )

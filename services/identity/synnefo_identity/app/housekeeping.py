@@ -5,6 +5,7 @@ from __future__ import annotations
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
+
 from synnefo_identity.app import quota
 from synnefo_identity.app.bootstrap import rotate_key
 from synnefo_identity.app.services import Services
@@ -33,7 +34,7 @@ async def run_cleaning(svc: Services) -> None:
         await svc.clock.sleep(svc.settings.housekeeping_period_s)
         try:
             await clean(svc)
-        except Exception:  # noqa: BLE001 - the next round may succeed
+        except Exception:
             log.exception("housekeeping_failed")
 
 
@@ -43,5 +44,5 @@ async def run_expiry(svc: Services) -> None:
         await svc.clock.sleep(svc.settings.expiry_period_s)
         try:
             await quota.expire(svc)
-        except Exception:  # noqa: BLE001 - the next round may succeed
+        except Exception:
             log.exception("expiry_failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from synnefo_common.bus import Consumers
 from synnefo_common.contracts.envelope import Envelope
 from synnefo_common.db import UnitOfWork
+
 from synnefo_identity.app import quota
 
 
@@ -20,6 +21,8 @@ def quota_consumers() -> Consumers:
 
     @consumers.on_batch("quota.released")
     async def release_quota(uow: UnitOfWork, messages: list[Envelope]) -> None:
-        await quota.release(uow, [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages])
+        await quota.release(
+            uow, [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages]
+        )
 
     return consumers

@@ -59,5 +59,10 @@ def orphans_reconciler(svc: Services) -> Reconciler[Facts, RemovePorts]:
         await svc.write(lambda uow: servers.remove(uow, svc, action.server_id, port_id=None, user_id="", releases=True))
 
     return Reconciler(
-        "network orphan ports", db=svc.db, observe=observe, plan=plan, execute=execute, period_s=svc.settings.reconcile_period_s
+        "network orphan ports",
+        db=svc.db,
+        observe=observe,
+        plan=plan,
+        execute=execute,
+        period_s=svc.settings.reconcile_period_s,
     )
