@@ -7,18 +7,18 @@ from sqlalchemy.exc import DBAPIError
 from synnefo_common.auth.verifier import TokenVerifier
 from synnefo_common.bus import Bus, ConsumerRunner, Consumers
 from synnefo_common.clock import Clock
-from synnefo_common.housekeeping import keep_house
 from synnefo_common.http import HttpClient
 from synnefo_common.ids import IdSource
 from synnefo_common.log import get_logger
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import InternalDialect
 from synnefo_dispatcher.api import clusters, internal, jobs
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.fleet import Fleet
+from synnefo_dispatcher.app.instances import audit_facts
 from synnefo_dispatcher.clients.connections import Connections
 from synnefo_dispatcher.clients.vault import Vault
 from synnefo_dispatcher.consumers.jobs import cluster_consumers
@@ -47,10 +47,6 @@ def build(
     dispatcher = Dispatcher(settings=settings, db=kit.db, clock=kit.clock, vault=vault, connections=connections)
     fleet = Fleet(dispatcher, ConsumerRunner(kit.db, kit.bus, cluster_consumers(dispatcher)))
 
-    async def database_answers() -> str | None:
-        await kit.db.ping()
-        return None
-
     async def forget_old_jobs() -> None:
         while True:
             try:
@@ -60,12 +56,13 @@ def build(
                 log.warning("pruning_failed", error=repr(error))
             await kit.clock.sleep(3600.0)
 
+    audit = audit_router(kit.db, lambda: audit_facts(dispatcher))
     app = create_service_app(
         name="dispatcher", dialect=InternalDialect(), settings=settings, services=dispatcher,
-        routers=[clusters.router, jobs.router, internal.router], verifier=kit.verifier, policy=Policy(RULES),
-        ready_checks=[database_answers], ids=kit.ids,
+        routers=[clusters.router, jobs.router, internal.router, audit], verifier=kit.verifier, policy=Policy(RULES),
+        ready_checks=kit.ready_checks(), ids=kit.ids,
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=Consumers("dispatcher"),
-        work_tasks=[fleet.run, lambda: keep_house(kit.db), forget_old_jobs], on_start=[fleet.declare], on_stop=[connections.close],
+        work_tasks=[fleet.run, forget_old_jobs], on_start=[fleet.declare], on_stop=[connections.close],
     )  # fmt: skip
