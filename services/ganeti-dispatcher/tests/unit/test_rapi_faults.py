@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from synnefo_dispatcher.rapi import (
     InstanceSpec,
     Job,
