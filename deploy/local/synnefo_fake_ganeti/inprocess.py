@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
-from synnefo_common.http.pinned import RapiResponse, TransportFailed
 
+from synnefo_common.http.pinned import RapiResponse, TransportFailed
 from synnefo_fake_ganeti.rapi import FakeRapi, User
 
 USERS = {"synnefo": User("secret", may_write=True), "reader": User("secret", may_write=False)}

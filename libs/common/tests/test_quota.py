@@ -9,6 +9,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import Column, String, Table, insert, select
+
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected
 from synnefo_common.db import Database, service_metadata

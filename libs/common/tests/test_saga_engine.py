@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+
 from synnefo_common import context
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected, arm, disarm, observe

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import APIRouter, Depends
+
 from synnefo_common.auth import TokenVerifier
 from synnefo_common.bus import Bus
 from synnefo_common.clock import Clock
@@ -13,9 +14,8 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import IdentityDialect
-
 from synnefo_identity.api import (
     assignments,
     auth,
@@ -32,6 +32,7 @@ from synnefo_identity.api import (
 )
 from synnefo_identity.api.access import plain_text
 from synnefo_identity.app import housekeeping
+from synnefo_identity.app.audit import audit_facts
 from synnefo_identity.app.bootstrap import bootstrap
 from synnefo_identity.app.feed import Feed, OwnVerifier
 from synnefo_identity.app.services import Services
@@ -80,9 +81,7 @@ def build(
     own = OwnVerifier(feed, clock=kit.clock, max_age_s=settings.common.revocation_max_age_s)
     if verifier is None:
         kit.verifier = own
-    svc = Services(
-        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers
-    )
+    svc = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers)
 
     async def database_answers() -> str | None:
         await kit.db.ping()
@@ -93,7 +92,7 @@ def build(
         dialect=IdentityDialect(),
         settings=settings,
         services=svc,
-        routers=_routers(),
+        routers=[*_routers(), audit_router(kit.db, partial(audit_facts, svc))],
         verifier=kit.verifier,
         policy=Policy(RULES),
         ready_checks=[database_answers],

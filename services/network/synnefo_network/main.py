@@ -10,9 +10,8 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
-
 from synnefo_network.api import (
     availability_zones,
     floating_ips,
@@ -27,6 +26,7 @@ from synnefo_network.api import (
     subnets,
     tags,
 )
+from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
 from synnefo_network.app.services import Services
@@ -75,21 +75,15 @@ def build(
     consumers = Consumers("network")
     projects.register(consumers)
 
-    async def database_answers() -> str | None:
-        await kit.db.ping()
-        return None
-
     app = create_service_app(
         name="network",
         dialect=NetworkDialect(),
         settings=settings,
         services=services,
-        routers=ROUTERS,
+        routers=(*ROUTERS, audit_router(kit.db, lambda: audit_facts(services))),
         verifier=kit.verifier,
         policy=Policy(RULES),
-        ready_checks=[database_answers],
+        ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
-    )
+    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])

@@ -11,10 +11,11 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import ObjectDialect
 from synnefo_object.api import document, internal, routes
 from synnefo_object.app import expiry, usage
+from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.services import Services
 from synnefo_object.clients.names import Names
 from synnefo_object.db import all_tables
@@ -47,19 +48,15 @@ def build(
         limits={},
     )
 
-    async def database_ready() -> str | None:
-        await kit.db.ping()
-        return None
-
     app = create_service_app(
         name="object",
         dialect=ObjectDialect(),
         settings=settings,
         services=svc,
-        routers=[document.router(), internal.router],
+        routers=[document.router(), internal.router, audit_router(kit.db, lambda: audit_facts(svc))],
         verifier=kit.verifier,
         policy=Policy([]),
-        ready_checks=[database_ready],
+        ready_checks=kit.ready_checks(),
         strip_slash=False,
         is_stream=lambda _method, path: path.startswith("/v1/"),
         ids=kit.ids,

@@ -12,9 +12,8 @@ from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.saga import SagaEngine
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import Microversions, Version, create_service_app
+from synnefo_common.web import Microversions, Version, audit_router, create_service_app
 from synnefo_common.web.dialects import VolumeDialect
-
 from synnefo_volume.api import (
     about,
     internal,
@@ -26,6 +25,7 @@ from synnefo_volume.api import (
     volume_types,
     volumes,
 )
+from synnefo_volume.app.audit import audit_facts
 from synnefo_volume.app.reconcile import volume_reconciler
 from synnefo_volume.app.sagas import SAGAS
 from synnefo_volume.app.services import Services
@@ -65,10 +65,6 @@ def build(
     )
     engine.services = svc
 
-    async def ready() -> str | None:
-        await kit.db.ping()
-        return None
-
     async def seed() -> None:
         await ensure_default(svc)
 
@@ -90,8 +86,9 @@ def build(
             quotas.router,
             about.router,
             internal.router,
+            audit_router(kit.db, lambda: audit_facts(svc)),
         ],
-        ready_checks=[ready],
+        ready_checks=kit.ready_checks(),
         microversions=VERSIONS,
         strip_slash=False,
         ids=kit.ids,

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from services.volume.tests.factories import Volumes
+
 from synnefo_common.testing import Harness
 from synnefo_volume.main import build
 from synnefo_volume.settings import Settings
-
-from services.volume.tests.factories import Volumes
 
 
 @pytest.fixture

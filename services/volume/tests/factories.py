@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+
 from synnefo_archipelago import Root
 from synnefo_common.testing import Harness, wait_until
 from synnefo_volume.app.services import Services

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, services
-
 from synnefo_identity.app.services import Services
 from synnefo_identity.domain.errors import Missing, NotAllowed
 
@@ -17,12 +17,7 @@ R = TypeVar("R")
 
 async def plain_text(request: Request) -> None:
     """Refuse NUL characters in path and query: no database keeps them."""
-    if (
-        "\x00" in request.url.path
-        or "%00" in request.url.path
-        or "%00" in request.url.query
-        or "\x00" in str(request.path_params)
-    ):
+    if "\x00" in request.url.path or "%00" in request.url.path or "%00" in request.url.query or "\x00" in str(request.path_params):
         raise BadRequest("NUL characters are not allowed in paths and queries.")
 
 

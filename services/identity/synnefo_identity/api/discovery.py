@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from synnefo_common.web import answer
 
+from synnefo_common.web import answer
 from synnefo_identity.api.access import Svc
 
 router = APIRouter(tags=["discovery"])

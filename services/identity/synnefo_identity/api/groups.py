@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Context, Ctx, answer, empty
 
+from synnefo_common.web import Context, Ctx, answer, empty
 from synnefo_identity.api.access import Svc, found, own_domain, require, target_of
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.users import GroupCreateBody, GroupUpdateBody

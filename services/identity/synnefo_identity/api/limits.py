@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sqlalchemy import Row
 from starlette.responses import Response
-from synnefo_common.web import Context, Ctx, answer, empty
 
+from synnefo_common.web import Context, Ctx, answer, empty
 from synnefo_identity.api.access import Svc, found, require
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.limits import LimitBody, LimitsBody, RegisteredLimitBody, RegisteredLimitsBody

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sqlalchemy import Row
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_identity.api.access import Svc, found, require
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.projects import RoleCreateBody, RoleUpdateBody
@@ -61,9 +61,7 @@ async def update_role(role_id: str, body: RoleUpdateBody, ctx: Ctx, svc: Svc) ->
         changes["name"] = changes["name"].strip()
     if body.role.options:
         changes["options"] = {k: v for k, v in {**row.options, **body.role.options}.items() if v is not None}
-    return answer(
-        {"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)}
-    )
+    return answer({"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)})
 
 
 @router.delete("/roles/{role_id}", status_code=204)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.auth import Claims
 
+from synnefo_common.auth import Claims
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects
 from synnefo_identity.db.credentials import application_credentials, credentials

@@ -13,7 +13,6 @@ from synnefo_common.clock import MICROS, Clock
 from synnefo_common.db import Database
 from synnefo_common.errors import Unauthorized
 from synnefo_common.log import get_logger
-
 from synnefo_identity.db import tokens
 from synnefo_identity.domain.errors import UNAUTHORIZED
 

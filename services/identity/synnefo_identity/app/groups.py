@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import upsert_ignore
 
+from synnefo_common.db import upsert_ignore
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects
 from synnefo_identity.db.groups import group_members, groups, is_member, member_ids

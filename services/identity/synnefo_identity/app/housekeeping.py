@@ -5,7 +5,6 @@ from __future__ import annotations
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
-
 from synnefo_identity.app import quota
 from synnefo_identity.app.bootstrap import rotate_key
 from synnefo_identity.app.services import Services

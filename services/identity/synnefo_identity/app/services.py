@@ -11,7 +11,6 @@ from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import Unavailable
 from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
-
 from synnefo_identity.app.bodies import TokenBodies
 from synnefo_identity.app.feed import Feed, OwnVerifier
 from synnefo_identity.app.passwords import Passwords
@@ -67,9 +66,7 @@ class Services:
         self.own_verifier = own_verifier
         self.peers = peers
         self.base_url = settings.common.public_urls["identity"].rstrip("/") + "/v3"
-        self.passwords = Passwords(
-            time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads
-        )
+        self.passwords = Passwords(time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads)
         self.generation = 0
         self.bodies = TokenBodies()
         self.role_graph: Cached[RoleGraph] = Cached(roles.graph, self, ttl_s=settings.cache_ttl_s)

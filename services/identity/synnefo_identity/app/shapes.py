@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import iso
 
 

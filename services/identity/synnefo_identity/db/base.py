@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table
 from sqlalchemy.exc import IntegrityError
-from synnefo_common.db import UnitOfWork, service_metadata
 
+from synnefo_common.db import UnitOfWork, service_metadata
 from synnefo_identity.domain.errors import Duplicate
 from synnefo_identity.domain.filters import Query
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from sqlalchemy import Boolean, Column, Index, String, Table, Text, select
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import metadata
 from synnefo_identity.domain.catalog import CatalogService, Endpoint
 

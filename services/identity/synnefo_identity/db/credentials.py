@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, UniqueConstraint
-from synnefo_common.db import JSON
 
+from synnefo_common.db import JSON
 from synnefo_identity.db.base import metadata
 
 application_credentials = Table(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Index, Row, String, Table, Text, UniqueConstraint, select
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import ROOT, metadata
 
 projects = Table(
@@ -43,9 +43,7 @@ _LOGIN = select(
 
 async def by_name(uow: UnitOfWork, *, domain_id: str, name: str) -> Row[Any] | None:
     """The project (or, in ROOT, the domain) of that name, whatever its case."""
-    return await uow.one(
-        projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower())
-    )
+    return await uow.one(projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower()))
 
 
 async def domain(uow: UnitOfWork, *, domain_id: str | None = None, name: str | None = None) -> Row[Any] | None:

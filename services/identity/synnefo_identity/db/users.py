@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Row, String, Table, Text, UniqueConstraint, select
-from synnefo_common.db import JSON, UnitOfWork
 
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import metadata
 from synnefo_identity.db.projects import projects
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer
 
+from synnefo_common.web import Ctx, answer
 from synnefo_network.api.base import PathId
 from synnefo_network.domain.errors import ExtensionNotFound, NotFound
 from synnefo_network.domain.extensions import EXTENSIONS
@@ -66,9 +66,7 @@ async def show_extension(alias: PathId, ctx: Ctx) -> Response:
     return answer({"extension": EXTENSIONS[alias]})
 
 
-@router.api_route(
-    "/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}}
-)
+@router.api_route("/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}})
 @router.api_route(
     "/v2.0/routers/{router_id}",
     methods=["GET", "PUT", "DELETE"],

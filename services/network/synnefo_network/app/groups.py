@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import security_groups as db
 from synnefo_network.domain.security_group import DEFAULT, Rule, default_group_id, first_rules

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import NotFound
 from synnefo_common.reconcile import Reconciler
-
 from synnefo_network.app import servers
 from synnefo_network.app.services import Services
 from synnefo_network.db import ports as db

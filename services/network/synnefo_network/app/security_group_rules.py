@@ -8,7 +8,6 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.groups import rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.security_groups import RULE_QUOTA, view_rule
@@ -66,9 +65,7 @@ async def create_rules(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
     rows = [
         row
         for owner, rule, given in zip(owners, rules, bodies, strict=True)
-        for row in rule_rows(
-            svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""]
-        )
+        for row in rule_rows(svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""])
     ]
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:

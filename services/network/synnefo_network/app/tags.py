@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Table
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app import floating_ips, networks, ports, security_groups, subnets
 from synnefo_network.app.services import Services, authorize
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table
@@ -78,9 +78,7 @@ async def show_tag(svc: Services, ctx: Context, collection: str, row_id: str, ta
         raise TagNotFound(f"Tag {tag} could not be found.")
 
 
-async def change_tags(
-    svc: Services, ctx: Context, collection: str, row_id: str, *, change: Callable[[list[str]], Sequence[str]]
-) -> list[str]:
+async def change_tags(svc: Services, ctx: Context, collection: str, row_id: str, *, change: Callable[[list[str]], Sequence[str]]) -> list[str]:
     """Replace the tags by `change(tags)`; what they are then. Raises what `change` raises."""
     name, table, load = _resource(collection)
 

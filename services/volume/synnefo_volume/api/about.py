@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
+
 from synnefo_common.errors import NotFound
 from synnefo_common.web import answer
-
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc
 from synnefo_volume.api.schemas.volumes import time_view
 

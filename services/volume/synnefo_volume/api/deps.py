@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, Request
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, services
-
 from synnefo_volume.app.services import Services
 
 Svc = Annotated[Services, Depends(services)]

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path, Query
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
-from synnefo_common.web import Service, answer, empty, internal_router
 
+from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_volume.api.deps import Svc
 from synnefo_volume.api.schemas.common import MAX_INT, Name, Text, Uuid
 from synnefo_volume.app import roots, server_volumes

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web.paging import read_limit
-
 from synnefo_volume.api.deps import base_url
 from synnefo_volume.domain.errors import InvalidInput
 

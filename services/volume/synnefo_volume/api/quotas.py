@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import answer, empty, read_bool
-
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc
 from synnefo_volume.app import quotas
 

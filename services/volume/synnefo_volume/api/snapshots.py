@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sqlalchemy import Row
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, answer, empty, parse, read_bool
-
 from synnefo_volume.api.deps import PREFIX, ActionBody, ProjectCtx, Svc, reach_of
 from synnefo_volume.api.lists import next_links, read_metadata_filter, read_page
 from synnefo_volume.api.schemas.actions import ResetSnapshotStatus, UpdateSnapshotStatus

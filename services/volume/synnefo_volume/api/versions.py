@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import answer
 
+from synnefo_common.web import answer
 from synnefo_volume.api.deps import base_url
 
 router = APIRouter(tags=["versions"])

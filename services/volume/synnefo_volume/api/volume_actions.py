@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, answer, empty, parse
-
 from synnefo_volume.api.deps import PREFIX, ActionBody, ProjectCtx, Svc
 from synnefo_volume.api.schemas import actions as bodies
 from synnefo_volume.api.schemas.volumes import time_view

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, answer, empty
-
 from synnefo_volume.api import snapshots as snapshot_routes
 from synnefo_volume.api import volumes as volume_routes
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import Context, answer, empty, parse, read_bool
-
 from synnefo_volume.api.deps import PREFIX, ActionBody, ProjectCtx, Svc, reach_of
 from synnefo_volume.api.schemas.common import LooseBool, Metadata, Name, Text
 from synnefo_volume.app import volume_types

@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, answer, empty, read_bool
-
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc, base_url, reach_of
 from synnefo_volume.api.lists import next_links, read_metadata_filter, read_page
 from synnefo_volume.api.schemas.volumes import VolumeCreate, VolumeUpdate, detail, summary

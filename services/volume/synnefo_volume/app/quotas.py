@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from synnefo_common.errors import BadRequest
 from synnefo_common.quota import Holding
-
 from synnefo_volume.app.services import Services
 from synnefo_volume.db import quota_extras
 

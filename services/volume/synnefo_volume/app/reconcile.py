@@ -10,7 +10,6 @@ from synnefo_common.errors import NotFound
 from synnefo_common.ids import is_uuid
 from synnefo_common.log import get_logger
 from synnefo_common.reconcile import Reconciler
-
 from synnefo_volume.app import sagas, server_volumes
 from synnefo_volume.app.services import Services
 from synnefo_volume.db import volumes

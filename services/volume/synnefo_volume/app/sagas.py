@@ -12,7 +12,6 @@ from typing import Any
 from synnefo_archipelago import VolumeNotFound as NoSuchVolume
 from synnefo_common.db import UnitOfWork
 from synnefo_common.saga import Remote, Retry, Saga, SagaContext
-
 from synnefo_volume.app.services import Services
 from synnefo_volume.app.store import GIB, root_of, root_text, store_faults
 from synnefo_volume.db import snapshots, volumes

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Conflict, NotFound, Unavailable
 from synnefo_common.ids import uuid5
-
 from synnefo_volume.app.sagas import release_volumes, remove_from_store
 from synnefo_volume.app.services import Services
 from synnefo_volume.app.store import GIB, root_of, root_text, store_faults

@@ -11,7 +11,6 @@ from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.saga import SagaEngine
-
 from synnefo_volume.clients.image import ImageClient
 from synnefo_volume.settings import Settings
 

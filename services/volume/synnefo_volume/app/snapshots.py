@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.ids import is_uuid
-
 from synnefo_volume.app import sagas
 from synnefo_volume.app.services import Services
 from synnefo_volume.app.volumes import find as find_volume

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from synnefo_archipelago import LeaseHeld, Root, StoreError, StoreFull
 from synnefo_archipelago import VolumeNotFound as NoSuchVolume
 from synnefo_common.errors import InsufficientStorage, Unavailable
-
 from synnefo_volume.domain.errors import VolumeBusy, VolumeNotFound
 
 GIB = 1 << 30

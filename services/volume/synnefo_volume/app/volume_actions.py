@@ -7,7 +7,6 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Conflict, NotFound
-
 from synnefo_volume.app import sagas
 from synnefo_volume.app.services import Services
 from synnefo_volume.app.store import root_text, store_faults

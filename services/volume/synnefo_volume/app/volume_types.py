@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound
 from synnefo_common.ids import uuid5
-
 from synnefo_volume.app.services import Services
 from synnefo_volume.db import volume_types, volumes
 from synnefo_volume.domain.errors import VolumeTypeNotFound

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import QuotaExceeded
 from synnefo_common.ids import is_uuid
-
 from synnefo_volume.app import sagas
 from synnefo_volume.app.services import Services
 from synnefo_volume.clients.image import image_metadata

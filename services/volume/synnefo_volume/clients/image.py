@@ -8,7 +8,6 @@ from urllib.parse import quote
 from synnefo_common.errors import NotFound
 from synnefo_common.http import ServiceClient
 from synnefo_common.ids import is_uuid
-
 from synnefo_volume.domain.errors import InvalidInput
 
 PLAIN_FORMATS = ("raw", "iso", "ami", "aki", "ari")

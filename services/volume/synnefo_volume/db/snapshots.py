@@ -24,9 +24,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.paging import after, order
-
 from synnefo_volume.db.base import metadata
 
 snapshots = Table(

@@ -22,8 +22,8 @@ from sqlalchemy import (
     true,
     update,
 )
-from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 
+from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 from synnefo_volume.db.base import metadata
 
 volume_types = Table(

@@ -25,9 +25,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
 from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 from synnefo_common.db.paging import after, order
-
 from synnefo_volume.db.base import metadata
 from synnefo_volume.db.volume_types import volume_types
 

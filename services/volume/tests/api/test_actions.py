@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from services.volume.tests.factories import SERVER_ID, Volumes
+
 from synnefo_archipelago import Root
 from synnefo_common.testing import Harness
 from synnefo_volume.app.store import root_of
-
-from services.volume.tests.factories import SERVER_ID, Volumes
 
 
 async def test_attach_and_detach(h: Harness, v: Volumes) -> None:

@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 import httpx
+from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
+
 from synnefo_archipelago.leases import Lease
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
 from synnefo_volume.app.store import root_of
-
-from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
 
 URL = f"/internal/v1/servers/{SERVER_ID}/volumes"
 

@@ -1,8 +1,8 @@
 """Types, quotas, limits and documents through HTTP."""
 
-from synnefo_common.testing import Harness
-
 from services.volume.tests.factories import Volumes
+
+from synnefo_common.testing import Harness
 
 ADMIN = "/v3/" + "9" * 32
 

@@ -1,9 +1,9 @@
 """Snapshots through HTTP."""
 
 import pytest
-from synnefo_common.testing import Harness
-
 from services.volume.tests.factories import SERVER_ID, Volumes
+
+from synnefo_common.testing import Harness
 
 SUMMARY = {"id", "created_at", "updated_at", "name", "description", "volume_id", "status", "size", "metadata"}
 DETAIL = SUMMARY | {"os-extended-snapshot-attributes:progress", "os-extended-snapshot-attributes:project_id"}

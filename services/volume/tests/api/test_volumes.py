@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from services.volume.tests.factories import IMAGE_ID, Volumes
+
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
-
-from services.volume.tests.factories import IMAGE_ID, Volumes
 
 CREATED = {
     "id",

@@ -1,6 +1,8 @@
 """Killed anywhere, the work ends in `available`, gone or `error`, and the quota is what the rows say."""
 
 import pytest
+from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
+
 from synnefo_archipelago import StoreUnavailable
 from synnefo_common import crashpoint
 from synnefo_common.saga import crash_points
@@ -8,8 +10,6 @@ from synnefo_common.testing import Harness
 from synnefo_volume.app.sagas import SAGAS
 from synnefo_volume.main import build
 from synnefo_volume.settings import Settings
-
-from services.volume.tests.factories import IMAGE_ID, SERVER_ID, Volumes
 
 POINTS = {saga.name: crash_points("volume", saga) for saga in SAGAS}
 

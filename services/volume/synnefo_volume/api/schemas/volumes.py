@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
 from synnefo_common.clock import iso
 from synnefo_common.web import Context
-
 from synnefo_volume.api.schemas.common import LooseBool, Metadata, Name, SizeGib, Text, Uuid
 from synnefo_volume.app.volumes import Found
 
