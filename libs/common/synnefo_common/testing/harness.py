@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -105,7 +105,7 @@ class Harness:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self.service: Service
 
-    async def __aenter__(self) -> Harness:
+    async def __aenter__(self) -> Self:
         http = HttpClient(transport=self.peers.transport())
         self.service = self._build(
             self.settings, bus=self.bus, clock=self.clock, ids=self.ids, verifier=self.verifier, http=http, quota=self.quota

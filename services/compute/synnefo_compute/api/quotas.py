@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v2.1", tags=["quotas"])
 
 def _limit(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("must be an integer")
+        raise ValueError("must be an integer")  # noqa: TRY004 - pydantic answers 400 to ValueError only
     return int(value)
 
 
