@@ -22,6 +22,8 @@ class Fault(Exception):
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
+        # Messages quote the caller, whose JSON may hold half a surrogate pair: that could not be encoded in the answer.
+        message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
