@@ -14,7 +14,8 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import Microversions, Version, audit_router, create_service_app
 from synnefo_common.web.dialects import ComputeDialect
 from synnefo_compute.api import (
-    attachments, clusters, flavors, instance_actions, internal, keypairs, quotas, server_actions, server_metadata, servers, versions,
+    attachments, clusters, flavors, instance_actions, internal, keypairs, quotas, server_actions, server_metadata, servers, usage,
+    versions,
 )  # fmt: skip
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.internal import audit_facts
@@ -59,7 +60,7 @@ def build(
     app = create_service_app(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
-            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, server_metadata.router, attachments.router,
+            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router, attachments.router,
             instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],

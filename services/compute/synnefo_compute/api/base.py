@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from synnefo_common.web import Context, services
 from synnefo_compute.app.core import Compute
@@ -40,6 +41,28 @@ def _clean_name(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_clean)]
 Name = Annotated[str, AfterValidator(_clean_name)]
+
+
+def _reference(value: Any) -> Any:
+    """An id, perhaps as a number or as the end of a URL, as old clients send flavors."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError("must be an id")
+    text = str(value).rsplit("/", 1)[-1]
+    if not 0 < len(text) <= 255:
+        raise ValueError("must be an id of 1 to 255 characters")
+    return text
+
+
+Reference = Annotated[Text, BeforeValidator(_reference)]
+
+
+def integer(value: Any) -> int:
+    """A number, or one in a string, as Nova takes them. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value, flags=re.ASCII):
+        return int(value)
+    raise ValueError("must be an integer")
 
 
 def boolean(value: Any) -> bool:

@@ -16,11 +16,11 @@ from synnefo_compute.api.base import StrictBody, Svc, Text
 from synnefo_compute.app import keypairs
 
 router = APIRouter(prefix="/v2.1/os-keypairs", tags=["keypairs"])
-_NAME = r"^[ \w@.-]{1,255}$"
+_NAME = r"[ \w-]{1,255}"
 
 
 class KeypairCreate(StrictBody):
-    """`keypair`. Nova lets the name hold letters, digits, blanks, `_`, `-`, `.`, `@`."""
+    """`keypair`. At 2.1 the name holds letters, digits, blanks, `_` and `-`; dots came with 2.92."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     public_key: Annotated[Text, StringConstraints(max_length=65535)] | None = None

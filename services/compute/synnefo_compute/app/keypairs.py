@@ -49,11 +49,13 @@ async def create_keypair(
     compute: Compute, name: str, public_key: str | None, *, user_id: str, project_id: str
 ) -> tuple[dict[str, Any], str | None]:
     """The row and, for a pair made here, its private half. Raises BadRequest, Conflict, QuotaExceeded."""
-    private = None
+    private: str | None = None
     if public_key is None:
-        private, public_key = await asyncio.to_thread(generate)
+        private, public = await asyncio.to_thread(generate)
+    else:
+        public = public_key
     values = {
-        "user_id": user_id, "project_id": project_id, "name": name, "fingerprint": fingerprint(public_key), "public_key": public_key,
+        "user_id": user_id, "project_id": project_id, "name": name, "fingerprint": fingerprint(public), "public_key": public,
         "created_at": compute.clock.now_us(),
     }  # fmt: skip
     async with compute.db.read() as uow:

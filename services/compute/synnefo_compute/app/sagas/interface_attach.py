@@ -22,8 +22,10 @@ def reserve_key(saga_id: str) -> str:
 
 def request_body(data: dict[str, Any]) -> dict[str, Any]:
     """What the network service is asked."""
+    wanted = data["network"]
     return {
-        "project_id": data["project_id"], "user_id": data["user_id"], "networks": [data["network"]], "security_groups": [], "reserved": False,
+        "project_id": data["project_id"], "user_id": data["user_id"], "networks": wanted if isinstance(wanted, str) else [wanted],
+        "security_groups": [], "reserved": False,
     }  # fmt: skip
 
 
