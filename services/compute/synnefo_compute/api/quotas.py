@@ -16,7 +16,7 @@ from synnefo_compute.app import quotas
 router = APIRouter(prefix="/v2.1", tags=["quotas"])
 
 
-Limit = Annotated[int | None, BeforeValidator(lambda v: None if v is None else integer(v)), Field(ge=-1, le=2**31 - 1)]
+Limit = Annotated[Annotated[int, Field(ge=-1, le=2**31 - 1)] | None, BeforeValidator(lambda v: None if v is None else integer(v))]
 
 
 class QuotaSet(StrictBody):

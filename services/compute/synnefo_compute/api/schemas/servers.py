@@ -95,10 +95,10 @@ class BlockDevice(StrictBody):
 
     source_type: Literal["image", "volume", "snapshot", "blank"]
     uuid: StrictUuid | None = None
-    boot_index: Annotated[int | None, BeforeValidator(_boot_index), Field(le=_MAX)] = None
+    boot_index: Annotated[Annotated[int, Field(le=_MAX)] | None, BeforeValidator(_boot_index)] = None
     destination_type: Literal["local", "volume"] | None = None
     delete_on_termination: Bool = False
-    volume_size: Annotated[int | None, BeforeValidator(_volume_size), Field(ge=0, le=_MAX)] = None
+    volume_size: Annotated[Annotated[int, Field(ge=0, le=_MAX)] | None, BeforeValidator(_volume_size)] = None
     device_name: ShortText | None = None
     device_type: ShortText | None = None
     disk_bus: ShortText | None = None
