@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.stack import Stack, why_not
+
 from synnefo_local.story import MAKE, UNMAKE, Step
 from synnefo_local.walk import new_walk, walk_story
-
-from tests.stack import Stack, why_not
 
 WAYS = [
     pytest.param("embedded", "fake", id="embedded"),

@@ -143,6 +143,7 @@ def _change_disks(state: ClusterState, inst: Record, changes: list[Change], log:
                 log(f" - INFO: Instance {inst['name']}'s disks are in sync")
             else:
                 state.forget("disks", disk["uuid"])
+                inst["disk_template"] = disk.pop("template")
             disks.insert(index, disk)
             result.append([f"disk/{index}", f"{op}:size={disk['size']},mode={disk['mode']}"])
         elif op in ("remove", "detach"):
@@ -167,19 +168,40 @@ def _prepare_disk(state: ClusterState, inst: Record, change: Change) -> Record |
         missing = "Required disk parameter 'size' missing"
         return make_disk(state, settings, inst["disk_template"], missing_size=missing)
     if op == "attach":
-        loose = state.loose_disks.get(str(settings.get("uuid")))
-        if loose is None:
-            raise prereq("Missing provider for template 'ext'", "wrong_input")
-        return {key: value for key, value in loose.items() if key != "template"}
+        return _find_loose(state, inst, settings)
     if op == "modify":
-        if "size" in settings:
-            raise prereq("Disk size change not possible, use grow-disk", "wrong_input")
-        for key in settings:
-            if key not in ("name", "mode", "spindles"):
-                raise JobError("TypeEnforcementError", f"Unknown parameter '{key}'")
+        _check_disk_settings(inst, settings)
     if isinstance(where, str) and not where.lstrip("-").isdigit():
         _find("disk", inst["disks"], where)
     return None
+
+
+def _find_loose(state: ClusterState, inst: Record, settings: Record) -> Record:
+    """The disk to attach. Ganeti asks for a provider and then allows no second setting: an `ext` instance gets none."""
+    template = inst["disk_template"]
+    if template == "ext":
+        raise prereq("Missing provider for template 'ext'", "wrong_input")
+    if len(settings) != 1 or not {"uuid", "name"} & set(settings):
+        raise prereq("Only one argument is permitted in attach op, either name or uuid", "wrong_input")
+    key, wanted = next(iter(settings.items()))
+    loose = next((disk for disk in state.loose_disks.values() if disk[key] == wanted), None)
+    if loose is None:
+        word = "UUID" if key == "uuid" else "name"
+        raise prereq(f"No disk was found with this {word}: {wanted}", "wrong_input")
+    if template not in ("diskless", loose["template"]):
+        text = f"Instance has '{template}' template while disk has '{loose['template']}' template"
+        raise prereq(text, "wrong_input")
+    return loose
+
+
+def _check_disk_settings(inst: Record, settings: Record) -> None:
+    if "size" in settings:
+        raise prereq("Disk size change not possible, use grow-disk", "wrong_input")
+    for key in settings:
+        if inst["disk_template"] == "ext" and key in ("access", "provider"):
+            raise prereq(f"Disk '{key}' parameter change is not possible", "wrong_input")
+        if inst["disk_template"] != "ext" and key not in ("name", "mode", "spindles"):
+            raise JobError("TypeEnforcementError", f"Unknown parameter '{key}'")
 
 
 def _modify_disk(disk: Record, index: int, settings: Record) -> Result:

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from synnefo_local.client_files import clouds, openrc
 from synnefo_local.etc_files import embedded_backends, sections, write_settings
 from synnefo_local.layout import (

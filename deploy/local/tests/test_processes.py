@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from synnefo_local.layout import LocalError, free_ports
 from synnefo_local.processes import Process, living_pid, start_time, stop
 from synnefo_local.readiness import probe, wait_ready

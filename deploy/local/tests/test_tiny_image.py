@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from synnefo_local.tiny_image import DISK_BYTES, MESSAGE, boot_sector, tiny_disk
 
 

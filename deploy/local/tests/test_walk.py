@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from synnefo_local import walk as walking
 from synnefo_local.layout import Layout
 from synnefo_local.story import MAKE, UNMAKE, Answer, Step, StoryError, Walk, has, usage, usage_is_back, usage_rose

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from synnefo_archipelago.api import Driver
 from synnefo_archipelago.opening import open_driver
 from synnefo_archipelago.store import Store

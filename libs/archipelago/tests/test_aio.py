@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from synnefo_archipelago import AsyncStore, CorruptData, LeaseHeld, StoreFull, open_store
 from synnefo_archipelago.api import Space
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from synnefo_archipelago import CorruptData, Root, Store, crash
 from synnefo_archipelago.api import Space
 from synnefo_archipelago.drivers.file import FileDriver

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from synnefo_archipelago import CorruptData, Root, Store
 from synnefo_archipelago.api import Driver, Space
 from synnefo_archipelago.entries import PrivateId

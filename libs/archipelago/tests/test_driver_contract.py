@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from synnefo_archipelago.api import Driver, Space
 from synnefo_archipelago.errors import ObjectMissing, RecordConflict
 

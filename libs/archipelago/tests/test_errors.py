@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from synnefo_archipelago import Store, StoreFull, StoreUnavailable, open_store
 from synnefo_archipelago.drivers.file import FileDriver
 

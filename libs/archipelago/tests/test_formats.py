@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+
 from synnefo_archipelago.entries import (
     ENTRY_SIZE,
     ZERO_ENTRY,

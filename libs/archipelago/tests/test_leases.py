@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from synnefo_archipelago import CorruptData, LeaseHeld, LeaseLost, Store, VolumeNotFound
 from synnefo_archipelago.api import Driver, Space
 

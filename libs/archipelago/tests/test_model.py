@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from synnefo_archipelago import Root, Store, Volume
 
 BLOCK = 256 << 10

@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
+
 from synnefo_archipelago import Store
 from synnefo_archipelago.api import Data, Space
 from synnefo_archipelago.drivers.memory import MemoryDriver

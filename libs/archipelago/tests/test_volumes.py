@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from synnefo_archipelago import Root, RootKind, Store, StoreError, Volume, VolumeExists, VolumeNotFound
 from synnefo_archipelago.api import Space
 

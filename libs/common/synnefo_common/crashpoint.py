@@ -32,19 +32,19 @@ def arm(name: str, *, hit: int = 1) -> None:
             if left == 0:
                 raise CrashInjected(name)
 
-    _set(hook)
+    install(hook)
 
 
 def observe() -> set[str]:
     """Collect the names passed from now on; returns the live set."""
     _seen.clear()
-    _set(_seen.add)
+    install(_seen.add)
     return _seen
 
 
 def disarm() -> None:
     """Back to production behaviour."""
-    _set(None)
+    install(None)
 
 
 def arm_from_environment() -> None:
@@ -62,9 +62,10 @@ def arm_from_environment() -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    _set(hook)
+    install(hook)
 
 
-def _set(hook: Callable[[str], None] | None) -> None:
+def install(hook: Callable[[str], None] | None) -> None:
+    """Call `hook` at every crash point; None for none (tests)."""
     global _hook  # noqa: PLW0603 - the one switch of this module
     _hook = hook

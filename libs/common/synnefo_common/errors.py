@@ -25,7 +25,8 @@ class Fault(Exception):
         # Messages quote the caller, whose JSON may hold half a surrogate pair: that could not be encoded in the answer.
         message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
-        self.message = message
+        # What the caller sent may be quoted in it: half a surrogate pair cannot be encoded in the answer.
+        self.message = message.encode("utf-8", "backslashreplace").decode()
         self.code = code or self.default_code
         self.kind = kind or type(self).__name__
         self.http_status = status or type(self).status

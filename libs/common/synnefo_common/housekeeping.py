@@ -30,6 +30,7 @@ async def prune(db: Database) -> dict[str, int]:
 
 async def keep_house(db: Database, *, period_s: float = 3600.0) -> None:
     """Prune until cancelled. Two processes may do so: deleting twice does no harm."""
+    await db.clock.sleep(60 * (0.5 + db.ids.random()))  # not while everything starts
     while True:
         try:
             log.info("housekeeping_done", **await prune(db))

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import uvicorn
@@ -26,6 +26,7 @@ from synnefo_common.bus import Bus, ConsumerRunner, Consumers, MemoryBus, Relay
 from synnefo_common.clock import Clock, SystemClock
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import Database, migrate
+from synnefo_common.housekeeping import keep_house
 from synnefo_common.http import HttpClient, IdentityKeys, ServiceClient, ServiceIdentity
 from synnefo_common.ids import IdSource, RandomIds
 from synnefo_common.log import get_logger, setup_logging
@@ -33,6 +34,7 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.reconcile import Reconciler
 from synnefo_common.saga import SagaEngine
 from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, load_settings
+from synnefo_common.web.commissions import commission_routes
 
 log = get_logger(__name__)
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -129,6 +131,8 @@ class Service:
 
     def __post_init__(self) -> None:
         self.runner = ConsumerRunner(self.kit.db, self.kit.bus, self.consumers)
+        if self.kit.name != "identity":  # the ledger is its own
+            self.app.include_router(commission_routes(self.kit.db))
 
     @property
     def name(self) -> str:
@@ -138,8 +142,11 @@ class Service:
         """Make this service's queue exist; in one process all services do so before any of them starts."""
         await self.runner.declare()
 
-    async def start(self, *, serve: bool = True, work: bool = True) -> None:
-        """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken."""
+    async def start(self, *, serve: bool | Literal["in process"] = True, work: bool = True) -> None:
+        """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken.
+
+        `serve="in process"`: no port is opened, the application is called directly (tests).
+        """
         for hook in self.on_start:
             await hook()
         if work:
@@ -148,6 +155,8 @@ class Service:
             self._spawn(self.kit.verifier.follow(), "verifier")
             for task in self.serve_tasks:
                 self._spawn(task(), "serve")
+            if serve == "in process":
+                return
             settings = self.kit.settings
             await self._listen(self.app, settings.listen_host, settings.port)
             for port, app in self.extra_apps.items():
@@ -160,6 +169,7 @@ class Service:
         await self.runner.start()
         relay = Relay(kit.db, kit.bus, service=kit.name)
         self._spawn(relay.run(), "relay")
+        self._spawn(keep_house(kit.db), "housekeeping")
         if self.sagas is not None:
             self._spawn(self.sagas.run(), "sagas")
         for reconciler in self.reconcilers:
@@ -193,6 +203,19 @@ class Service:
         self._spawn(server.serve(sockets=[listener]), f"port {port}")
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
+
+    async def drop(self) -> None:
+        """Die as by kill -9, as far as one process can act it: nothing is finished, nothing is said to anybody (tests)."""
+        if self.sagas is not None:
+            await self.sagas.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for hook in self.on_stop:
+            with contextlib.suppress(Exception):
+                await hook()
+        await self.kit.http.close()
+        await self.kit.db.close()
 
     async def stop(self) -> None:
         """Finish requests in flight, stop the worker, close connections."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from synnefo_common.log import setup_logging
 
 from .real_parts import Broker, Postgres, missing

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Column, String, Table, delete, insert, update
+
 from synnefo_common.db import UnitOfWork, service_metadata
 from synnefo_common.saga import Local, Remote, Saga, SagaContext, Wait
 

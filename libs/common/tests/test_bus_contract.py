@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+
 from synnefo_common.bus import Bus, BusUnavailable, Delivery, MemoryBus, Outgoing, Queue, Undeliverable, cluster_queue
 from synnefo_common.bus.rabbit import RabbitBus
 from synnefo_common.bus.topology import job_routing_key, matches

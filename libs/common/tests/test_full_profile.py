@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import BigInteger, Column, String, Table, func, insert, select, update
+
 from synnefo_common.bus import BusUnavailable, ConsumerRunner, Consumers, Delivery, MemoryBus, Outgoing, Queue, Relay
 from synnefo_common.bus.rabbit import RabbitBus
 from synnefo_common.contracts.envelope import EVENTS, Envelope, Event

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Integer, Table, func, insert, select
+
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected
 from synnefo_common.db import Database, UnitOfWork, service_metadata

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Column, String, Table, func, insert, select
+
 from synnefo_common import context
 from synnefo_common.bus import (
     BusUnavailable,

@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Column, String, Table, insert, select
+
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected
 from synnefo_common.db import Database, service_metadata
@@ -16,6 +18,9 @@ from synnefo_common.db.tables import outbox
 from synnefo_common.errors import Conflict, QuotaExceeded
 from synnefo_common.quota import Commission, FakeQuota, Holding, QuotaClient, commission_state
 from synnefo_common.saga import Remote, Saga, SagaContext, SagaEngine, Wait
+from synnefo_common.testing import asgi_client
+from synnefo_common.web import service_context
+from synnefo_common.web.commissions import commission_routes
 
 metadata = service_metadata()
 things = Table("things", metadata, Column("id", String(36), primary_key=True))
@@ -207,3 +212,14 @@ async def test_fake_ledger_holds_the_limits_as_the_real_one(db: Database) -> Non
         await fake.reserve(("p", "u"), {"x": 1})
     await fake.reset_limits("p", prefix="x")
     await fake.reserve(("p", "u"), {"x": 1})
+
+
+async def test_identity_is_told_what_became_of_a_commission(quota: QuotaClient, db: Database) -> None:
+    app = FastAPI()
+    app.include_router(commission_routes(db))
+    app.dependency_overrides[service_context] = lambda: None
+    async with db.begin() as uow:
+        quota.accept(uow, "c1")
+    async with asgi_client(app) as client:
+        assert (await client.get("/internal/v1/commissions/c1")).json() == {"state": "accepted"}
+        assert (await client.get("/internal/v1/commissions/c2")).json() == {"state": "unknown"}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
 from synnefo_common import context
 from synnefo_common.clock import ManualClock
 from synnefo_common.crashpoint import CrashInjected, arm, disarm, observe
@@ -507,3 +510,83 @@ async def test_every_crash_point_listed_exists_and_none_is_unlisted(db: Database
         await engine.run_until_idle()
     unreached = {f"t.make.active.undo.{w}" for w in ("before", "after_effect", "after_log")}  # the last step
     assert seen == set(POINTS) - unreached
+
+
+async def test_late_holder_is_fenced_while_the_new_one_is_at_the_same_step(
+    db: Database, world: World, clock: ManualClock
+) -> None:
+    first, second = (make_engine(db, world, owner=name, lease_s=20) for name in ("first", "second"))
+    inside = {"first": asyncio.Event(), "second": asyncio.Event()}
+    go_on = {"first": asyncio.Event(), "second": asyncio.Event()}
+
+    def slow(name: str) -> Saga:
+        async def act(ctx: SagaContext) -> dict[str, str]:
+            inside[name].set()
+            await go_on[name].wait()
+            return {"by": name}
+
+        return Saga("s", [Remote("a", act), Wait("job")])
+
+    first.register(slow("first"))
+    second.register(slow("second"))
+    saga_id = await begin(first, "s")
+    late = asyncio.create_task(first.run_until_idle())
+    await inside["first"].wait()
+    clock.advance(21)
+    current = asyncio.create_task(second.run_until_idle())
+    await inside["second"].wait()
+    go_on["first"].set()
+    await late
+    assert await state_of(db, saga_id) == "running", "the late one wrote nothing"
+    go_on["second"].set()
+    await current
+    async with db.read() as uow:
+        assert "second" in await uow.scalar(select(sagas.c.out).where(sagas.c.id == saga_id))
+
+
+async def test_commit_whose_answer_is_lost_does_not_repeat_a_local(
+    db: Database, world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(db, world)
+    done: list[int] = []
+
+    async def count(uow: UnitOfWork, ctx: SagaContext) -> None:
+        await uow.run(things.insert().values(id=f"effect {len(done)}", state="x"))
+        done.append(1)
+
+    engine.register(Saga("s", [Local("a", count), Wait("job")]))
+    saga_id = await begin(engine, "s")
+    real = db.run
+
+    async def lose_the_answer(work: Callable[[UnitOfWork], Awaitable[Any]], **kwargs: int) -> Any:
+        await real(work, **kwargs)
+        monkeypatch.undo()
+        raise DBAPIError("COMMIT", None, OSError("connection lost"))
+
+    monkeypatch.setattr(db, "run", lose_the_answer)
+    await engine.run_until_idle()
+    for _ in range(3):
+        clock.advance(21)
+        await engine.run_until_idle()
+    assert await rows(db) == {"effect 0": "x"}
+    assert await state_of(db, saga_id) == "waiting"
+
+
+async def test_cancel_after_a_crash_undoes_the_step_that_followed_the_wait(
+    db: Database, world: World, clock: ManualClock
+) -> None:
+    engine = make_engine(db, world)
+    engine.register(Saga("s", [Wait("job"), Remote("b", world.ports.make, world.ports.unmake)]))
+    saga_id = await begin(engine, "s")
+    await send(engine, saga_id)
+    arm("t.s.b.after_effect")
+    with pytest.raises(CrashInjected):
+        await engine.run_until_idle()
+    disarm()
+    assert world.ports.made
+    async with db.begin() as uow:
+        assert await engine.cancel(uow, saga_id)
+    clock.advance(21)
+    await engine.run_until_idle()
+    assert await state_of(db, saga_id) == "failed"
+    assert world.ports.made == {}

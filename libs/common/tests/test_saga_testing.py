@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
+
 from synnefo_common.clock import ManualClock
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import Conflict

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from synnefo_common import housekeeping
 from synnefo_common.bus import Bus, Consumers
 from synnefo_common.clock import Clock
 from synnefo_common.ids import IdSource
@@ -14,7 +13,17 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import Microversions, Version, audit_router, create_service_app
 from synnefo_common.web.dialects import ComputeDialect
 from synnefo_compute.api import (
-    attachments, clusters, flavors, instance_actions, internal, keypairs, quotas, server_actions, server_metadata, servers, usage,
+    attachments,
+    clusters,
+    flavors,
+    instance_actions,
+    internal,
+    keypairs,
+    quotas,
+    server_actions,
+    server_metadata,
+    servers,
+    usage,
     versions,
 )  # fmt: skip
 from synnefo_compute.app.core import Compute
@@ -72,5 +81,4 @@ def build(
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=[instances_reconciler(compute)],
-        work_tasks=[lambda: housekeeping.keep_house(kit.db)],
     )  # fmt: skip

@@ -14,11 +14,25 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import IdentityDialect
-from synnefo_identity.api import assignments, auth, catalog, credentials, discovery, domains, groups, internal, limits, projects, roles, users
+from synnefo_identity.api import (
+    assignments,
+    auth,
+    catalog,
+    credentials,
+    discovery,
+    domains,
+    groups,
+    internal,
+    limits,
+    projects,
+    roles,
+    users,
+)
 from synnefo_identity.api.access import plain_text
 from synnefo_identity.app import housekeeping
+from synnefo_identity.app.audit import audit_facts
 from synnefo_identity.app.bootstrap import bootstrap
 from synnefo_identity.app.feed import Feed, OwnVerifier
 from synnefo_identity.app.services import Services
@@ -27,7 +41,20 @@ from synnefo_identity.db import all_tables
 from synnefo_identity.domain.policy import RULES
 from synnefo_identity.settings import Settings
 
-_ROUTERS = (discovery, auth, users, groups, projects, domains, roles, assignments, catalog, limits, credentials, internal)
+_ROUTERS = (
+    discovery,
+    auth,
+    users,
+    groups,
+    projects,
+    domains,
+    roles,
+    assignments,
+    catalog,
+    limits,
+    credentials,
+    internal,
+)
 
 
 def _routers() -> list[APIRouter]:
@@ -54,18 +81,32 @@ def build(
     own = OwnVerifier(feed, clock=kit.clock, max_age_s=settings.common.revocation_max_age_s)
     if verifier is None:
         kit.verifier = own
-    svc = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers)
+    svc = Services(
+        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers
+    )
 
     async def database_answers() -> str | None:
         await kit.db.ping()
         return None
 
     app = create_service_app(
-        name=kit.name, dialect=IdentityDialect(), settings=settings, services=svc, routers=_routers(),
-        verifier=kit.verifier, policy=Policy(RULES), ready_checks=[database_answers], ids=kit.ids, title="Synnefo Identity",
-    )  # fmt: skip
+        name=kit.name,
+        dialect=IdentityDialect(),
+        settings=settings,
+        services=svc,
+        routers=[*_routers(), audit_router(kit.db, partial(audit_facts, svc))],
+        verifier=kit.verifier,
+        policy=Policy(RULES),
+        ready_checks=[database_answers],
+        ids=kit.ids,
+        title="Synnefo Identity",
+    )
     return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=quota_consumers(),
+        kit=kit,
+        app=app,
+        metadata=all_tables(),
+        consumers=quota_consumers(),
         work_tasks=[partial(housekeeping.run_expiry, svc), partial(housekeeping.run_cleaning, svc)],
-        on_start=[partial(bootstrap, svc)], on_stop=[feed.close, svc.passwords.close],
-    )  # fmt: skip
+        on_start=[partial(bootstrap, svc)],
+        on_stop=[feed.close, svc.passwords.close],
+    )

@@ -11,10 +11,10 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import ImageDialect
-
 from synnefo_image.api import data, images, internal, members, schema_documents, tags, versions
+from synnefo_image.app.audit import audit_facts
 from synnefo_image.app.reconcile import upload_reconciler
 from synnefo_image.app.services import Services
 from synnefo_image.db import all_tables
@@ -37,10 +37,6 @@ def build(
     store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
     services = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, store=store)
 
-    async def ready() -> str | None:
-        await kit.db.ping()
-        return None
-
     app = create_service_app(
         name="image",
         dialect=ImageDialect(),
@@ -56,8 +52,9 @@ def build(
             tags.router,
             schema_documents.router,
             internal.router,
+            audit_router(kit.db, lambda: audit_facts(services)),
         ],
-        ready_checks=[ready],
+        ready_checks=kit.ready_checks(),
         is_stream=data.is_stream,
         strip_slash=False,
         ids=kit.ids,

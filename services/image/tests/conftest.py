@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from synnefo_common.testing import Harness
 from synnefo_image.main import build
 from synnefo_image.settings import Settings

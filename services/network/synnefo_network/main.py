@@ -10,9 +10,8 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
-
 from synnefo_network.api import (
     availability_zones,
     floating_ips,
@@ -27,6 +26,7 @@ from synnefo_network.api import (
     subnets,
     tags,
 )
+from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
 from synnefo_network.app.services import Services
@@ -36,9 +36,19 @@ from synnefo_network.domain.policy import RULES
 from synnefo_network.settings import Settings
 
 ROUTERS = (
-    root.router, networks.router, subnets.router, ports.router, security_groups.router, security_group_rules.router, floating_ips.router,
-    quotas.router, availability_zones.router, network_ip_availabilities.router, internal_servers.router, tags.router,
-)  # fmt: skip
+    root.router,
+    networks.router,
+    subnets.router,
+    ports.router,
+    security_groups.router,
+    security_group_rules.router,
+    floating_ips.router,
+    quotas.router,
+    availability_zones.router,
+    network_ip_availabilities.router,
+    internal_servers.router,
+    tags.router,
+)
 
 
 def build(
@@ -54,17 +64,28 @@ def build(
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
     services = Services(
-        db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, driver=MemoryDriver(), settings=settings, peers=kit.peers
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        quota=kit.quota,
+        driver=MemoryDriver(),
+        settings=settings,
+        peers=kit.peers,
     )
     consumers = Consumers("network")
     projects.register(consumers)
 
-    async def database_answers() -> str | None:
-        await kit.db.ping()
-        return None
-
     app = create_service_app(
-        name="network", dialect=NetworkDialect(), settings=settings, services=services, routers=ROUTERS, verifier=kit.verifier,
-        policy=Policy(RULES), ready_checks=[database_answers], ids=kit.ids,
-    )  # fmt: skip
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+        name="network",
+        dialect=NetworkDialect(),
+        settings=settings,
+        services=services,
+        routers=(*ROUTERS, audit_router(kit.db, lambda: audit_facts(services))),
+        verifier=kit.verifier,
+        policy=Policy(RULES),
+        ready_checks=kit.ready_checks(),
+        ids=kit.ids,
+    )
+    return Service(
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
+    )

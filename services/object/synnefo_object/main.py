@@ -11,11 +11,11 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import create_service_app
+from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import ObjectDialect
-
-from synnefo_object.api import internal, routes
+from synnefo_object.api import document, internal, routes
 from synnefo_object.app import expiry, usage
+from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.services import Services
 from synnefo_object.clients.names import Names
 from synnefo_object.db import all_tables
@@ -37,22 +37,36 @@ def build(
     store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(
-        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, store=store, quota=kit.quota, verifier=kit.verifier,
-        names=names, limits={},
-    )  # fmt: skip
-
-    async def database_ready() -> str | None:
-        await kit.db.ping()
-        return None
+        settings=settings,
+        db=kit.db,
+        clock=kit.clock,
+        ids=kit.ids,
+        store=store,
+        quota=kit.quota,
+        verifier=kit.verifier,
+        names=names,
+        limits={},
+    )
 
     app = create_service_app(
-        name="object", dialect=ObjectDialect(), settings=settings, services=svc, routers=[routes.router(), internal.router],
-        verifier=kit.verifier, policy=Policy([]), ready_checks=[database_ready], strip_slash=False,
-        is_stream=lambda _method, path: path.startswith("/v1/"), ids=kit.ids, title="Synnefo Object Storage (Swift v1)",
-    )  # fmt: skip
+        name="object",
+        dialect=ObjectDialect(),
+        settings=settings,
+        services=svc,
+        routers=[document.router(), internal.router, audit_router(kit.db, lambda: audit_facts(svc))],
+        verifier=kit.verifier,
+        policy=Policy([]),
+        ready_checks=kit.ready_checks(),
+        strip_slash=False,
+        is_stream=lambda _method, path: path.startswith("/v1/"),
+        ids=kit.ids,
+        title="Synnefo Object Storage (Swift v1)",
+    )
     routes.install(app, svc)
     return Service(
-        kit, app, all_tables(),
+        kit,
+        app,
+        all_tables(),
         work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc)],
         on_stop=[store.close],
-    )  # fmt: skip
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
+
 from synnefo_common.settings import ServiceSettings
 
 
@@ -13,9 +14,7 @@ class Settings(ServiceSettings):
 
     section: ClassVar[str] = "object"
 
-    store_url: str = Field(
-        "memory:", description="Where the bytes are: file:///path, rados:///…/ceph.conf?… or memory: (tests)."
-    )
+    store_url: str = Field("memory:", description="Where the bytes are: file:///path, rados:///…/ceph.conf?… or memory: (tests).")
     store_threads: int = Field(8, description="Threads that read, write and hash.", ge=1, le=256)
     cors_origins: list[str] = Field(
         default_factory=list,
@@ -25,15 +24,9 @@ class Settings(ServiceSettings):
         default_factory=lambda: ["admin", "manager", "member"],
         description="Roles that own the account of their project.",
     )
-    reader_roles: list[str] = Field(
-        default_factory=lambda: ["reader"], description="Roles that may read the account of their project."
-    )
+    reader_roles: list[str] = Field(default_factory=lambda: ["reader"], description="Roles that may read the account of their project.")
     reseller_admin_role: str = Field("ResellerAdmin", description="The role that owns every account.")
     expirer_period_s: float = Field(5.0, description="Seconds between two looks for expired objects.", gt=0)
-    usage_period_s: float = Field(
-        1.0, description="Seconds between two reports of changed usage to the quota ledger.", gt=0
-    )
+    usage_period_s: float = Field(1.0, description="Seconds between two reports of changed usage to the quota ledger.", gt=0)
     quota_cache_s: float = Field(5.0, description="Seconds that a project's limit is remembered.", ge=0)
-    names_cache_s: float = Field(
-        60.0, description="Seconds that names of users and projects in ACLs are remembered.", ge=0
-    )
+    names_cache_s: float = Field(60.0, description="Seconds that names of users and projects in ACLs are remembered.", ge=0)

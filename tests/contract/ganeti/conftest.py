@@ -1,4 +1,4 @@
-"""The two clusters of the contract: the fake one in a process of its own, the real one in a sandbox. Each once a session."""
+"""The two clusters of the contract, each once a session: a fake one in its own process, a real one in a sandbox."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.contract.ganeti.cluster import Cluster
 
 ROOT = Path(__file__).parents[3]
@@ -31,7 +30,7 @@ def _why_not_real() -> str | None:
 
 def _fake(directory: Path) -> Iterator[Cluster]:
     command = [sys.executable, "-m", "synnefo_fake_ganeti", "serve", "--state", str(directory)]
-    command += ["--cluster", "c1=0", "--node-memory-mib", "24000"]
+    command += ["--cluster", "c1=0", "--node-memory-mib", "24000", "--job-delay", "0.02"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -52,8 +51,7 @@ def _real() -> Iterator[Cluster]:
         done = subprocess.run(
             [SANDBOX, *arguments],
             env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )

@@ -1,9 +1,8 @@
-"""The contract of creation: what an instance then looks like, and with which error each bad request fails in its job."""
+"""The contract of creation: what an instance then looks like, and how each bad request fails in its job."""
 
 from typing import Any
 
 import pytest
-
 from tests.contract.ganeti.cluster import Cluster
 
 INSTANCE_FIELDS = {

@@ -1,7 +1,6 @@
 """The contract of a life: start, stop, reboot, grow, rename, reinstall, console, delete; and doing each twice."""
 
 import pytest
-
 from tests.contract.ganeti.cluster import Cluster
 
 

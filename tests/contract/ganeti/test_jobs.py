@@ -3,7 +3,6 @@
 import time
 
 import pytest
-
 from tests.contract.ganeti.cluster import Cluster
 
 BULK_FIELDS = {"id", "ops", "status", "summary", "opstatus", "received_ts", "start_ts", "end_ts"}

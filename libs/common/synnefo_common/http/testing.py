@@ -94,3 +94,21 @@ def asgi_client(app: ASGIApp, *, base_url: str = "http://testserver", headers: M
 def socket_client(base_url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = 30.0) -> httpx.AsyncClient:
     """A client of a running service."""
     return httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False)
+
+
+class FleetTransport(httpx.AsyncBaseTransport):
+    """All services of a fleet in one process: the host name picks the application; a missing one refuses the connection."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, ASGIApp] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        app = self.apps.get(request.url.host)
+        if app is None:
+            raise httpx.ConnectError(f"{request.url.host} is down", request=request)
+        return await httpx.ASGITransport(app=app, raise_app_exceptions=False).handle_async_request(request)
+
+
+def transport_client(transport: httpx.AsyncBaseTransport, base_url: str, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
+    """A client over a given transport."""
+    return httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers, timeout=30)

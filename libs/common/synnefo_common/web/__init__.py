@@ -1,8 +1,8 @@
 """The web side of a service: application factory, context, dialects, answers, paging, microversions."""
 
 from synnefo_common.web.answer import answer, empty
-from synnefo_common.web.audit import audit_router
 from synnefo_common.web.app import create_service_app, internal_router
+from synnefo_common.web.audit import audit_router
 from synnefo_common.web.context import Context, Ctx, Service, current_context, service_context, services
 from synnefo_common.web.dialects import Dialect
 from synnefo_common.web.microversion import Microversions, Version

@@ -16,9 +16,3 @@ async def show_server_facts(server_id: str, ctx: Service, svc: Svc) -> Response:
     """Whether a server lives: owners of ports and volumes ask before they clean up."""
     return answer(await internal.server_facts(svc, server_id))
 
-
-@router.get("/commissions/{commission_id}")
-async def show_commission(commission_id: str, ctx: Service, svc: Svc) -> Response:
-    """What became of a commission that compute asked for."""
-    return answer({"state": await internal.commission_state(svc, commission_id)})
-

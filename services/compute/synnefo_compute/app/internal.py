@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from synnefo_common import quota
 from synnefo_common.clock import MICROS
 from synnefo_compute.app.core import Compute
 from synnefo_compute.db import keypairs as keypairs_db
@@ -55,14 +54,9 @@ async def usage(compute: Compute) -> dict[str, dict[str, int]]:
         found[row.project_id] = {
             "compute.instances": row.instances, "compute.cores": int(row.cores or 0), "compute.ram_mib": int(row.ram_mib or 0),
         }  # fmt: skip
-    for row in keys:
-        found.setdefault(row.project_id, {})["compute.key_pairs"] = row.keys
+    if keys:
+        found["*"] = {"compute.key_pairs": sum(row.keys for row in keys)}  # the ledger counts them by user, over all projects
     return found
-
-
-async def commission_state(compute: Compute, commission_id: str) -> str:
-    """See `quota.commission_state`."""
-    return await quota.commission_state(compute.db, commission_id)
 
 
 async def audit_facts(compute: Compute) -> dict[str, Any]:

@@ -6,7 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger, Boolean, Column, ColumnElement, Index, Integer, Row, String, Table, Text, func, insert, or_, select, update,
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    update,
 )  # fmt: skip
 
 from synnefo_common.db import JSON, UnitOfWork

@@ -14,16 +14,26 @@ from synnefo_identity.api.listing import list_answer, read_flag
 from synnefo_identity.app import assignments, groups, projects, roles, shapes, users
 from synnefo_identity.app.assignments import SYSTEM, Grant, Line, Names, Wanted
 from synnefo_identity.app.services import Services
-
 from synnefo_identity.domain.errors import Invalid, Missing
 
 router = APIRouter(prefix="/v3", tags=["role assignments"])
 
+
 async def _actor(svc: Services, kind: str, actor_id: str) -> Row[Any] | None:
-    return await (users if kind == "user" else groups).find(svc, actor_id)
+    if kind == "user":
+        return await users.find(svc, actor_id)
+    return await groups.find(svc, actor_id)
+
 
 async def _check(
-    svc: Services, ctx: Context, rule: str, *, place: tuple[str, str], actor: tuple[str, str], role_id: str | None = None, must_exist: bool = True
+    svc: Services,
+    ctx: Context,
+    rule: str,
+    *,
+    place: tuple[str, str],
+    actor: tuple[str, str],
+    role_id: str | None = None,
+    must_exist: bool = True,
 ) -> None:
     """Policy first, on what exists; then 404 for what does not."""
     row = await _actor(svc, *actor)
@@ -41,6 +51,7 @@ async def _check(
         found(where, *place)
     if role_id is not None:
         found(role, "role", role_id)
+
 
 def _add_routes(place: str, actor: str, *, inherited: bool) -> None:
     system = place == "system"
@@ -71,12 +82,16 @@ def _add_routes(place: str, actor: str, *, inherited: bool) -> None:
         wanted = grant(request, role_id)
         await _check(svc, ctx, f"check_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id)
         if not await assignments.exists(svc, wanted):
-            raise Missing("role assignment with role", f"{role_id} for {actor} {wanted.actor[1]} on {place} {wanted.target[1]}")
+            raise Missing(
+                "role assignment with role", f"{role_id} for {actor} {wanted.actor[1]} on {place} {wanted.target[1]}"
+            )
         return empty(204)
 
     async def revoke_grant(request: Request, role_id: str, ctx: Ctx, svc: Svc) -> Response:
         wanted = grant(request, role_id)
-        await _check(svc, ctx, f"revoke_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id, must_exist=False)
+        await _check(
+            svc, ctx, f"revoke_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id, must_exist=False
+        )
         await assignments.take_away(svc, wanted)
         return empty(204)
 
@@ -84,15 +99,26 @@ def _add_routes(place: str, actor: str, *, inherited: bool) -> None:
     router.put(one, status_code=204, summary=f"Give a role: {about}", openapi_extra=_parameters(one))(create_grant)
     router.head(one, status_code=204, summary=f"Check a role: {about}", openapi_extra=_parameters(one))(check_grant)
     router.get(one, status_code=204, summary=f"Check a role: {about}", openapi_extra=_parameters(one))(check_grant)
-    router.delete(one, status_code=204, summary=f"Take a role away: {about}", openapi_extra=_parameters(one))(revoke_grant)
+    router.delete(one, status_code=204, summary=f"Take a role away: {about}", openapi_extra=_parameters(one))(
+        revoke_grant
+    )
+
 
 def _parameters(path: str) -> dict[str, Any]:
     names = [name for name in ("place_id", "actor_id") if f"{{{name}}}" in path]
     return {"parameters": [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]}
 
-for _place, _inherited in (("project", False), ("domain", False), ("system", False), ("project", True), ("domain", True)):
+
+for _place, _inherited in (
+    ("project", False),
+    ("domain", False),
+    ("system", False),
+    ("project", True),
+    ("domain", True),
+):
     for _who in ("user", "group"):
         _add_routes(_place, _who, inherited=_inherited)
+
 
 @router.get("/role_assignments")
 async def list_role_assignments(request: Request, ctx: Ctx, svc: Svc) -> Response:
@@ -106,13 +132,18 @@ async def list_role_assignments(request: Request, ctx: Ctx, svc: Svc) -> Respons
     here = f"{svc.base_url}/role_assignments" + (f"?{request.url.query}" if request.url.query else "")
     return answer({"role_assignments": shown, "links": {"next": None, "self": here, "previous": None}})
 
+
 def _read_wanted(request: Request, *, within_domain: str | None) -> Wanted:
     asked = request.query_params
 
     def flag(name: str) -> bool:
         return name in asked and read_flag(asked[name])
 
-    places = [(kind, asked[key]) for kind, key in (("project", "scope.project.id"), ("domain", "scope.domain.id")) if asked.get(key)]
+    places = [
+        (kind, asked[key])
+        for kind, key in (("project", "scope.project.id"), ("domain", "scope.domain.id"))
+        if asked.get(key)
+    ]
     if asked.get("scope.system"):
         places.append(("system", SYSTEM))
     if len(places) > 1:
@@ -129,10 +160,16 @@ def _read_wanted(request: Request, *, within_domain: str | None) -> Wanted:
             raise Invalid("The only value of scope.OS-INHERIT:inherited_to is projects.")
         inherited = True
     return Wanted(
-        user_id=asked.get("user.id") or None, group_id=asked.get("group.id") or None, role_id=asked.get("role.id") or None,
-        target=places[0] if places else None, inherited=inherited, effective=flag("effective"), subtree=flag("include_subtree"),
+        user_id=asked.get("user.id") or None,
+        group_id=asked.get("group.id") or None,
+        role_id=asked.get("role.id") or None,
+        target=places[0] if places else None,
+        inherited=inherited,
+        effective=flag("effective"),
+        subtree=flag("include_subtree"),
         within_domain=within_domain,
-    )  # fmt: skip
+    )
+
 
 def _show(svc: Services, line: Line, names: Names | None) -> dict[str, Any]:
     grant = line.grant

@@ -15,15 +15,22 @@ router = APIRouter(tags=["discovery"])
 
 def _version(base: str) -> dict[str, Any]:
     return {
-        "id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z", "links": [{"rel": "self", "href": f"{base}/"}],
+        "id": "v3.14",
+        "status": "stable",
+        "updated": "2020-04-07T00:00:00Z",
+        "links": [{"rel": "self", "href": f"{base}/"}],
         "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
-    }  # fmt: skip
+    }
 
 
 @router.get("/", status_code=300)
 async def list_versions(svc: Svc) -> Response:
     """All versions: one."""
-    return answer({"versions": {"values": [_version(svc.base_url)]}}, 300, {"Location": f"{svc.base_url}/", "Vary": "X-Auth-Token"})
+    return answer(
+        {"versions": {"values": [_version(svc.base_url)]}},
+        300,
+        {"Location": f"{svc.base_url}/", "Vary": "X-Auth-Token"},
+    )
 
 
 @router.get("/v3")

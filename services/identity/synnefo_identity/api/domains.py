@@ -22,7 +22,9 @@ async def list_domains(request: Request, ctx: Ctx, svc: Svc) -> Response:
     query = read_query(request, texts=("name", "description"), flags=("enabled",))
     if ctx.domain_id and not ctx.is_admin:
         query = query.narrowed(id=ctx.domain_id)
-    return list_answer(svc, request, "domains", await projects.find_many(svc, query, is_domain=True), shapes.domain, query)
+    return list_answer(
+        svc, request, "domains", await projects.find_many(svc, query, is_domain=True), shapes.domain, query=query
+    )
 
 
 @router.post("", status_code=201)
@@ -31,9 +33,16 @@ async def create_domain(body: DomainCreateBody, ctx: Ctx, svc: Svc) -> Response:
     require(ctx, "create_domain")
     new = body.domain
     values = {
-        "name": new.name.strip(), "domain_id": "", "parent_id": "", "is_domain": True, "enabled": new.enabled,
-        "description": new.description or "", "tags": new.tags, "options": new.options or {}, "extra": new.extras(),
-    }  # fmt: skip
+        "name": new.name.strip(),
+        "domain_id": "",
+        "parent_id": "",
+        "is_domain": True,
+        "enabled": new.enabled,
+        "description": new.description or "",
+        "tags": new.tags,
+        "options": new.options or {},
+        "extra": new.extras(),
+    }
     if new.explicit_domain_id:
         values["id"] = new.explicit_domain_id.lower()
     return answer({"domain": shapes.domain(await projects.create(svc, values), svc.base_url)}, 201)

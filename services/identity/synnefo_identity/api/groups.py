@@ -22,7 +22,7 @@ async def list_groups(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List groups."""
     require(ctx, "list_groups", {"target.domain_id": ctx.domain_id} if ctx.domain_id else None)
     query = scoped_query(ctx, read_query(request, equals=("domain_id",)))
-    return list_answer(svc, request, "groups", await groups.find_many(svc, query), shapes.group, query)
+    return list_answer(svc, request, "groups", await groups.find_many(svc, query), shapes.group, query=query)
 
 
 @router.post("", status_code=201)
@@ -31,7 +31,12 @@ async def create_group(body: GroupCreateBody, ctx: Ctx, svc: Svc) -> Response:
     new = body.group
     domain_id = new.domain_id or own_domain(ctx)
     require(ctx, "create_group", {"target.group.domain_id": domain_id})
-    values = {"name": new.name.strip(), "domain_id": domain_id, "description": new.description or "", "extra": new.extras()}
+    values = {
+        "name": new.name.strip(),
+        "domain_id": domain_id,
+        "description": new.description or "",
+        "extra": new.extras(),
+    }
     return answer({"group": shapes.group(await groups.create(svc, values), svc.base_url)}, 201)
 
 
@@ -77,7 +82,7 @@ async def list_members(group_id: str, request: Request, ctx: Ctx, svc: Svc) -> R
     require(ctx, "list_users_in_group", target_of("group", row))
     found(row, "group", group_id)
     query = read_query(request, flags=("enabled",))
-    return list_answer(svc, request, "users", await groups.members(svc, group_id, query), shapes.user, query)
+    return list_answer(svc, request, "users", await groups.members(svc, group_id, query), shapes.user, query=query)
 
 
 async def _pair(svc: Services, ctx: Context, rule: str, group_id: str, user_id: str) -> None:

@@ -28,14 +28,19 @@ async def list_keys(svc: Svc) -> Response:
 
 @router.get("/revocations")
 async def list_revocations(
-    ctx: Service, svc: Svc, after: Annotated[int, Query(ge=0, le=2**62)] = 0, wait: Annotated[float, Query(ge=0, le=3600)] = 0
+    ctx: Service,
+    svc: Svc,
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+    wait: Annotated[float, Query(ge=0, le=3600)] = 0,
 ) -> Response:
     """The revocation log after a sequence number, waiting up to `wait` seconds for news."""
     return answer(await svc.feed.fetch_revocations(after, min(wait, _MAX_WAIT_S)))
 
 
 @router.post("/commissions", status_code=201)
-async def create_commission(body: CommissionBody, ctx: Service, svc: Svc, idempotency_key: _IdempotencyKey = None) -> Response:
+async def create_commission(
+    body: CommissionBody, ctx: Service, svc: Svc, idempotency_key: _IdempotencyKey = None
+) -> Response:
     """Reserve quota: all of it or nothing."""
     if any(not resource.strip() for resource in body.provisions):
         raise Invalid("A resource has no name.")
@@ -49,10 +54,15 @@ async def show_commission(commission_id: str, ctx: Service, svc: Svc) -> Respons
     row = await quota.find(svc, commission_id)
     return answer(
         {
-            "id": row.id, "issuer": row.issuer, "project_id": row.project_id, "user_id": row.user_id, "provisions": row.provisions,
-            "state": row.state, "expires_at": row.expires_at / MICROS,
+            "id": row.id,
+            "issuer": row.issuer,
+            "project_id": row.project_id,
+            "user_id": row.user_id,
+            "provisions": row.provisions,
+            "state": row.state,
+            "expires_at": row.expires_at / MICROS,
         }
-    )  # fmt: skip
+    )
 
 
 @router.get("/holdings")
@@ -65,7 +75,9 @@ async def list_holdings(
 ) -> Response:
     """Limit, use and reservations of a project, and of a user for what users hold."""
     found = await quota.balances(svc, project_id=project_id, user_id=user_id, prefix=prefix)
-    return answer({"holdings": {name: {"limit": b.limit, "used": b.used, "reserved": b.pending} for name, b in found.items()}})
+    return answer(
+        {"holdings": {name: {"limit": b.limit, "used": b.used, "reserved": b.pending} for name, b in found.items()}}
+    )
 
 
 @router.get("/limits/defaults")
@@ -87,7 +99,14 @@ async def set_limits(project_id: str, body: LedgerLimitsBody, ctx: Service, svc:
     if len(project_id) > 64:
         raise Missing("project", project_id)
     await quota.set_limits(svc, project_id, body.limits)
-    return answer({"limits": {n: b.limit for n, b in (await quota.balances(svc, project_id=project_id, user_id=None, prefix="")).items()}})
+    return answer(
+        {
+            "limits": {
+                n: b.limit
+                for n, b in (await quota.balances(svc, project_id=project_id, user_id=None, prefix="")).items()
+            }
+        }
+    )
 
 
 @router.delete("/limits/{project_id}", status_code=204)

@@ -23,7 +23,10 @@ _FILTERS = ("service_id", "region_id", "resource_name")
 async def show_model(ctx: Ctx, svc: Svc) -> Response:
     """How limits are enforced: each project's stands alone."""
     require(ctx, "get_limit_model")
-    model = {"name": "flat", "description": "Limit enforcement and validation does not take project hierarchy into consideration."}
+    model = {
+        "name": "flat",
+        "description": "Limit enforcement and validation does not take project hierarchy into consideration.",
+    }
     return answer({"model": model, "links": {"self": f"{svc.base_url}/limits/model"}})
 
 
@@ -42,10 +45,10 @@ async def list_limits(request: Request, ctx: Ctx, svc: Svc) -> Response:
         mine = (ctx.project_id, ctx.domain_id)
         foreign = (project_id not in (None, mine[0])) or (domain_id not in (None, mine[1]))
         if foreign or mine == (None, None):
-            return list_answer(svc, request, "limits", [], shapes.limit, query)
+            return list_answer(svc, request, "limits", [], shapes.limit, query=query)
         project_id, domain_id = mine
     rows = await limits.find_many(svc, query, project_id=project_id, domain_id=domain_id)
-    return list_answer(svc, request, "limits", rows, shapes.limit, query)
+    return list_answer(svc, request, "limits", rows, shapes.limit, query=query)
 
 
 @router.post("/limits", status_code=201)
@@ -62,7 +65,10 @@ async def _target(svc: Services, row: Row[Any] | None) -> dict[str, Any]:
     if row.is_domain:
         return {"target.limit.domain_id": row.project_id}
     project = await projects.find(svc, row.project_id)
-    return {"target.limit.project_id": row.project_id, "target.limit.project.domain_id": project.domain_id if project else ""}
+    return {
+        "target.limit.project_id": row.project_id,
+        "target.limit.project.domain_id": project.domain_id if project else "",
+    }
 
 
 @router.get("/limits/{limit_id}")
@@ -94,7 +100,14 @@ async def list_registered_limits(request: Request, ctx: Ctx, svc: Svc) -> Respon
     """List default limits."""
     require(ctx, "list_registered_limits")
     query = read_query(request, texts=(), equals=_FILTERS)
-    return list_answer(svc, request, "registered_limits", await limits.find_many_registered(svc, query), shapes.registered_limit, query)
+    return list_answer(
+        svc,
+        request,
+        "registered_limits",
+        await limits.find_many_registered(svc, query),
+        shapes.registered_limit,
+        query=query,
+    )
 
 
 @router.post("/registered_limits", status_code=201)

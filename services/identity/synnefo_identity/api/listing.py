@@ -24,7 +24,9 @@ def read_flag(text: str) -> bool:
     return text.strip().lower() not in _FALSE
 
 
-def read_query(request: Request, *, texts: Sequence[str] = ("name",), equals: Sequence[str] = (), flags: Sequence[str] = ()) -> Query:
+def read_query(
+    request: Request, *, texts: Sequence[str] = ("name",), equals: Sequence[str] = (), flags: Sequence[str] = ()
+) -> Query:
     """Filters and page. Keys that we do not know are passed over. Raises BadRequest for a bad limit."""
     found: list[TextFilter] = []
     exact: dict[str, str | bool] = {}
@@ -36,7 +38,9 @@ def read_query(request: Request, *, texts: Sequence[str] = ("name",), equals: Se
             exact[key] = value
         elif key in flags:
             exact[key] = read_flag(value)
-    return Query(tuple(found), exact, request.query_params.get("marker") or None, _read_limit(request.query_params.get("limit")))
+    return Query(
+        tuple(found), exact, request.query_params.get("marker") or None, _read_limit(request.query_params.get("limit"))
+    )
 
 
 def _read_limit(text: str | None) -> int | None:
@@ -48,7 +52,13 @@ def _read_limit(text: str | None) -> int | None:
 
 
 def list_answer(
-    svc: Services, request: Request, key: str, rows: Sequence[Any], shape: Callable[[Any, str], dict[str, Any]], query: Query | None = None
+    svc: Services,
+    request: Request,
+    key: str,
+    rows: Sequence[Any],
+    shape: Callable[[Any, str], dict[str, Any]],
+    *,
+    query: Query | None = None,
 ) -> Response:
     """`{key: […], "links": {"next", "self", "previous"}}` of rows that may be one more than the page."""
     path = svc.base_url + request.url.path.removeprefix("/v3")

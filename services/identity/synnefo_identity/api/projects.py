@@ -12,7 +12,13 @@ from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
 from synnefo_identity.api.access import Svc, found, own_domain, require, target_of
 from synnefo_identity.api.listing import list_answer, read_flag, read_query
-from synnefo_identity.api.schemas.projects import ProjectCreate, ProjectCreateBody, ProjectUpdateBody, TagsBody, check_tags
+from synnefo_identity.api.schemas.projects import (
+    ProjectCreate,
+    ProjectCreateBody,
+    ProjectUpdateBody,
+    TagsBody,
+    check_tags,
+)
 from synnefo_identity.api.users import scoped_query
 from synnefo_identity.app import projects, shapes
 from synnefo_identity.app.services import Services
@@ -23,7 +29,11 @@ router = APIRouter(prefix="/v3/projects", tags=["projects"])
 
 def _tagged(request: Request) -> Any:
     """The four tag filters as one predicate."""
-    sets = {key: set(request.query_params[key].split(",")) for key in ("tags", "tags-any", "not-tags", "not-tags-any") if key in request.query_params}
+    sets = {
+        key: set(request.query_params[key].split(","))
+        for key in ("tags", "tags-any", "not-tags", "not-tags-any")
+        if key in request.query_params
+    }
 
     def passes(row: Row[Any]) -> bool:
         tags = set(row.tags)
@@ -47,7 +57,9 @@ async def list_projects(request: Request, ctx: Ctx, svc: Svc) -> Response:
         query = scoped_query(ctx, query)
     rows = await projects.find_many(svc, query, is_domain=is_domain)
     passes = _tagged(request)
-    return list_answer(svc, request, "projects", [r for r in rows if passes(r)] if passes else rows, shapes.project, query)
+    return list_answer(
+        svc, request, "projects", [r for r in rows if passes(r)] if passes else rows, shapes.project, query=query
+    )
 
 
 @router.post("", status_code=201)
@@ -59,10 +71,16 @@ async def create_project(body: ProjectCreateBody, ctx: Ctx, svc: Svc) -> Respons
     if new.is_domain and (new.domain_id or new.parent_id):
         raise Invalid("A project that acts as a domain has neither domain nor parent.")
     values = {
-        "name": new.name.strip(), "domain_id": "" if new.is_domain else domain_id, "parent_id": "" if new.is_domain else new.parent_id,
-        "is_domain": new.is_domain, "enabled": new.enabled, "description": new.description or "", "tags": new.tags,
-        "options": new.options or {}, "extra": new.extras(),
-    }  # fmt: skip
+        "name": new.name.strip(),
+        "domain_id": "" if new.is_domain else domain_id,
+        "parent_id": "" if new.is_domain else new.parent_id,
+        "is_domain": new.is_domain,
+        "enabled": new.enabled,
+        "description": new.description or "",
+        "tags": new.tags,
+        "options": new.options or {},
+        "extra": new.extras(),
+    }
     return answer({"project": shapes.project(await projects.create(svc, values), svc.base_url)}, 201)
 
 
@@ -70,7 +88,7 @@ async def _domain_for(svc: Services, ctx: Context, new: ProjectCreate) -> str:
     if new.domain_id is None and new.parent_id is not None:
         parent = await projects.find(svc, new.parent_id)
         if parent is not None:
-            return parent.domain_id or parent.id
+            return str(parent.domain_id or parent.id)
     return new.domain_id or own_domain(ctx)
 
 
@@ -101,7 +119,7 @@ async def show_project(project_id: str, request: Request, ctx: Ctx, svc: Svc) ->
 
 
 def _chain(ids: list[str]) -> dict[str, Any] | None:
-    nested = None
+    nested: dict[str, Any] | None = None
     for row_id in reversed(ids):
         nested = {row_id: nested}
     return nested
@@ -125,7 +143,9 @@ async def update_project(project_id: str, body: ProjectUpdateBody, ctx: Ctx, svc
     if "is_domain" in new.model_fields_set and new.is_domain != row.is_domain:
         raise Invalid("Update of `is_domain` is not allowed.")
     changes = common_changes(new, row)
-    return answer({"project": shapes.project(await projects.update(svc, row, changes, extra=new.extras()), svc.base_url)})
+    return answer(
+        {"project": shapes.project(await projects.update(svc, row, changes, extra=new.extras()), svc.base_url)}
+    )
 
 
 def common_changes(new: Any, row: Row[Any]) -> dict[str, Any]:
@@ -163,7 +183,9 @@ async def _for_tags(svc: Services, ctx: Context, rule: str, project_id: str) -> 
 async def list_tags(project_id: str, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List a project's tags."""
     row = await _for_tags(svc, ctx, "list_project_tags", project_id)
-    return answer({"tags": row.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}})
+    return answer(
+        {"tags": row.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}}
+    )
 
 
 @router.put("/{project_id}/tags")
@@ -171,7 +193,9 @@ async def replace_tags(project_id: str, body: TagsBody, request: Request, ctx: C
     """Replace all tags."""
     row = await _for_tags(svc, ctx, "update_project_tags", project_id)
     await projects.set_tags(svc, row, body.tags)
-    return answer({"tags": body.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}})
+    return answer(
+        {"tags": body.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}}
+    )
 
 
 @router.delete("/{project_id}/tags", status_code=204)

@@ -26,7 +26,7 @@ async def list_roles(request: Request, ctx: Ctx, svc: Svc) -> Response:
     query = read_query(request, equals=("domain_id",))
     if "domain_id" not in query.equals:
         query = query.narrowed(domain_id="")
-    return list_answer(svc, request, "roles", await roles.find_many(svc, query), shapes.role, query)
+    return list_answer(svc, request, "roles", await roles.find_many(svc, query), shapes.role, query=query)
 
 
 @router.post("/roles", status_code=201)
@@ -35,9 +35,12 @@ async def create_role(body: RoleCreateBody, ctx: Ctx, svc: Svc) -> Response:
     require(ctx, "create_role")
     new = body.role
     values = {
-        "name": new.name.strip(), "domain_id": new.domain_id or "", "description": new.description, "options": new.options or {},
+        "name": new.name.strip(),
+        "domain_id": new.domain_id or "",
+        "description": new.description,
+        "options": new.options or {},
         "extra": new.extras(),
-    }  # fmt: skip
+    }
     return answer({"role": shapes.role(await roles.create(svc, values), svc.base_url)}, 201)
 
 
@@ -58,7 +61,9 @@ async def update_role(role_id: str, body: RoleUpdateBody, ctx: Ctx, svc: Svc) ->
         changes["name"] = changes["name"].strip()
     if body.role.options:
         changes["options"] = {k: v for k, v in {**row.options, **body.role.options}.items() if v is not None}
-    return answer({"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)})
+    return answer(
+        {"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)}
+    )
 
 
 @router.delete("/roles/{role_id}", status_code=204)

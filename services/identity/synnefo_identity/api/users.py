@@ -26,7 +26,7 @@ async def list_users(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List users."""
     require(ctx, "list_users", {"target.domain_id": ctx.domain_id} if ctx.domain_id else None)
     query = scoped_query(ctx, read_query(request, equals=("domain_id", "default_project_id"), flags=("enabled",)))
-    return list_answer(svc, request, "users", await users.find_many(svc, query), shapes.user, query)
+    return list_answer(svc, request, "users", await users.find_many(svc, query), shapes.user, query=query)
 
 
 @router.post("", status_code=201)
@@ -38,11 +38,15 @@ async def create_user(body: UserCreateBody, ctx: Ctx, svc: Svc) -> Response:
     row = await users.create(
         svc,
         {
-            "name": new.name.strip(), "domain_id": domain_id, "enabled": new.enabled, "default_project_id": new.default_project_id,
-            "options": new.options or {}, "extra": new.extras(),
+            "name": new.name.strip(),
+            "domain_id": domain_id,
+            "enabled": new.enabled,
+            "default_project_id": new.default_project_id,
+            "options": new.options or {},
+            "extra": new.extras(),
         },
         password=new.password,
-    )  # fmt: skip
+    )
     return answer({"user": shapes.user(row, svc.base_url)}, 201)
 
 
@@ -104,4 +108,4 @@ async def list_user_groups(user_id: str, request: Request, ctx: Ctx, svc: Svc) -
     require(ctx, "list_groups_for_user", target_of("user", row))
     found(row, "user", user_id)
     query = read_query(request)
-    return list_answer(svc, request, "groups", await users.groups_of(svc, user_id, query), shapes.group, query)
+    return list_answer(svc, request, "groups", await users.groups_of(svc, user_id, query), shapes.group, query=query)

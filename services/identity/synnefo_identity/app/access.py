@@ -13,11 +13,13 @@ from synnefo_identity.db.base import ROOT
 
 
 async def roles_on_project(uow: UnitOfWork, user_id: str, project: Any) -> list[str]:
-    """Ids of the roles on a project: direct, by group, inherited from the domain and the projects above; not expanded."""
+    """Ids of the roles on a project: direct, by group, inherited from domain and projects above; not expanded."""
     if project.domain_id == ROOT:
         return await roles.role_ids_on(uow, user_id, target_type="project", target_id=project.id)
     above = [row.id for row in await projects.ancestors(uow, project)]
-    return await roles.role_ids_on(uow, user_id, target_type="project", target_id=project.id, heirs_of=[project.domain_id, *above])
+    return await roles.role_ids_on(
+        uow, user_id, target_type="project", target_id=project.id, heirs_of=[project.domain_id, *above]
+    )
 
 
 async def roles_on_domain(uow: UnitOfWork, user_id: str, domain_id: str) -> list[str]:

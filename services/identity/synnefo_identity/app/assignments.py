@@ -11,8 +11,7 @@ from sqlalchemy import Row, and_, false, or_, select
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, groups, projects, roles
-from synnefo_identity.db.roles import SYSTEM as SYSTEM
-from synnefo_identity.db.roles import assignments
+from synnefo_identity.db.roles import SYSTEM, assignments
 from synnefo_identity.db.users import users
 from synnefo_identity.domain.errors import Missing
 from synnefo_identity.domain.roles import RoleGraph
@@ -55,9 +54,13 @@ class Wanted:
 async def give(svc: Services, grant: Grant) -> None:
     """Make the assignment; nothing happens if it is there."""
     row = {
-        "actor_type": grant.actor[0], "actor_id": grant.actor[1], "target_type": grant.target[0], "target_id": grant.target[1],
-        "role_id": grant.role_id, "inherited": grant.inherited,
-    }  # fmt: skip
+        "actor_type": grant.actor[0],
+        "actor_id": grant.actor[1],
+        "target_type": grant.target[0],
+        "target_id": grant.target[1],
+        "role_id": grant.role_id,
+        "inherited": grant.inherited,
+    }
     async with svc.db.begin() as uow:
         await uow.run(upsert_ignore(uow.dialect, assignments, row))
 
@@ -79,7 +82,7 @@ async def take_away(svc: Services, grant: Grant) -> None:
 
 
 def _where(grant: Grant) -> dict[str, Any]:
-    """The part of a revocation that says where. An inherited role may be in tokens of many projects: no place is named."""
+    """The part of a revocation that says where: nothing for an inherited role, which is in tokens of many projects."""
     if grant.inherited:
         return {}
     kind, target_id = grant.target
@@ -90,13 +93,21 @@ def _same(grant: Grant) -> Any:
     return roles.same(grant.actor, grant.target, grant.role_id, inherited=grant.inherited)
 
 
-async def roles_of(svc: Services, actor: tuple[str, str], target: tuple[str, str], *, inherited: bool = False) -> list[Row[Any]]:
+async def roles_of(
+    svc: Services, actor: tuple[str, str], target: tuple[str, str], *, inherited: bool = False
+) -> list[Row[Any]]:
     """The roles given directly."""
     a = assignments.c
     where = and_(
-        a.actor_type == actor[0], a.actor_id == actor[1], a.target_type == target[0], a.target_id == target[1], a.inherited.is_(inherited)
+        a.actor_type == actor[0],
+        a.actor_id == actor[1],
+        a.target_type == target[0],
+        a.target_id == target[1],
+        a.inherited.is_(inherited),
     )
-    statement = select(roles.roles).join(assignments, a.role_id == roles.roles.c.id).where(where).order_by(roles.roles.c.id)
+    statement = (
+        select(roles.roles).join(assignments, a.role_id == roles.roles.c.id).where(where).order_by(roles.roles.c.id)
+    )
     async with svc.db.read() as uow:
         return list(await uow.all(statement))
 
@@ -108,7 +119,16 @@ async def find_lines(svc: Services, wanted: Wanted) -> list[Line]:
             lines = await _effective(uow, wanted, await svc.role_graph.get())
         else:
             lines = [Line(_grant(row)) for row in await uow.all(_stored(wanted, await _targets(uow, wanted)))]
-    return sorted(lines, key=lambda line: (line.grant.actor, line.grant.target, line.grant.role_id, line.grant.inherited, str(line.via_group)))
+    return sorted(
+        lines,
+        key=lambda line: (
+            line.grant.actor,
+            line.grant.target,
+            line.grant.role_id,
+            line.grant.inherited,
+            str(line.via_group),
+        ),
+    )
 
 
 def _grant(row: Row[Any]) -> Grant:
@@ -147,13 +167,17 @@ def _stored(wanted: Wanted, targets: list[tuple[str, str]] | None) -> Any:
         statement = statement.where(or_(false(), *(and_(a.target_type == k, a.target_id == i) for k, i in targets)))
     if wanted.within_domain is not None:
         own = select(projects.projects.c.id).where(projects.projects.c.domain_id == wanted.within_domain)
-        statement = statement.where(a.target_type != "system", or_(a.target_id == wanted.within_domain, a.target_id.in_(own)))
+        statement = statement.where(
+            a.target_type != "system", or_(a.target_id == wanted.within_domain, a.target_id.in_(own))
+        )
     return statement
 
 
 async def _effective(uow: UnitOfWork, wanted: Wanted, graph: RoleGraph) -> list[Line]:
     """Groups become their members, inherited assignments their heirs, roles what they imply; then the filters apply."""
-    stored = [Line(_grant(row)) for row in await uow.all(_stored(replace(Wanted(), within_domain=wanted.within_domain), None))]
+    stored = [
+        Line(_grant(row)) for row in await uow.all(_stored(replace(Wanted(), within_domain=wanted.within_domain), None))
+    ]
     targets = await _targets(uow, wanted)
     lines = await _heirs(uow, await _members(uow, stored), inherited=wanted.inherited)
     found: dict[Grant, Line] = {}
@@ -241,7 +265,28 @@ async def names_for(svc: Services, lines: Iterable[Line]) -> Names:
         }
         found: dict[str, dict[str, tuple[str, str]]] = {}
         for kind, (table, ids) in wanted.items():
-            rows = await uow.all(select(table.c.id, table.c.name, table.c.domain_id).where(table.c.id.in_(sorted(ids)))) if ids else []
+            rows = (
+                await uow.all(select(table.c.id, table.c.name, table.c.domain_id).where(table.c.id.in_(sorted(ids))))
+                if ids
+                else []
+            )
             found[kind] = {row.id: (row.name, row.domain_id) for row in rows}
-        found["domain"] = {row.id: (row.name, "") for row in await uow.all(select(p.c.id, p.c.name).where(p.c.is_domain))}
+        found["domain"] = {
+            row.id: (row.name, "") for row in await uow.all(select(p.c.id, p.c.name).where(p.c.is_domain))
+        }
     return Names(found)
+
+
+__all__ = [
+    "SYSTEM",
+    "Grant",
+    "Line",
+    "Names",
+    "Wanted",
+    "exists",
+    "find_lines",
+    "give",
+    "names_for",
+    "roles_of",
+    "take_away",
+]

@@ -1,6 +1,6 @@
-"""What an empty database needs to be a cloud: domain, projects, roles, users, catalogue, limits, a signing key. Idempotent.
+"""What an empty database needs to be a cloud: domain, projects, roles, users, catalogue, limits, a key. Idempotent.
 
-Whatever an operator changed or deleted later is left so: only what is missing is made, and projects only with the domain.
+What an operator changed is left so; projects and the users demo and alt_demo are made only with the domain.
 Passwords are set when a user is made and never again.
 """
 
@@ -72,7 +72,9 @@ async def _people_without_hash(svc: Services) -> dict[str, str]:
     async with svc.db.read() as uow:
         if await projects.domain(uow, domain_id=DEFAULT) is None:  # else whoever deleted them wants them gone
             wanted |= {"demo": given.demo_password, "alt_demo": given.alt_demo_password}
-        keys = users.users.select().where(users.users.c.domain_id == DEFAULT, users.users.c.name_key.in_([n.lower() for n in wanted]))
+        keys = users.users.select().where(
+            users.users.c.domain_id == DEFAULT, users.users.c.name_key.in_([n.lower() for n in wanted])
+        )
         there = {row.name_key for row in await uow.all(keys)}
     return {name: password for name, password in wanted.items() if password and name.lower() not in there}
 
@@ -80,29 +82,46 @@ async def _people_without_hash(svc: Services) -> dict[str, str]:
 async def _seed_projects(uow: UnitOfWork) -> None:
     common = {"enabled": True, "options": {}, "tags": [], "extra": {}}
     row = {
-        "id": DEFAULT, "domain_id": ROOT, "parent_id": ROOT, "name": "Default", "name_key": "default", "is_domain": True,
-        "description": "The default domain", **common,
-    }  # fmt: skip
+        "id": DEFAULT,
+        "domain_id": ROOT,
+        "parent_id": ROOT,
+        "name": "Default",
+        "name_key": "default",
+        "is_domain": True,
+        "description": "The default domain",
+        **common,
+    }
     if not await uow.run(upsert_ignore(uow.dialect, projects.projects, row)):
         return  # made before; what was deleted since stays so
     rows = [
         {
-            "id": stable_id("project", name), "domain_id": DEFAULT, "parent_id": DEFAULT, "name": name, "name_key": name, "is_domain": False,
-            "description": "", **common,
+            "id": stable_id("project", name),
+            "domain_id": DEFAULT,
+            "parent_id": DEFAULT,
+            "name": name,
+            "name_key": name,
+            "is_domain": False,
+            "description": "",
+            **common,
         }
         for name in PROJECTS
-    ]  # fmt: skip
+    ]
     await uow.run(upsert_ignore(uow.dialect, projects.projects, rows))
 
 
 async def _seed_roles(uow: UnitOfWork) -> None:
     rows = [
         {
-            "id": stable_id("role", name), "domain_id": ROOT, "name": name, "name_key": name.lower(), "description": None,
-            "options": {"immutable": True} if name in ("admin", "manager", "member", "reader", "service") else {}, "extra": {},
+            "id": stable_id("role", name),
+            "domain_id": ROOT,
+            "name": name,
+            "name_key": name.lower(),
+            "description": None,
+            "options": {"immutable": True} if name in ("admin", "manager", "member", "reader", "service") else {},
+            "extra": {},
         }
         for name in ROLES
-    ]  # fmt: skip
+    ]
     if await uow.run(upsert_ignore(uow.dialect, roles.roles, rows)):
         pairs = [{"prior_role_id": stable_id("role", a), "implied_role_id": stable_id("role", b)} for a, b in IMPLIED]
         await uow.run(upsert_ignore(uow.dialect, roles.implied_roles, pairs))
@@ -118,10 +137,18 @@ async def _seed_users(svc: Services, uow: UnitOfWork, hashes: dict[str, str]) ->
         role = "admin" if name == "admin" else "service" if is_service else "member"
         rows.append(
             {
-                "id": user_id, "domain_id": DEFAULT, "name": name, "name_key": name.lower(), "enabled": True, "password_hash": hashed,
-                "default_project_id": None, "options": {}, "extra": {}, "created_at": svc.clock.now_us(),
+                "id": user_id,
+                "domain_id": DEFAULT,
+                "name": name,
+                "name_key": name.lower(),
+                "enabled": True,
+                "password_hash": hashed,
+                "default_project_id": None,
+                "options": {},
+                "extra": {},
+                "created_at": svc.clock.now_us(),
             }
-        )  # fmt: skip
+        )
         grants.append(_grant(user_id, ("project", stable_id("project", project)), role))
         if name == "admin":
             grants.append(_grant(user_id, ("system", roles.SYSTEM), role))
@@ -134,9 +161,13 @@ async def _seed_users(svc: Services, uow: UnitOfWork, hashes: dict[str, str]) ->
 
 def _grant(user_id: str, target: tuple[str, str], role: str) -> dict[str, Any]:
     return {
-        "actor_type": "user", "actor_id": user_id, "target_type": target[0], "target_id": target[1], "role_id": stable_id("role", role),
+        "actor_type": "user",
+        "actor_id": user_id,
+        "target_type": target[0],
+        "target_id": target[1],
+        "role_id": stable_id("role", role),
         "inherited": False,
-    }  # fmt: skip
+    }
 
 
 async def _seed_catalog(svc: Services, uow: UnitOfWork) -> None:
@@ -144,18 +175,27 @@ async def _seed_catalog(svc: Services, uow: UnitOfWork) -> None:
     region = svc.settings.common.region
     urls = svc.settings.common.public_urls
     await uow.run(
-        upsert_ignore(uow.dialect, catalog.regions, {"id": region, "description": "", "parent_region_id": None, "extra": {}})
+        upsert_ignore(
+            uow.dialect, catalog.regions, {"id": region, "description": "", "parent_region_id": None, "extra": {}}
+        )
     )
-    rows = [{"id": stable_id("service", kind), "type": kind, "name": name, "enabled": True, "extra": {}} for kind, name, _, _ in CATALOGUE]
+    rows = [
+        {"id": stable_id("service", kind), "type": kind, "name": name, "enabled": True, "extra": {}}
+        for kind, name, _, _ in CATALOGUE
+    ]
     await uow.run(upsert_ignore(uow.dialect, catalog.services, rows))
     wanted = {
         stable_id("endpoint", kind, interface, region): {
-            "service_id": stable_id("service", kind), "interface": interface, "region_id": region, "enabled": True, "extra": {},
+            "service_id": stable_id("service", kind),
+            "interface": interface,
+            "region_id": region,
+            "enabled": True,
+            "extra": {},
             "url": urls[service].rstrip("/") + path,
         }
         for kind, _, service, path in CATALOGUE
         for interface in INTERFACES
-    }  # fmt: skip
+    }
     e = catalog.endpoints
     there = {row.id: row.url for row in await uow.all(e.select().where(e.c.id.in_(sorted(wanted))))}
     missing = [{"id": row_id, **row} for row_id, row in wanted.items() if row_id not in there]
@@ -183,10 +223,14 @@ async def rotate_key(svc: Services) -> None:
         if rows and rows[0].created_at > oldest:
             return
         await uow.run(k.update().where(k.c.state == "active").values(state="retired", retired_at=now))
-        row = {"kid": kid, "private": private, "public": SigningKey(kid, private).public, "state": "active", "created_at": now}
+        row = {
+            "kid": kid,
+            "private": private,
+            "public": SigningKey(kid, private).public,
+            "state": "active",
+            "created_at": now,
+        }
         await uow.run(k.insert().values(**row))
         svc.changed(uow)
 
     await svc.db.run(work)
-
-

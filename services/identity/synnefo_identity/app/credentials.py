@@ -18,9 +18,14 @@ _apps = application_credentials
 
 
 async def create_application_credential(
-    svc: Services, claims: Claims, values: Mapping[str, Any], *, secret: str, wanted_roles: Sequence[Mapping[str, str]] | None
+    svc: Services,
+    claims: Claims,
+    values: Mapping[str, Any],
+    *,
+    secret: str,
+    wanted_roles: Sequence[Mapping[str, str]] | None,
 ) -> Row[Any]:
-    """One for the token's user on the token's project. Raises Refused, Invalid (roles that the token lacks), Duplicate."""
+    """One for the token's user on the token's project. Raises Refused, Invalid (roles), Duplicate."""
     if claims.project_id is None:
         raise Invalid("An application credential is for a project: use a token scoped to one.")
     if claims.credential_id is not None:
@@ -31,9 +36,14 @@ async def create_application_credential(
     role_ids = _choose_roles(claims, wanted_roles)
     hashed = await svc.passwords.hash(secret)
     row = {
-        **values, "id": svc.ids.hex(), "user_id": claims.user_id, "project_id": claims.project_id, "secret_hash": hashed,
-        "role_ids": role_ids, "created_at": svc.clock.now_us(),
-    }  # fmt: skip
+        **values,
+        "id": svc.ids.hex(),
+        "user_id": claims.user_id,
+        "project_id": claims.project_id,
+        "secret_hash": hashed,
+        "role_ids": role_ids,
+        "created_at": svc.clock.now_us(),
+    }
     with base.unique("application_credential", f"Duplicate entry found with name {row['name']}"):
         async with svc.db.begin() as uow:
             await uow.run(_apps.insert().values(**row))
@@ -135,5 +145,3 @@ async def delete_credential(svc: Services, credential_id: str) -> None:
     async with svc.db.begin() as uow:
         if not await base.delete(uow, credentials, credentials.c.id == credential_id):
             raise Missing("credential", credential_id)
-
-

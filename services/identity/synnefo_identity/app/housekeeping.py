@@ -33,7 +33,7 @@ async def run_cleaning(svc: Services) -> None:
         await svc.clock.sleep(svc.settings.housekeeping_period_s)
         try:
             await clean(svc)
-        except Exception:  # noqa: BLE001 - the next round may succeed
+        except Exception:
             log.exception("housekeeping_failed")
 
 
@@ -43,5 +43,5 @@ async def run_expiry(svc: Services) -> None:
         await svc.clock.sleep(svc.settings.expiry_period_s)
         try:
             await quota.expire(svc)
-        except Exception:  # noqa: BLE001 - the next round may succeed
+        except Exception:
             log.exception("expiry_failed")

@@ -17,7 +17,9 @@ from synnefo_identity.domain.filters import Query
 from synnefo_identity.domain.quota import resource_of
 
 _r = registered_limits.c
-_JOINED = select(limits, _r.service_id, _r.region_id, _r.resource_name).join(registered_limits, _r.resource == limits.c.resource)
+_JOINED = select(limits, _r.service_id, _r.region_id, _r.resource_name).join(
+    registered_limits, _r.resource == limits.c.resource
+)
 
 
 async def find_registered(svc: Services, limit_id: str) -> Row[Any]:
@@ -64,7 +66,7 @@ async def _resource(uow: UnitOfWork, svc: Services, values: Mapping[str, Any]) -
 
 
 async def update_registered(svc: Services, limit_id: str, changes: Mapping[str, Any]) -> Row[Any]:
-    """Change a default limit; what it counts may change only while no project has its own. Raises Missing, Refused, Duplicate."""
+    """Change a default limit; what it counts only while no project has its own. Raises Missing, Refused, Duplicate."""
     with base.unique("registered_limit", "Duplicate entry"):
         async with svc.db.begin() as uow:
             row = await base.get(uow, registered_limits, limit_id)
@@ -73,7 +75,11 @@ async def update_registered(svc: Services, limit_id: str, changes: Mapping[str, 
             values = dict(changes)
             if values.keys() & {"service_id", "region_id", "resource_name"}:
                 await _refuse_used(uow, row)
-                merged = {"service_id": row.service_id, "region_id": row.region_id, "resource_name": row.resource_name} | values
+                merged = {
+                    "service_id": row.service_id,
+                    "region_id": row.region_id,
+                    "resource_name": row.resource_name,
+                } | values
                 values["resource"] = await _resource(uow, svc, merged)
             await base.update(uow, registered_limits, limit_id, values)
             updated = await base.get(uow, registered_limits, limit_id)
@@ -118,7 +124,7 @@ async def find_many(svc: Services, query: Query, *, project_id: str | None, doma
 
 
 async def create(svc: Services, wanted: Sequence[Mapping[str, Any]]) -> list[Row[Any]]:
-    """New limits, all or none. Raises Duplicate, Invalid without a registered limit or for a project that is not there."""
+    """New limits, all or none. Raises Duplicate; Invalid without a registered limit or for an unknown project."""
     rows = []
     with base.unique("limit", "Duplicate entry"):
         async with svc.db.begin() as uow:
@@ -133,9 +139,13 @@ async def create(svc: Services, wanted: Sequence[Mapping[str, Any]]) -> list[Row
                         f" {values['resource_name']} of service {values['service_id']}."
                     )
                 row = {
-                    "id": svc.ids.hex(), "project_id": place.id, "resource": resource, "is_domain": int(place.is_domain),
-                    "resource_limit": values["resource_limit"], "description": values["description"],
-                }  # fmt: skip
+                    "id": svc.ids.hex(),
+                    "project_id": place.id,
+                    "resource": resource,
+                    "is_domain": int(place.is_domain),
+                    "resource_limit": values["resource_limit"],
+                    "description": values["description"],
+                }
                 await uow.run(limits.insert().values(**row))
                 rows.append(row)
             ids = [row["id"] for row in rows]

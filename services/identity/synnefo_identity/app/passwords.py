@@ -24,7 +24,7 @@ class Passwords:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """True if the password is right. Without a stored hash it takes as long and is False, so that nobody can tell who exists."""
+        """True if the password is right. Without a stored hash it takes as long, so that nobody can tell who exists."""
         if stored is None:
             if self._decoy is None:
                 self._decoy = await self.hash("decoy")

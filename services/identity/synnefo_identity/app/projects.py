@@ -49,8 +49,10 @@ async def create(svc: Services, values: Mapping[str, Any]) -> Row[Any]:
     """A new project, or domain if `is_domain`. Raises Missing (domain, parent), Duplicate, Invalid."""
     row = {"id": svc.ids.hex(), **values, "name_key": values["name"].lower()}
     kind = "domain" if row["is_domain"] else "project"
-    detail = "Duplicate ID" if await _taken(svc, row["id"]) else (
-        f"it is not permitted to have two {kind}s with the same name in the same domain: {row['name']}. Duplicate entry found"
+    detail = (
+        "Duplicate ID"
+        if await _taken(svc, row["id"])
+        else (f"it is not permitted to have two {kind}s with the same name in the same domain: {row['name']}")
     )
     with base.unique(kind, detail):
         async with svc.db.begin() as uow:
@@ -94,7 +96,9 @@ async def update(svc: Services, project: Row[Any], changes: Mapping[str, Any], *
     if "name" in values:
         values["name_key"] = values["name"].lower()
     kind = "domain" if project.is_domain else "project"
-    with base.unique(kind, f"it is not permitted to have two {kind}s with the same name in the same domain: {values.get('name')}"):
+    with base.unique(
+        kind, f"it is not permitted to have two {kind}s with the same name in the same domain: {values.get('name')}"
+    ):
         async with svc.db.begin() as uow:
             fresh = await base.get(uow, _table, project.id)
             if fresh is None:
@@ -126,7 +130,7 @@ async def delete(svc: Services, project: Row[Any]) -> None:
     refuse_immutable("project", project)
     async with svc.db.begin() as uow:
         if await projects.children(uow, project.id):
-            raise Refused(f"Cannot delete the project {project.id} since it is not a leaf in the hierarchy. Delete its children first.")
+            raise Refused(f"Cannot delete the project {project.id}: it has children. Delete them first.")
         if not await base.delete(uow, _table, _table.c.id == project.id):
             raise Missing("project", project.id)
         await _forget_project(uow, project)
@@ -140,7 +144,12 @@ async def _forget_project(uow: UnitOfWork, project: Row[Any]) -> None:
     await base.delete(uow, limits, limits.c.project_id == project.id)
     await uow.run(users.update().where(users.c.default_project_id == project.id).values(default_project_id=None))
     uow.emit(
-        Event("identity.project.deleted", aggregate="project", aggregate_id=project.id, data={"project_id": project.id, "name": project.name})
+        Event(
+            "identity.project.deleted",
+            aggregate="project",
+            aggregate_id=project.id,
+            data={"project_id": project.id, "name": project.name},
+        )
     )
 
 
@@ -196,5 +205,3 @@ async def set_tags(svc: Services, project: Row[Any], tags: list[str]) -> None:
     async with svc.db.begin() as uow:
         if not await base.update(uow, _table, project.id, {"tags": tags}):
             raise Missing("project", project.id)
-
-

@@ -39,7 +39,9 @@ class Request:
 
 
 def _quantities(provisions: Mapping[str, int], *, project_id: str, user_id: str) -> dict[Key, int]:
-    return {(*holder(resource, project_id=project_id, user_id=user_id), resource): n for resource, n in provisions.items()}
+    return {
+        (*holder(resource, project_id=project_id, user_id=user_id), resource): n for resource, n in provisions.items()
+    }
 
 
 async def issue(svc: Services, request: Request, *, key: str | None) -> str:
@@ -51,16 +53,24 @@ async def issue(svc: Services, request: Request, *, key: str | None) -> str:
     now = svc.clock.now_us()
     commission_id = svc.ids.hex()
     row = {
-        "id": commission_id, "issuer": request.issuer, "key": _short(key) if key else commission_id, "project_id": request.project_id,
-        "user_id": request.user_id, "provisions": dict(request.provisions), "state": "pending",
-        "expires_at": now + int(lease_s * MICROS), "created_at": now,
-    }  # fmt: skip
+        "id": commission_id,
+        "issuer": request.issuer,
+        "key": _short(key) if key else commission_id,
+        "project_id": request.project_id,
+        "user_id": request.user_id,
+        "provisions": dict(request.provisions),
+        "state": "pending",
+        "expires_at": now + int(lease_s * MICROS),
+        "created_at": now,
+    }
 
     async def work(uow: UnitOfWork) -> str:
         if not await quota.add_commission(uow, row):
             return await _earlier(uow, row)
         wanted = _quantities(request.provisions, project_id=request.project_id, user_id=request.user_id)
-        wanted = {k: n for k, n in wanted.items() if n > 0}  # what is to become less is given back when accepted, not before
+        wanted = {
+            k: n for k, n in wanted.items() if n > 0
+        }  # what is to become less is given back when accepted, not before
         if wanted:
             await _hold(uow, wanted, project_id=request.project_id)
         return commission_id
@@ -104,7 +114,7 @@ async def find(svc: Services, commission_id: str) -> Row[Any]:
 
 
 async def settle(uow: UnitOfWork, *, accepted: Collection[str] = (), rejected: Collection[str] = ()) -> int:
-    """Decide commissions, those already decided left alone; the number that were pending. Three statements for any number."""
+    """Decide commissions, leaving those already decided alone; the number that were pending."""
     rows = await quota.pending(uow, {*accepted, *rejected})
     if not rows:
         return 0
@@ -150,7 +160,14 @@ async def set_limits(svc: Services, project_id: str, values: Mapping[str, int]) 
         t = quota.limits
         await base.delete(uow, t, (t.c.project_id == project_id) & t.c.resource.in_(sorted(values)))
         rows = [
-            {"id": svc.ids.hex(), "project_id": project_id, "resource": resource, "is_domain": 0, "resource_limit": n, "description": None}
+            {
+                "id": svc.ids.hex(),
+                "project_id": project_id,
+                "resource": resource,
+                "is_domain": 0,
+                "resource_limit": n,
+                "description": None,
+            }
             for resource, n in sorted(values.items())
         ]
         if rows:
@@ -165,7 +182,7 @@ async def reset_limits(svc: Services, project_id: str, *, prefix: str) -> None:
 
 
 async def set_default_limits(svc: Services, values: Mapping[str, int]) -> None:
-    """Change defaults. A resource that nobody registered is registered if its service is in the catalogue, else Invalid."""
+    """Change defaults. A new resource is registered if its service is in the catalogue, else Invalid."""
     t = quota.registered_limits
     async with svc.db.begin() as uow:
         known = await quota.limits_of(uow, None)
@@ -189,10 +206,15 @@ async def register(svc: Services, uow: UnitOfWork, values: Mapping[str, int]) ->
             raise Invalid(f"There is no resource {resource!r}.")
         rows.append(
             {
-                "id": svc.ids.hex(), "resource": resource, "service_id": by_prefix[prefix], "region_id": None, "resource_name": name,
-                "default_limit": n, "description": None,
+                "id": svc.ids.hex(),
+                "resource": resource,
+                "service_id": by_prefix[prefix],
+                "region_id": None,
+                "resource_name": name,
+                "default_limit": n,
+                "description": None,
             }
-        )  # fmt: skip
+        )
     if rows:
         await uow.run(quota.registered_limits.insert(), rows)
 
@@ -220,7 +242,9 @@ async def expire(svc: Services, *, limit: int = 100) -> int:
                 await quota.prolong(uow, row.id, svc.clock.now_us() + 60 * MICROS)
             else:
                 accepted = state == "accepted"
-                settled += await settle(uow, accepted=[row.id] if accepted else [], rejected=[] if accepted else [row.id])
+                settled += await settle(
+                    uow, accepted=[row.id] if accepted else [], rejected=[] if accepted else [row.id]
+                )
                 log.warning("commission_expired", commission_id=row.id, issuer=row.issuer, outcome=state)
     return settled
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Cached(Generic[T]):
-    """A value read from the database, kept until this process changes something or the time is over (another worker may have)."""
+    """A value of the database, kept until this process changes something or its time is over (others may change it)."""
 
     def __init__(self, load: Callable[[UnitOfWork], Awaitable[T]], svc: Services, *, ttl_s: float) -> None:
         self._load = load
@@ -48,7 +48,15 @@ class Services:
     """Made once by `main.build` and handed to every handler."""
 
     def __init__(
-        self, *, settings: Settings, db: Database, clock: Clock, ids: IdSource, feed: Feed, own_verifier: OwnVerifier, peers: Mapping[str, ServiceClient]
+        self,
+        *,
+        settings: Settings,
+        db: Database,
+        clock: Clock,
+        ids: IdSource,
+        feed: Feed,
+        own_verifier: OwnVerifier,
+        peers: Mapping[str, ServiceClient],
     ) -> None:
         self.settings = settings
         self.db = db
@@ -58,7 +66,9 @@ class Services:
         self.own_verifier = own_verifier
         self.peers = peers
         self.base_url = settings.common.public_urls["identity"].rstrip("/") + "/v3"
-        self.passwords = Passwords(time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads)
+        self.passwords = Passwords(
+            time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads
+        )
         self.generation = 0
         self.bodies = TokenBodies()
         self.role_graph: Cached[RoleGraph] = Cached(roles.graph, self, ttl_s=settings.cache_ttl_s)

@@ -56,21 +56,29 @@ async def issue(svc: Services, login: Login, *, with_catalog: bool = True) -> Is
     return Issued(sign_claims(key, claims), orjson.dumps(await _body(svc, claims, names, with_catalog=with_catalog)))
 
 
-def _claims(svc: Services, subject: Subject, target: _Target, *, roles: tuple[tuple[str, str], ...], issued_at: int) -> Claims:
+def _claims(
+    svc: Services, subject: Subject, target: _Target, *, roles: tuple[tuple[str, str], ...], issued_at: int
+) -> Claims:
     own = _audit_id(svc)
     expires_at = subject.parent.expires_at if subject.parent else issued_at + svc.settings.token_ttl_s * MICROS
     if subject.credential is not None and subject.credential.expires_at is not None:
         expires_at = min(expires_at, subject.credential.expires_at)
     on_project = target.row if target.kind == "project" else None
     return Claims(
-        user_id=subject.user.id, user_domain_id=subject.user.domain_id, methods=subject.methods,
+        user_id=subject.user.id,
+        user_domain_id=subject.user.domain_id,
+        methods=subject.methods,
         audit_ids=(own, subject.parent.audit_ids[-1]) if subject.parent else (own,),
-        issued_at=issued_at, expires_at=expires_at,
+        issued_at=issued_at,
+        expires_at=expires_at,
         project_id=on_project.id if on_project else None,
         project_domain_id=(on_project.domain_id or on_project.id) if on_project else None,
-        domain_id=target.row.id if target.kind == "domain" else None, system=target.kind == "system", roles=roles,
-        credential_id=subject.credential.id if subject.credential else None, is_domain=bool(on_project and on_project.is_domain),
-    )  # fmt: skip
+        domain_id=target.row.id if target.kind == "domain" else None,
+        system=target.kind == "system",
+        roles=roles,
+        credential_id=subject.credential.id if subject.credential else None,
+        is_domain=bool(on_project and on_project.is_domain),
+    )
 
 
 def _audit_id(svc: Services) -> str:
@@ -98,7 +106,9 @@ async def _resolve(svc: Services, subject: Subject, scope: Scope) -> _Target:
 
 
 async def _on_project(uow: UnitOfWork, subject: Subject, ref: NamedRef) -> _Target:
-    row = await projects.for_scope(uow, project_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name)
+    row = await projects.for_scope(
+        uow, project_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name
+    )
     if row is None or not row.enabled or row.domain_enabled is False:
         raise LoginFailed
     return _Target("project", row, await access.roles_on_project(uow, subject.user.id, row))
@@ -120,7 +130,9 @@ async def _of_credential(uow: UnitOfWork, svc: Services, subject: Subject, scope
     """An application credential is good for its own project, with those of its roles that its user still has."""
     credential = subject.credential
     assert credential is not None
-    if scope.kind != "default" and (subject.parent is None or scope.kind != "project" or scope.ref.id not in (None, credential.project_id)):
+    if scope.kind != "default" and (
+        subject.parent is None or scope.kind != "project" or scope.ref.id not in (None, credential.project_id)
+    ):
         raise LoginFailed
     found = await _on_project(uow, subject, NamedRef(id=credential.project_id))
     graph = await svc.role_graph.get()
@@ -148,7 +160,11 @@ async def _names(svc: Services, claims: Claims) -> _Names:
             scope = await projects.domain(uow, domain_id=claims.domain_id)
         if claims.credential_id is not None:
             credential = await get(uow, application_credentials, claims.credential_id)
-    gone = user is None or (scope is None and (claims.project_id or claims.domain_id)) or (credential is None and claims.credential_id)
+    gone = (
+        user is None
+        or (scope is None and (claims.project_id or claims.domain_id))
+        or (credential is None and claims.credential_id)
+    )
     if gone:
         raise NotFound("Failed to validate token.")
     return _Names(user, scope, credential)
@@ -159,12 +175,15 @@ async def _body(svc: Services, claims: Claims, names: _Names, *, with_catalog: b
     token: dict[str, Any] = {
         "methods": list(claims.methods),
         "user": {
-            "domain": {"id": user.domain_id, "name": user.domain_name}, "id": user.id, "name": user.name, "password_expires_at": None,
+            "domain": {"id": user.domain_id, "name": user.domain_name},
+            "id": user.id,
+            "name": user.name,
+            "password_expires_at": None,
         },
         "audit_ids": list(claims.audit_ids),
         "expires_at": iso(claims.expires_at, micros=True),
         "issued_at": iso(claims.issued_at, micros=True),
-    }  # fmt: skip
+    }
     if claims.project_id is not None:
         domain = {"id": scope.domain_id, "name": scope.domain_name} if scope.domain_id else {"id": None, "name": None}
         token["project"] = {"domain": domain, "id": scope.id, "name": scope.name}
@@ -179,8 +198,10 @@ async def _body(svc: Services, claims: Claims, names: _Names, *, with_catalog: b
             token["catalog"] = render(await svc.catalog.get(), project_id=claims.project_id, user_id=claims.user_id)
     if names.credential is not None:
         token["application_credential"] = {
-            "id": names.credential.id, "name": names.credential.name, "restricted": not names.credential.unrestricted,
-        }  # fmt: skip
+            "id": names.credential.id,
+            "name": names.credential.name,
+            "restricted": not names.credential.unrestricted,
+        }
     return {"token": token}
 
 

@@ -64,11 +64,11 @@ def paged(statement: Select[Any], key: ColumnElement[Any], *, marker: str | None
     return statement if limit is None else statement.limit(limit + 1)
 
 
-def select_rows(table: Table, query: Query, *, names: Mapping[str, str] | None = None) -> Select[Any]:
-    """A list of whole rows. Field `name` compares in lower case where the table has `name_key`; `names` maps others to columns."""
+def select_rows(table: Table, query: Query) -> Select[Any]:
+    """A list of whole rows. Field `name` compares in lower case where the table has `name_key`."""
     statement = table.select()
     for name, wanted in query.equals.items():
-        statement = statement.where(table.c[(names or {}).get(name, name)] == wanted)
+        statement = statement.where(table.c[name] == wanted)
     for text in query.texts:
         keyed = text.field == "name" and "name_key" in table.c
         column = table.c["name_key"] if keyed else table.c[text.field]

@@ -30,27 +30,42 @@ projects = Table(
 
 _domains = projects.alias("domains")
 _LOGIN = select(
-    projects.c.id, projects.c.name, projects.c.domain_id, projects.c.parent_id, projects.c.enabled, projects.c.is_domain,
-    _domains.c.name.label("domain_name"), _domains.c.enabled.label("domain_enabled"),
-).select_from(projects.outerjoin(_domains, _domains.c.id == projects.c.domain_id))  # fmt: skip
+    projects.c.id,
+    projects.c.name,
+    projects.c.domain_id,
+    projects.c.parent_id,
+    projects.c.enabled,
+    projects.c.is_domain,
+    _domains.c.name.label("domain_name"),
+    _domains.c.enabled.label("domain_enabled"),
+).select_from(projects.outerjoin(_domains, _domains.c.id == projects.c.domain_id))
 
 
 async def by_name(uow: UnitOfWork, *, domain_id: str, name: str) -> Row[Any] | None:
     """The project (or, in ROOT, the domain) of that name, whatever its case."""
-    return await uow.one(projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower()))
+    return await uow.one(
+        projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower())
+    )
 
 
 async def domain(uow: UnitOfWork, *, domain_id: str | None = None, name: str | None = None) -> Row[Any] | None:
     """A domain by id or name."""
     statement = projects.select().where(projects.c.is_domain)
-    statement = statement.where(projects.c.id == domain_id) if domain_id is not None else statement.where(
-        projects.c.domain_id == ROOT, projects.c.name_key == (name or "").lower()
+    statement = (
+        statement.where(projects.c.id == domain_id)
+        if domain_id is not None
+        else statement.where(projects.c.domain_id == ROOT, projects.c.name_key == (name or "").lower())
     )
     return await uow.one(statement)
 
 
 async def for_scope(
-    uow: UnitOfWork, *, project_id: str | None = None, name: str | None = None, domain_id: str | None = None, domain_name: str | None = None
+    uow: UnitOfWork,
+    *,
+    project_id: str | None = None,
+    name: str | None = None,
+    domain_id: str | None = None,
+    domain_name: str | None = None,
 ) -> Row[Any] | None:
     """A project with its domain's name and state, for a token's scope."""
     if project_id is not None:

@@ -6,7 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Row, String, Table, Text, UniqueConstraint, and_, bindparam, case, func, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 from synnefo_identity.db.base import metadata
@@ -83,7 +99,9 @@ def _key_in(keys: Collection[Key]) -> Any:
 
 async def lock(uow: UnitOfWork, keys: Collection[Key], *, project_id: str) -> dict[Key, Balance]:
     """The holdings with the limits of the project, locked in the order of their keys to the end of the transaction."""
-    own = select(limits.c.resource_limit).where(limits.c.project_id == project_id, limits.c.resource == holdings.c.resource)
+    own = select(limits.c.resource_limit).where(
+        limits.c.project_id == project_id, limits.c.resource == holdings.c.resource
+    )
     default = select(registered_limits.c.default_limit).where(registered_limits.c.resource == holdings.c.resource)
     limit = func.coalesce(own.scalar_subquery(), default.scalar_subquery(), UNLIMITED)
     rows = await uow.all(
@@ -104,14 +122,21 @@ async def open_holdings(uow: UnitOfWork, keys: Collection[Key]) -> None:
 async def hold(uow: UnitOfWork, quantities: Mapping[Key, int]) -> int:
     """Add to what is pending, in one statement; the number of holdings changed."""
     whens = [
-        (and_(holdings.c.project_id == p, holdings.c.user_id == u, holdings.c.resource == r), n) for (p, u, r), n in quantities.items()
+        (and_(holdings.c.project_id == p, holdings.c.user_id == u, holdings.c.resource == r), n)
+        for (p, u, r), n in quantities.items()
     ]
-    return await uow.run(holdings.update().where(_key_in(quantities)).values(pending=holdings.c.pending + case(*whens, else_=0)))
+    return await uow.run(
+        holdings.update().where(_key_in(quantities)).values(pending=holdings.c.pending + case(*whens, else_=0))
+    )
 
 
 _MOVE = (
     holdings.update()
-    .where(holdings.c.project_id == bindparam("p"), holdings.c.user_id == bindparam("u"), holdings.c.resource == bindparam("r"))
+    .where(
+        holdings.c.project_id == bindparam("p"),
+        holdings.c.user_id == bindparam("u"),
+        holdings.c.resource == bindparam("r"),
+    )
     .values(used=holdings.c.used + bindparam("du"), pending=holdings.c.pending + bindparam("dp"))
 )
 
@@ -159,7 +184,9 @@ async def expired(uow: UnitOfWork, now_us: int, *, limit: int = 100) -> Sequence
 async def prolong(uow: UnitOfWork, commission_id: str, expires_at: int) -> int:
     """A new end of the lease of an undecided commission."""
     c = commissions.c
-    return await uow.run(commissions.update().where(c.id == commission_id, c.state == "pending").values(expires_at=expires_at))
+    return await uow.run(
+        commissions.update().where(c.id == commission_id, c.state == "pending").values(expires_at=expires_at)
+    )
 
 
 async def purge_commissions(uow: UnitOfWork, created_before: int) -> int:
@@ -178,7 +205,10 @@ async def balances(uow: UnitOfWork, *, project_id: str, user_id: str | None, pre
     held = {r.resource: r for r in rows if (r.project_id == ANYONE) == (r.resource in PER_USER)}
     names = sorted(found.keys() | held.keys())
     return {
-        n: Balance(found.get(n, UNLIMITED), max(held[n].used, 0) if n in held else 0, held[n].pending if n in held else 0) for n in names
+        n: Balance(
+            found.get(n, UNLIMITED), max(held[n].used, 0) if n in held else 0, held[n].pending if n in held else 0
+        )
+        for n in names
     }
 
 
@@ -192,3 +222,13 @@ async def limits_of(uow: UnitOfWork, project_id: str | None, *, prefix: str = ""
         .where(r.c.resource.startswith(prefix, autoescape=True))
     )
     return {row.resource: int(row.value) for row in rows}
+
+
+async def all_holdings(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """Every balance that is not zero, for the auditor."""
+    return await uow.all(holdings.select().where(or_(holdings.c.used != 0, holdings.c.pending != 0)))
+
+
+async def undecided(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """Commissions that are neither accepted nor rejected."""
+    return await uow.all(commissions.select().where(commissions.c.state == "pending"))

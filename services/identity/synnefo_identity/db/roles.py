@@ -6,7 +6,20 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ColumnElement, Index, Row, String, Table, Text, UniqueConstraint, and_, or_, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    or_,
+    select,
+)
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_identity.db.base import metadata
@@ -52,7 +65,10 @@ SYSTEM = "all"
 
 async def graph(uow: UnitOfWork) -> RoleGraph:
     """All roles with their implications."""
-    found = {row.id: Role(row.id, row.name, row.domain_id) for row in await uow.all(select(roles.c.id, roles.c.name, roles.c.domain_id))}
+    found = {
+        row.id: Role(row.id, row.name, row.domain_id)
+        for row in await uow.all(select(roles.c.id, roles.c.name, roles.c.domain_id))
+    }
     implied: dict[str, list[str]] = defaultdict(list)
     for row in await uow.all(implied_roles.select().order_by(implied_roles.c.implied_role_id)):
         implied[row.prior_role_id].append(row.implied_role_id)
@@ -70,7 +86,7 @@ def _held_by(user_id: str) -> ColumnElement[bool]:
 async def role_ids_on(
     uow: UnitOfWork, user_id: str, *, target_type: str, target_id: str, heirs_of: Collection[str] = ()
 ) -> list[str]:
-    """Ids of roles that the user holds, himself or by group, on the target or by inheritance from `heirs_of` (domain, parents)."""
+    """Ids of roles that the user holds, himself or by group, on the target or inherited from `heirs_of`."""
     a = assignments.c
     direct = and_(a.target_type == target_type, a.target_id == target_id, a.inherited.is_(False))
     where = or_(direct, and_(a.target_id.in_(heirs_of), a.inherited.is_(True))) if heirs_of else direct
@@ -87,6 +103,10 @@ def same(actor: tuple[str, str], target: tuple[str, str], role_id: str, *, inher
     """WHERE for one assignment."""
     a = assignments.c
     return and_(
-        a.actor_type == actor[0], a.actor_id == actor[1], a.target_type == target[0], a.target_id == target[1],
-        a.role_id == role_id, a.inherited.is_(inherited),
-    )  # fmt: skip
+        a.actor_type == actor[0],
+        a.actor_id == actor[1],
+        a.target_type == target[0],
+        a.target_id == target[1],
+        a.role_id == role_id,
+        a.inherited.is_(inherited),
+    )

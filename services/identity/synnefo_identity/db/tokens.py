@@ -57,10 +57,16 @@ async def keys(uow: UnitOfWork) -> Sequence[Row[Any]]:
 async def append(uow: UnitOfWork, entries: Sequence[Mapping[str, Any]], *, issued_before: int) -> int:
     """Append entries; the last number. The last statement of its transaction."""
     head = revocation_head
-    last = int(await uow.scalar(head.update().where(head.c.id == 1).values(seq=head.c.seq + len(entries)).returning(head.c.seq)))
+    last = int(
+        await uow.scalar(
+            head.update().where(head.c.id == 1).values(seq=head.c.seq + len(entries)).returning(head.c.seq)
+        )
+    )
     names = [c.name for c in revocations.columns if c.name not in ("seq", "issued_before")]
     first = last - len(entries) + 1
-    rows = [{"seq": first + i, "issued_before": issued_before} | {n: e.get(n) for n in names} for i, e in enumerate(entries)]
+    rows = [
+        {"seq": first + i, "issued_before": issued_before} | {n: e.get(n) for n in names} for i, e in enumerate(entries)
+    ]
     await uow.run(revocations.insert(), rows)
     return last
 
@@ -73,7 +79,7 @@ async def head_seq(uow: UnitOfWork) -> int:
 async def entries_after(uow: UnitOfWork, after: int) -> list[dict[str, Any]]:
     """Entries with a greater number, absent fields left out."""
     rows = await uow.all(revocations.select().where(revocations.c.seq > after).order_by(revocations.c.seq))
-    return [{k: v for k, v in row._mapping.items() if v is not None} for row in rows]
+    return [{str(k): v for k, v in row._mapping.items() if v is not None} for row in rows]
 
 
 async def purge(uow: UnitOfWork, *, issued_before: int) -> int:

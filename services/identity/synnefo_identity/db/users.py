@@ -29,13 +29,24 @@ users = Table(
 
 _domains = projects.alias("user_domains")
 _LOGIN = select(
-    users.c.id, users.c.name, users.c.domain_id, users.c.enabled, users.c.password_hash, users.c.default_project_id,
-    _domains.c.name.label("domain_name"), _domains.c.enabled.label("domain_enabled"),
-).select_from(users.join(_domains, _domains.c.id == users.c.domain_id))  # fmt: skip
+    users.c.id,
+    users.c.name,
+    users.c.domain_id,
+    users.c.enabled,
+    users.c.password_hash,
+    users.c.default_project_id,
+    _domains.c.name.label("domain_name"),
+    _domains.c.enabled.label("domain_enabled"),
+).select_from(users.join(_domains, _domains.c.id == users.c.domain_id))
 
 
 async def for_login(
-    uow: UnitOfWork, *, user_id: str | None = None, name: str | None = None, domain_id: str | None = None, domain_name: str | None = None
+    uow: UnitOfWork,
+    *,
+    user_id: str | None = None,
+    name: str | None = None,
+    domain_id: str | None = None,
+    domain_name: str | None = None,
 ) -> Row[Any] | None:
     """A user with its domain's name and state, by id or by name and domain."""
     if user_id is not None:

@@ -57,10 +57,13 @@ def render(services: Sequence[CatalogService], *, project_id: str | None, user_i
             if url is not None:
                 endpoints.append(
                     {
-                        "id": endpoint.id, "interface": endpoint.interface, "region_id": endpoint.region_id,
-                        "region": endpoint.region_id, "url": url,
+                        "id": endpoint.id,
+                        "interface": endpoint.interface,
+                        "region_id": endpoint.region_id,
+                        "region": endpoint.region_id,
+                        "url": url,
                     }
-                )  # fmt: skip
+                )
         if endpoints:
             catalog.append({"endpoints": endpoints, "id": service.id, "type": service.type, "name": service.name})
     return catalog

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
+
 from synnefo_common.errors import BadRequest, RangeNotSatisfiable, UnsupportedMediaType
 from synnefo_common.web import Context, Ctx, empty
-
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.schemas.images import ImageImport
 from synnefo_image.app import data, images

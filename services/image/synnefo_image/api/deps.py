@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 from sqlalchemy import Row
-from synnefo_common.web import Context, services
 
+from synnefo_common.web import Context, services
 from synnefo_image.app.services import Services
 from synnefo_image.db.images import Viewer
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from starlette.datastructures import QueryParams
+
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
-
 from synnefo_image.db.images import SORT_KEYS, Filters
 from synnefo_image.domain.schema import MAX_INT, VISIBILITIES
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest, Forbidden, UnsupportedMediaType
 from synnefo_common.web import Context, Ctx, answer, empty
 from synnefo_common.web.paging import read_limit
-
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.filters import read_filters, read_sort
 from synnefo_image.api.schemas.images import ImageCreate, image_view

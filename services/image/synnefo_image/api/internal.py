@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import Header, Query
 from starlette.responses import Response
-from synnefo_common.web import Service, answer, empty, internal_router
 
+from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_image.api.deps import Svc
 from synnefo_image.api.schemas.images import InternalImageCreate
 from synnefo_image.app import data, images, roots

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from sqlalchemy import Row
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
-
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.schemas.members import MemberCreate, MemberUpdate, member_view
 from synnefo_image.app import images, members

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer
 
+from synnefo_common.web import Ctx, answer
 from synnefo_image.domain.schema import IMAGE_SCHEMA, MEMBER_SCHEMA, collection_schema
 
 router = APIRouter(prefix="/v2", tags=["schemas"])

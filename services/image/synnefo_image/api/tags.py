@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.responses import Response
+
 from synnefo_common.errors import NotFound
 from synnefo_common.web import Ctx, empty
-
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.app import images
 from synnefo_image.domain.errors import LimitReached

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_archipelago import Root, StoreError, StoreFull
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import BadRequest, Forbidden, TooLarge, Unavailable
 from synnefo_common.ids import uuid5
 from synnefo_common.log import get_logger
-
 from synnefo_image.app.images import find, new_row
 from synnefo_image.app.services import Services
 from synnefo_image.db import images

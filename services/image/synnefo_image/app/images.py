@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Forbidden
 from synnefo_common.ids import is_uuid
-
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
 from synnefo_image.db.images import Filters, Viewer

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.errors import Conflict
 
+from synnefo_common.errors import Conflict
 from synnefo_image.app.services import Services
 from synnefo_image.db import members
 from synnefo_image.domain.errors import LimitReached, MemberNotFound

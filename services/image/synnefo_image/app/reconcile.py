@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synnefo_common.reconcile import Reconciler
-
 from synnefo_image.app.data import give_up_expired
 from synnefo_image.app.services import Services
 from synnefo_image.db import images

@@ -9,7 +9,6 @@ from synnefo_common.clock import Clock
 from synnefo_common.db import Database
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
-
 from synnefo_image.domain.image import Limits
 from synnefo_image.settings import Settings
 

@@ -28,9 +28,9 @@ from sqlalchemy import (
     true,
     update,
 )
+
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.paging import after, order
-
 from synnefo_image.db.base import metadata
 from synnefo_image.db.members import members
 

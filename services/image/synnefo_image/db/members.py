@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Row, String, Table, delete, func, select, update
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_image.db.base import metadata
 
 members = Table(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synnefo_common.errors import Conflict, Forbidden
-
 from synnefo_image.domain.errors import InvalidImage, LimitReached, ReadOnlyAttribute
 from synnefo_image.domain.schema import check_attribute, check_text
 from synnefo_image.domain.states import Status

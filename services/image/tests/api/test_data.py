@@ -4,10 +4,10 @@ import hashlib
 from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect
-from synnefo_common.testing import Harness
-
 from services.image.tests.factories import make_image
+from starlette.requests import ClientDisconnect
+
+from synnefo_common.testing import Harness
 
 KEYS = {
     "name",
@@ -130,6 +130,7 @@ async def test_abandoned_upload_is_queued_again(h: Harness) -> None:
 
 async def test_upload_of_a_dead_process_is_queued_again(h: Harness) -> None:
     from sqlalchemy import update
+
     from synnefo_image.db.images import images
 
     image = await make_image(h.as_member())

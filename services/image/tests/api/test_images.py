@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from synnefo_common.testing import Harness
-
 from services.image.tests.factories import V20, V21, make_image, patch
+
+from synnefo_common.testing import Harness
 
 KEYS = {
     "name",

@@ -1,8 +1,8 @@
 """Members, tags, documents and the internal API through HTTP."""
 
-from synnefo_common.testing import Harness
-
 from services.image.tests.factories import make_image
+
+from synnefo_common.testing import Harness
 
 KEYS = {
     "name",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Ctx, answer
-
 from synnefo_network.api.base import ERRORS, Svc
 from synnefo_network.api.listing import select_fields, show_fields
 

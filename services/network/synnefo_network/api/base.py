@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 from pydantic import AfterValidator
+
 from synnefo_common.errors import NotFound
 from synnefo_common.web import services
-
 from synnefo_network.app.services import Services
 
 Svc = Annotated[Services, Depends(services)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import expected_revision, list_answer, read_query, select_fields, show_fields
 from synnefo_network.api.schemas.base import bulk
@@ -41,9 +41,13 @@ async def show_floatingip(floatingip_id: PathId, request: Request, ctx: Ctx, svc
 
 
 @router.put("/floatingips/{floatingip_id}")
-async def update_floatingip(floatingip_id: PathId, body: FloatingIpUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
+async def update_floatingip(
+    floatingip_id: PathId, body: FloatingIpUpdateBody, request: Request, ctx: Ctx, svc: Svc
+) -> Response:
     """Change a floating IP."""
-    changed = await floating_ips.update_floating_ip(svc, ctx, floatingip_id, body.floatingip.given(), revision=expected_revision(request))
+    changed = await floating_ips.update_floating_ip(
+        svc, ctx, floatingip_id, body.floatingip.given(), revision=expected_revision(request)
+    )
     return answer({"floatingip": changed})
 
 

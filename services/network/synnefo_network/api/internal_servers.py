@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Header, Request
 from starlette.responses import Response
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.idempotency import request_hash, run_once
 from synnefo_common.web import Service, answer, internal_router
-
 from synnefo_network.api.base import PathId, Svc
 from synnefo_network.api.schemas.servers import ServerPortsBody
 from synnefo_network.app import servers
@@ -22,13 +22,19 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 def _asked(body: ServerPortsBody) -> servers.ServerPorts:
     networks = body.networks
     return servers.ServerPorts(
-        project_id=body.project_id, user_id=body.user_id,
+        project_id=body.project_id,
+        user_id=body.user_id,
         networks=networks if isinstance(networks, str) else [n.model_dump(exclude_none=True) for n in networks],
-        security_groups=body.security_groups, availability_zone=body.availability_zone or "nova", host=body.host or "", reserved=body.reserved,
-    )  # fmt: skip
+        security_groups=body.security_groups,
+        availability_zone=body.availability_zone or "nova",
+        host=body.host or "",
+        reserved=body.reserved,
+    )
 
 
-async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int) -> Response:
+async def _add(
+    request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int
+) -> Response:
     asked = _asked(body)
     digest = request_hash(request.method, request.url.path, body.model_dump())
 
@@ -42,18 +48,24 @@ async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Ser
     if asked.reserved:
         return await once(None)
     provisions = await servers.count_new(svc, asked)
-    async with svc.quota.reserved(project_id=asked.project_id, user_id=asked.user_id, provisions=provisions, key=key) as commission:
+    async with svc.quota.reserved(
+        project_id=asked.project_id, user_id=asked.user_id, provisions=provisions, key=key
+    ) as commission:
         return await once(commission)
 
 
 @router.put("/servers/{server_id}/ports")
-async def put_server_ports(request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
+async def put_server_ports(
+    request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None
+) -> Response:
     """Make and bind all ports of a new server, at once or not at all."""
     return await _add(request, server_id, body, svc, key, status=200)
 
 
 @router.post("/servers/{server_id}/ports", status_code=201)
-async def post_server_ports(request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
+async def post_server_ports(
+    request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None
+) -> Response:
     """Attach one interface."""
     return await _add(request, server_id, body, svc, key, status=201)
 
@@ -66,18 +78,25 @@ async def list_server_ports(server_id: PathId, _ctx: Service, svc: Svc) -> Respo
 
 @router.delete("/servers/{server_id}/ports")
 async def delete_server_ports(server_id: PathId, ctx: Service, svc: Svc, release: bool = True) -> Response:
-    """Delete or unbind all. `release=false`: the commission that counted the ports is rejected, so give no quota back."""
+    """Delete or unbind all.
+
+    `release=false`: the commission that counted the ports is rejected, so give no quota back.
+    """
     return await _remove(server_id, None, svc, user_id=ctx.user_id, releases=release)
 
 
 @router.delete("/servers/{server_id}/ports/{port_id}")
-async def delete_server_port(server_id: PathId, port_id: PathId, ctx: Service, svc: Svc, release: bool = True) -> Response:
+async def delete_server_port(
+    server_id: PathId, port_id: PathId, ctx: Service, svc: Svc, release: bool = True
+) -> Response:
     """Delete or unbind one."""
     return await _remove(server_id, port_id, svc, user_id=ctx.user_id, releases=release)
 
 
 async def _remove(server_id: str, port_id: str | None, svc: Services, *, user_id: str, releases: bool) -> Response:
-    gone = await svc.write(lambda uow: servers.remove(uow, svc, server_id, port_id=port_id, user_id=user_id, releases=releases))
+    gone = await svc.write(
+        lambda uow: servers.remove(uow, svc, server_id, port_id=port_id, user_id=user_id, releases=releases)
+    )
     return answer(gone)
 
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
+
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import answer
-
 from synnefo_network.domain.listing import TAG_FILTERS, Kind, ListQuery, Resource
 
 _MAX = 2**31 - 1
@@ -19,7 +19,10 @@ _CONTROL = frozenset({"fields", "sort_key", "sort_dir", "limit", "marker", "page
 
 
 def read_query(request: Request, resource: Resource) -> ListQuery:
-    """Filters by attribute (repeatable), tags, `sort_key`/`sort_dir`, `limit`, `marker`, `page_reverse`, `fields`. Raises BadRequest."""
+    """Filters by attribute (repeatable), tags, `sort_key`/`sort_dir`, `limit`, `marker`, `page_reverse`, `fields`.
+
+    Raises BadRequest.
+    """
     query = request.query_params
     filters: dict[str, tuple[Any, ...]] = {}
     tags = []
@@ -42,10 +45,15 @@ def read_query(request: Request, resource: Resource) -> ListQuery:
         raise BadRequest(f"{unknown} is invalid attribute for filtering")
     since = query.get("changed_since")
     return ListQuery(
-        filters=filters, tags=tuple(tags), sort=_sort(request, resource), limit=_limit(query.get("limit")),
-        marker=query.get("marker") or None, reverse=(query.get("page_reverse") or "").lower() == "true",
-        fields=frozenset(query.getlist("fields")) - {""}, changed_since=None if since is None else _time("changed_since", since),
-    )  # fmt: skip
+        filters=filters,
+        tags=tuple(tags),
+        sort=_sort(request, resource),
+        limit=_limit(query.get("limit")),
+        marker=query.get("marker") or None,
+        reverse=(query.get("page_reverse") or "").lower() == "true",
+        fields=frozenset(query.getlist("fields")) - {""},
+        changed_since=None if since is None else _time("changed_since", since),
+    )
 
 
 def _value(name: str, text: str, kind: Kind) -> Any:
@@ -156,6 +164,8 @@ def read_fixed_ips(texts: Sequence[str]) -> list[tuple[str, str]]:
     for text in (t for whole in texts for t in whole.split(",") if t):
         key, _, value = text.partition("=")
         if key not in ("ip_address", "subnet_id", "ip_address_substr") or not value or "\0" in value:
-            raise BadRequest(f"Invalid input for fixed_ips: use ip_address=, subnet_id= or ip_address_substr=, not {text[:60]!r}.")
+            raise BadRequest(
+                f"Invalid input for fixed_ips: use ip_address=, subnet_id= or ip_address_substr=, not {text[:60]!r}."
+            )
         pairs.append((key, value))
     return pairs

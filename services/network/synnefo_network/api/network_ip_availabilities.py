@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer
-
 from synnefo_network.api.base import ERRORS, PathId, Svc
 from synnefo_network.api.listing import select_fields, show_fields
 from synnefo_network.app import availability

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import expected_revision, list_answer, read_query, select_fields, show_fields
 from synnefo_network.api.schemas.base import bulk
@@ -42,7 +42,9 @@ async def show_network(network_id: PathId, request: Request, ctx: Ctx, svc: Svc)
 @router.put("/networks/{network_id}")
 async def update_network(network_id: PathId, body: NetworkUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Change a network."""
-    changed = await networks.update_network(svc, ctx, network_id, body.network.given(), revision=expected_revision(request))
+    changed = await networks.update_network(
+        svc, ctx, network_id, body.network.given(), revision=expected_revision(request)
+    )
     return answer({"network": changed})
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import (
     expected_revision,
@@ -28,7 +28,9 @@ async def list_ports(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's ports and all on its networks."""
     query = read_query(request, PORTS)
     fixed_ips = read_fixed_ips(request.query_params.getlist("fixed_ips"))
-    items = await ports.list_ports(svc, ctx, query, fixed_ips=fixed_ips, groups=request.query_params.getlist("security_groups"))
+    items = await ports.list_ports(
+        svc, ctx, query, fixed_ips=fixed_ips, groups=request.query_params.getlist("security_groups")
+    )
     return list_answer(request, PORTS, query, items)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
-
 from synnefo_network.api.base import ERRORS, PathId, Svc
 from synnefo_network.api.schemas.quotas import QuotaUpdateBody
 from synnefo_network.app import quotas

@@ -6,15 +6,25 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer
 
+from synnefo_common.web import Ctx, answer
 from synnefo_network.api.base import PathId
 from synnefo_network.domain.errors import ExtensionNotFound, NotFound
 from synnefo_network.domain.extensions import EXTENSIONS
 
 router = APIRouter(tags=["discovery"])
-_COLLECTIONS = ("networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips", "quotas", "availability_zones",
-                "network-ip-availabilities", "extensions")  # fmt: skip
+_COLLECTIONS = (
+    "networks",
+    "subnets",
+    "ports",
+    "security-groups",
+    "security-group-rules",
+    "floatingips",
+    "quotas",
+    "availability_zones",
+    "network-ip-availabilities",
+    "extensions",
+)
 
 
 def _base(request: Request) -> str:
@@ -56,9 +66,13 @@ async def show_extension(alias: PathId, ctx: Ctx) -> Response:
     return answer({"extension": EXTENSIONS[alias]})
 
 
-@router.api_route("/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}})
 @router.api_route(
-    "/v2.0/routers/{router_id}", methods=["GET", "PUT", "DELETE"], responses={404: {"description": "There are no routers yet."}}
+    "/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}}
+)
+@router.api_route(
+    "/v2.0/routers/{router_id}",
+    methods=["GET", "PUT", "DELETE"],
+    responses={404: {"description": "There are no routers yet."}},
 )
 async def refuse_routers(ctx: Ctx) -> Response:
     """Routers are not implemented."""

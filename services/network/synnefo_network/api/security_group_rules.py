@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import list_answer, read_query, select_fields, show_fields
 from synnefo_network.api.schemas.base import bulk
@@ -29,7 +29,10 @@ async def create_security_group_rules(body: SecurityGroupRuleCreateBody, ctx: Ct
     """Create one, or several in one transaction: all of them or none."""
     bodies = bulk(body.security_group_rule, body.security_group_rules)
     items = await security_group_rules.create_rules(svc, ctx, bodies)
-    return answer(created("security_group_rule", "security_group_rules", is_bulk=body.security_group_rule is None, items=items), 201)
+    return answer(
+        created("security_group_rule", "security_group_rules", is_bulk=body.security_group_rule is None, items=items),
+        201,
+    )
 
 
 @router.get("/security-group-rules/{security_group_rule_id}")

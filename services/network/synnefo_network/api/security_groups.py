@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import (
     expected_revision,
@@ -48,9 +48,13 @@ async def show_security_group(security_group_id: PathId, request: Request, ctx: 
 
 
 @router.put("/security-groups/{security_group_id}")
-async def update_security_group(security_group_id: PathId, body: SecurityGroupUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
+async def update_security_group(
+    security_group_id: PathId, body: SecurityGroupUpdateBody, request: Request, ctx: Ctx, svc: Svc
+) -> Response:
     """Change a security group."""
-    changed = await security_groups.update_group(svc, ctx, security_group_id, body.security_group.given(), revision=expected_revision(request))
+    changed = await security_groups.update_group(
+        svc, ctx, security_group_id, body.security_group.given(), revision=expected_revision(request)
+    )
     return answer({"security_group": changed})
 
 

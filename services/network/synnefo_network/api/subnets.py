@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import (
     expected_revision,
@@ -28,7 +28,9 @@ async def list_subnets(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's subnets and those of networks that it sees."""
     query = read_query(request, SUBNETS)
     shared = [read_filter_bool("shared", v) for v in request.query_params.getlist("shared")]
-    items = await subnets.list_subnets(svc, ctx, query, shared=shared, pools=request.query_params.getlist("subnetpool_id"))
+    items = await subnets.list_subnets(
+        svc, ctx, query, shared=shared, pools=request.query_params.getlist("subnetpool_id")
+    )
     return list_answer(request, SUBNETS, query, items)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 from starlette.responses import Response
-from synnefo_common.web import Ctx, answer, empty
 
+from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc
 from synnefo_network.api.schemas.tags import TagsBody
 from synnefo_network.app import tags
@@ -38,7 +38,9 @@ async def replace_tags(collection: PathId, resource_id: PathId, body: TagsBody, 
 @router.post("", status_code=201)
 async def add_tags(collection: PathId, resource_id: PathId, body: TagsBody, ctx: Ctx, svc: Svc) -> Response:
     """Add tags to those that are there."""
-    added = await tags.change_tags(svc, ctx, collection, resource_id, change=lambda before: _limited([*before, *body.tags]))
+    added = await tags.change_tags(
+        svc, ctx, collection, resource_id, change=lambda before: _limited([*before, *body.tags])
+    )
     return answer({"tags": added}, 201)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import ports as db
 from synnefo_network.domain.addresses import draw_address
@@ -18,7 +17,8 @@ Held = dict[str, list[dict[str, str]]]  # port id → [{"subnet_id", "ip_address
 async def allocate(uow: UnitOfWork, svc: Services, wants: Sequence[Want], *, network_id: str) -> Held:
     """Give every want its address; what each port got. One statement if nobody was quicker.
 
-    After a lost race the subnet's taken addresses are read, so the end is exact: an address is found while there is one.
+    After a lost race the subnet's taken addresses are read, so the end is exact: an address is found while
+    there is one.
     Raises IpAddressInUse for an address asked for by name, IpAddressGenerationFailure when the pools are used up.
     """
     avoid: dict[str, set[str]] = {}
@@ -72,7 +72,9 @@ async def _take_any(
 
 def _draw(svc: Services, want: Want, avoid: dict[str, set[str]]) -> tuple[str, str] | None:
     for subnet in want.subnets:
-        address = draw_address(subnet.allocation_pools, subnet.ip_version, avoid=avoid.get(subnet.id, ()), random=svc.ids.random)
+        address = draw_address(
+            subnet.allocation_pools, subnet.ip_version, avoid=avoid.get(subnet.id, ()), random=svc.ids.random
+        )
         if address is not None:
             return subnet.id, address
     return None

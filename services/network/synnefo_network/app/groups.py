@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import security_groups as db
 from synnefo_network.domain.security_group import DEFAULT, Rule, default_group_id, first_rules
@@ -17,9 +16,17 @@ async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) 
     group_id = default_group_id(project_id)
     now = svc.clock.now_us()
     row = {
-        "id": group_id, "project_id": project_id, "name": DEFAULT, "description": "Default security group", "tags": "", "revision": 1,
-        "created_at": now, "updated_at": now, "stateful": True, "is_default": True,
-    }  # fmt: skip
+        "id": group_id,
+        "project_id": project_id,
+        "name": DEFAULT,
+        "description": "Default security group",
+        "tags": "",
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+        "stateful": True,
+        "is_default": True,
+    }
     if await db.insert_group_once(uow, row):
         rules = first_rules(group_id, is_default=True)
         await db.insert_rules(uow, rule_rows(svc, group_id, project_id, rules, is_charged=False))
@@ -27,14 +34,28 @@ async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) 
 
 
 def rule_rows(
-    svc: Services, group_id: str, project_id: str, rules: Sequence[Rule], *, is_charged: bool, descriptions: Sequence[str] = ()
+    svc: Services,
+    group_id: str,
+    project_id: str,
+    rules: Sequence[Rule],
+    *,
+    is_charged: bool,
+    descriptions: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Rows of new rules of a group."""
     now = svc.clock.now_us()
     return [
         {
-            "id": svc.ids.uuid(), "project_id": project_id, "description": descriptions[i] if descriptions else "", "tags": "", "revision": 0,
-            "created_at": now + i, "updated_at": now + i, "security_group_id": group_id, "is_charged": is_charged, **rule.columns(),
+            "id": svc.ids.uuid(),
+            "project_id": project_id,
+            "description": descriptions[i] if descriptions else "",
+            "tags": "",
+            "revision": 0,
+            "created_at": now + i,
+            "updated_at": now + i,
+            "security_group_id": group_id,
+            "is_charged": is_charged,
+            **rule.columns(),
         }
         for i, rule in enumerate(rules)
-    ]  # fmt: skip
+    ]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.services import (
     Services,
@@ -40,9 +40,11 @@ from synnefo_network.domain.policy import ADMIN_NETWORK_FIELDS, RULES
 QUOTA = "network.networks"
 _RULES = {r.name: r for r in RULES}
 _COLUMN = {
-    "router:external": "is_external", "provider:network_type": "network_type", "provider:physical_network": "physical_network",
+    "router:external": "is_external",
+    "provider:network_type": "network_type",
+    "provider:physical_network": "physical_network",
     "provider:segmentation_id": "segmentation_id",
-}  # fmt: skip
+}
 _MIN_MTU_V6 = 1280
 
 
@@ -52,12 +54,25 @@ def _target(row: Any) -> dict[str, Any]:
 
 def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool) -> dict[str, Any]:
     shown = {
-        "id": row.id, "name": row.name, "tenant_id": row.project_id, "project_id": row.project_id, "admin_state_up": row.admin_state_up,
-        "status": row.status, "shared": row.shared, "subnets": subnets, "mtu": row.mtu, "router:external": row.is_external,
-        "port_security_enabled": row.port_security_enabled, "availability_zone_hints": row.availability_zone_hints,
-        "availability_zones": row.availability_zone_hints or svc.settings.availability_zones, "description": row.description,
-        "tags": unpack_tags(row.tags), "created_at": iso(row.created_at), "updated_at": iso(row.updated_at), "revision_number": row.revision,
-    }  # fmt: skip
+        "id": row.id,
+        "name": row.name,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "admin_state_up": row.admin_state_up,
+        "status": row.status,
+        "shared": row.shared,
+        "subnets": subnets,
+        "mtu": row.mtu,
+        "router:external": row.is_external,
+        "port_security_enabled": row.port_security_enabled,
+        "availability_zone_hints": row.availability_zone_hints,
+        "availability_zones": row.availability_zone_hints or svc.settings.availability_zones,
+        "description": row.description,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
     if row.is_external:
         shown["is_default"] = row.is_default
     if shows_provider:
@@ -133,7 +148,9 @@ async def charged(svc: Services, ctx: Context, provisions: dict[str, dict[str, i
 
     async with AsyncExitStack() as stack:
         commissions = [
-            await stack.enter_async_context(svc.quota.reserved(project_id=project, user_id=ctx.user_id, provisions=wanted))
+            await stack.enter_async_context(
+                svc.quota.reserved(project_id=project, user_id=ctx.user_id, provisions=wanted)
+            )
             for project, wanted in sorted(provisions.items())
         ]
         return await svc.write(lambda uow: work(uow, commissions))
@@ -143,17 +160,27 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
     zones = given.get("availability_zone_hints") or []
     for zone in zones:
         if zone not in svc.settings.availability_zones:
-            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
+            raise InvalidInput(
+                f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404
+            )
     network_type = given.get("provider:network_type") or svc.settings.default_network_type
     physical, segmentation = given.get("provider:physical_network"), given.get("provider:segmentation_id")
     return {
         **standard_values(svc, given, project_id=project_id),
-        "name": given.get("name") or "", "admin_state_up": given.get("admin_state_up", True), "status": "ACTIVE",
-        "shared": given.get("shared", False), "is_external": given.get("router:external", False), "is_default": given.get("is_default", False),
-        "port_security_enabled": given.get("port_security_enabled", True), "mtu": _mtu(svc, given.get("mtu")),
-        "network_type": network_type, "physical_network": physical, "segmentation_id": segmentation,
-        "segment": _segment(network_type, physical, segmentation), "availability_zone_hints": zones,
-    }  # fmt: skip
+        "name": given.get("name") or "",
+        "admin_state_up": given.get("admin_state_up", True),
+        "status": "ACTIVE",
+        "shared": given.get("shared", False),
+        "is_external": given.get("router:external", False),
+        "is_default": given.get("is_default", False),
+        "port_security_enabled": given.get("port_security_enabled", True),
+        "mtu": _mtu(svc, given.get("mtu")),
+        "network_type": network_type,
+        "physical_network": physical,
+        "segmentation_id": segmentation,
+        "segment": _segment(network_type, physical, segmentation),
+        "availability_zone_hints": zones,
+    }
 
 
 def _mtu(svc: Services, wanted: int | None) -> int:
@@ -176,7 +203,9 @@ def _segment(network_type: str, physical: str | None, segmentation: int | None) 
     if network_type == "vlan" and segmentation is None:
         raise InvalidInput("provider:segmentation_id required for vlan provider network.")
     if network_type not in ("flat", "vlan", "geneve", "vxlan", "gre", "local"):
-        raise InvalidInput(f"provider:network_type {network_type[:40]} not supported: use flat, vlan, geneve, vxlan, gre or local.")
+        raise InvalidInput(
+            f"provider:network_type {network_type[:40]} not supported: use flat, vlan, geneve, vxlan, gre or local."
+        )
     if network_type == "local" or (network_type not in ("flat", "vlan") and segmentation is None):
         return None
     return f"{network_type}/{physical or ''}/{'' if segmentation is None else segmentation}"
@@ -207,7 +236,11 @@ async def update_network(
         if "mtu" in values:
             values["mtu"] = _mtu(svc, values["mtu"])
             if values["mtu"] < _MIN_MTU_V6 and any(s.ip_version == 6 for s in subnets):
-                raise InvalidInput(f"mtu {values['mtu']} is below {_MIN_MTU_V6}, which IPv6 needs.", status=409, kind="NetworkMTUSubnetConflict")
+                raise InvalidInput(
+                    f"mtu {values['mtu']} is below {_MIN_MTU_V6}, which IPv6 needs.",
+                    status=409,
+                    kind="NetworkMTUSubnetConflict",
+                )
         await _check_sharing(uow, row, values)
         if values.keys() & {"network_type", "physical_network", "segmentation_id"}:
             merged = [values.get(k, getattr(row, k)) for k in ("network_type", "physical_network", "segmentation_id")]
@@ -227,9 +260,13 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
         return
     users = await db_ports.owners_on_network(uow, row.id)
     if stops_external and any(p.device_owner == "network:floatingip" for p in users):
-        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs.")
+        raise ExternalNetworkInUse(
+            f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs."
+        )
     if stops_sharing and any(p.project_id not in ("", row.project_id) for p in users):
-        raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it.")
+        raise InvalidSharedSetting(
+            f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it."
+        )
 
 
 async def delete_network(svc: Services, ctx: Context, network_id: str, *, revision: int | None = None) -> None:
@@ -242,7 +279,8 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
         await db.touch_network(uow, network_id)
         if await db_ports.owners_on_network(uow, network_id):
             raise NetworkInUse(
-                f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
+                f"Unable to complete operation on network {network_id}. There are one or more ports "
+                f"still in use on the network; delete them first."
             )
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
         if not await db.delete_network(uow, network_id):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import NotFound
 from synnefo_common.reconcile import Reconciler
-
 from synnefo_network.app import servers
 from synnefo_network.app.services import Services
 from synnefo_network.db import ports as db
@@ -59,5 +58,10 @@ def orphans_reconciler(svc: Services) -> Reconciler[Facts, RemovePorts]:
         await svc.write(lambda uow: servers.remove(uow, svc, action.server_id, port_id=None, user_id="", releases=True))
 
     return Reconciler(
-        "network orphan ports", db=svc.db, observe=observe, plan=plan, execute=execute, period_s=svc.settings.reconcile_period_s
+        "network orphan ports",
+        db=svc.db,
+        observe=observe,
+        plan=plan,
+        execute=execute,
+        period_s=svc.settings.reconcile_period_s,
     )

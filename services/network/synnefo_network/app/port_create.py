@@ -1,4 +1,7 @@
-"""Making ports: the one way for the API, for servers and for floating IPs. A batch is a constant number of statements."""
+"""Making ports: the one way for the API, for servers and for floating IPs.
+
+A batch is a constant number of statements.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_events import PortFacts, emit_port
@@ -32,11 +35,17 @@ _MAC_ATTEMPTS = 20
 
 
 async def make_ports(
-    uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], *, networks: Mapping[str, Row[Any]], sees_all: bool = False
+    uow: UnitOfWork,
+    svc: Services,
+    specs: Sequence[PortSpec],
+    *,
+    networks: Mapping[str, Row[Any]],
+    sees_all: bool = False,
 ) -> list[PortFacts]:
     """Insert the ports with addresses and groups, and their events; what was made, in the order of `specs`.
 
-    `networks` has the row of every network named. Raises the faults of allocation, SecurityGroupNotFound, MacAddressInUse.
+    `networks` has the row of every network named. Raises the faults of allocation, SecurityGroupNotFound,
+    MacAddressInUse.
     """
     subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
     groups = await _groups(uow, svc, specs, networks, sees_all=sees_all)
@@ -45,14 +54,22 @@ async def make_ports(
         row["allowed_address_pairs"] = read_address_pairs(
             spec.allowed_address_pairs, port_mac=row["mac_address"], most=svc.settings.max_allowed_address_pairs
         )
-        check_security(port_security=row["port_security_enabled"], has_groups=bool(chosen), has_pairs=bool(row["allowed_address_pairs"]))
+        check_security(
+            port_security=row["port_security_enabled"],
+            has_groups=bool(chosen),
+            has_pairs=bool(row["allowed_address_pairs"]),
+        )
     inserted = await _insert(uow, svc, specs, rows)
     wants: list[Want] = []
     for spec, row in zip(specs, rows, strict=True):
         wants += plan_addresses(
-            row["id"], row["mac_address"], _usable(spec, subnets[spec.network_id]), fixed_ips=spec.fixed_ips, network_id=spec.network_id,
+            row["id"],
+            row["mac_address"],
+            _usable(spec, subnets[spec.network_id]),
+            fixed_ips=spec.fixed_ips,
+            network_id=spec.network_id,
             most=svc.settings.max_fixed_ips_per_port,
-        )  # fmt: skip
+        )
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
     await db.set_groups(uow, [(row["id"], g) for row, chosen in zip(rows, groups, strict=True) for g in chosen])
     made = [PortFacts(inserted[r["id"]], held.get(r["id"], []), chosen) for r, chosen in zip(rows, groups, strict=True)]
@@ -76,16 +93,34 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
         security = False
     status = svc.driver.immediate_status(is_bound=spec.is_bound, admin_state_up=spec.admin_state_up) or "DOWN"
     return {
-        "id": spec.id or svc.ids.uuid(), "project_id": spec.project_id, "name": spec.name, "description": spec.description,
-        "tags": pack_tags(spec.tags), "revision": 1, "created_at": now, "updated_at": now, "network_id": spec.network_id,
-        "mac_address": spec.mac_address or make_mac(svc.settings.base_mac, svc.ids.random), "admin_state_up": spec.admin_state_up,
-        "status": status, "device_id": spec.device_id, "device_owner": spec.device_owner, "port_security_enabled": security,
-        "allowed_address_pairs": [], "extra_dhcp_opts": list(spec.extra_dhcp_opts), "vnic_type": spec.vnic_type, "host_id": spec.host_id,
-        "profile": dict(spec.profile), "is_bound": spec.is_bound, "is_server_made": spec.is_server_made,
-    }  # fmt: skip
+        "id": spec.id or svc.ids.uuid(),
+        "project_id": spec.project_id,
+        "name": spec.name,
+        "description": spec.description,
+        "tags": pack_tags(spec.tags),
+        "revision": 1,
+        "created_at": now,
+        "updated_at": now,
+        "network_id": spec.network_id,
+        "mac_address": spec.mac_address or make_mac(svc.settings.base_mac, svc.ids.random),
+        "admin_state_up": spec.admin_state_up,
+        "status": status,
+        "device_id": spec.device_id,
+        "device_owner": spec.device_owner,
+        "port_security_enabled": security,
+        "allowed_address_pairs": [],
+        "extra_dhcp_opts": list(spec.extra_dhcp_opts),
+        "vnic_type": spec.vnic_type,
+        "host_id": spec.host_id,
+        "profile": dict(spec.profile),
+        "is_bound": spec.is_bound,
+        "is_server_made": spec.is_server_made,
+    }
 
 
-async def _insert(uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], rows: Sequence[dict[str, Any]]) -> dict[str, Row[Any]]:
+async def _insert(
+    uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], rows: Sequence[dict[str, Any]]
+) -> dict[str, Row[Any]]:
     """Insert; the rows by id. A generated MAC that somebody has is drawn anew, one that was asked for is refused."""
     by_id = {row["id"]: (spec, row) for spec, row in zip(specs, rows, strict=True)}
     inserted: dict[str, Row[Any]] = {}
@@ -98,10 +133,13 @@ async def _insert(uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], row
         for row in pending:
             if by_id[row["id"]][0].mac_address is not None:
                 raise MacAddressInUse(
-                    f"Unable to complete operation for network {row['network_id']}. The mac address {row['mac_address']} is in use."
+                    f"Unable to complete operation for network {row['network_id']}. The mac address "
+                    f"{row['mac_address']} is in use."
                 )
             row["mac_address"] = make_mac(svc.settings.base_mac, svc.ids.random)
-    raise MacAddressInUse(f"Unable to generate unique mac on network {rows[0]['network_id']}.", kind="MacAddressGenerationFailure")
+    raise MacAddressInUse(
+        f"Unable to generate unique mac on network {rows[0]['network_id']}.", kind="MacAddressGenerationFailure"
+    )
 
 
 async def _groups(
@@ -120,7 +158,11 @@ async def _groups(
                     raise SecurityGroupNotFound(group_id)
             chosen.append({g: known[g].name for g in sorted(set(spec.security_groups))})
             continue
-        security = networks[spec.network_id].port_security_enabled if spec.port_security_enabled is None else spec.port_security_enabled
+        security = (
+            networks[spec.network_id].port_security_enabled
+            if spec.port_security_enabled is None
+            else spec.port_security_enabled
+        )
         if spec.is_network_device or not security:
             chosen.append({})
             continue

@@ -8,7 +8,6 @@ from typing import Any
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db
 from synnefo_network.db import security_groups as db_groups
@@ -26,11 +25,17 @@ class PortFacts:
         """The internal `Port`."""
         row = self.row
         return {
-            "id": row.id, "network_id": row.network_id, "network_name": network.name, "mac_address": row.mac_address,
+            "id": row.id,
+            "network_id": row.network_id,
+            "network_name": network.name,
+            "mac_address": row.mac_address,
             "fixed_ips": [{**a, "version": 6 if ":" in a["ip_address"] else 4} for a in self.fixed_ips],
-            "security_groups": [{"id": i, "name": n} for i, n in self.groups.items()], "floating_ips": [],
-            "preserve_on_delete": not row.is_server_made, "status": row.status, "mtu": network.mtu,
-        }  # fmt: skip
+            "security_groups": [{"id": i, "name": n} for i, n in self.groups.items()],
+            "floating_ips": [],
+            "preserve_on_delete": not row.is_server_made,
+            "status": row.status,
+            "mtu": network.mtu,
+        }
 
 
 async def gather(uow: UnitOfWork, rows: Sequence[Any], *, names: bool = True) -> list[PortFacts]:
@@ -52,7 +57,13 @@ async def describe(uow: UnitOfWork, rows: Sequence[Any]) -> list[dict[str, Any]]
     return [f.document(networks[f.row.network_id]) for f in facts]
 
 
-def emit_port(uow: UnitOfWork, what: str, document: Mapping[str, Any], *, row: Any, device_id: str | None = None) -> None:
+def emit_port(
+    uow: UnitOfWork, what: str, document: Mapping[str, Any], *, row: Any, device_id: str | None = None
+) -> None:
     """Emit `network.port.<what>`. `device_id`: the server that had the port, if it has it no more."""
-    data = {"port": document, "device_id": row.device_id if device_id is None else device_id, "project_id": row.project_id}
+    data = {
+        "port": document,
+        "device_id": row.device_id if device_id is None else device_id,
+        "project_id": row.project_id,
+    }
     uow.emit(Event(f"network.port.{what}", "port", str(row.id), data))

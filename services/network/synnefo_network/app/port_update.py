@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.port_events import PortFacts, emit_port, gather
 from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port
@@ -52,8 +52,12 @@ async def update_port(
         has_pairs = bool(values.get("allowed_address_pairs", row.allowed_address_pairs))
         security = values.get("port_security_enabled", row.port_security_enabled)
         if not security and row.port_security_enabled and groups is None and before.groups:
-            raise PortSecurityPortHasSecurityGroup("Port has security group associated. Cannot disable port security until it is removed.")
-        check_security(port_security=security, has_groups=bool(before.groups if groups is None else groups), has_pairs=has_pairs)
+            raise PortSecurityPortHasSecurityGroup(
+                "Port has security group associated. Cannot disable port security until it is removed."
+            )
+        check_security(
+            port_security=security, has_groups=bool(before.groups if groups is None else groups), has_pairs=has_pairs
+        )
         after = await update_row(uow, db.ports, row, values)
         fixed_ips = before.fixed_ips
         if given.get("fixed_ips") is not None:
@@ -82,9 +86,10 @@ def _values(svc: Services, row: Row[Any], given: Mapping[str, Any]) -> dict[str,
         values["mac_address"] = make_mac(svc.settings.base_mac, svc.ids.random) if wanted is None else parse_mac(wanted)
     if "allowed_address_pairs" in values:
         values["allowed_address_pairs"] = read_address_pairs(
-            values["allowed_address_pairs"] or [], port_mac=values.get("mac_address", row.mac_address),
+            values["allowed_address_pairs"] or [],
+            port_mac=values.get("mac_address", row.mac_address),
             most=svc.settings.max_allowed_address_pairs,
-        )  # fmt: skip
+        )
     if "extra_dhcp_opts" in values:
         kept = {(o["opt_name"], o["ip_version"]): o for o in row.extra_dhcp_opts}
         changed = {(o["opt_name"], o.get("ip_version") or 4): o for o in values["extra_dhcp_opts"] or []}
@@ -103,15 +108,23 @@ def _values(svc: Services, row: Row[Any], given: Mapping[str, Any]) -> dict[str,
 
 async def _check_mac(uow: UnitOfWork, row: Row[Any], mac: str) -> None:
     if await db.mac_holder(uow, mac) is not None:
-        raise MacAddressInUse(f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use.")
+        raise MacAddressInUse(
+            f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use."
+        )
 
 
-async def _changed_groups(uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]) -> dict[str, str] | None:
+async def _changed_groups(
+    uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]
+) -> dict[str, str] | None:
     """The new groups, id → name, or None if they stay. Raises SecurityGroupNotFound."""
     if "security_groups" not in given:
         return None
     wanted = given["security_groups"] or []
-    known = await db_groups.get_groups(uow, wanted, project_id=row.project_id if seen_by(ctx) is not None else None) if wanted else {}
+    known = (
+        await db_groups.get_groups(uow, wanted, project_id=row.project_id if seen_by(ctx) is not None else None)
+        if wanted
+        else {}
+    )
     for group_id in wanted:
         if group_id not in known:
             raise SecurityGroupNotFound(group_id)
@@ -119,13 +132,21 @@ async def _changed_groups(uow: UnitOfWork, ctx: Context, row: Row[Any], given: M
 
 
 async def replace_addresses(
-    uow: UnitOfWork, svc: Services, row: Row[Any], held: Sequence[dict[str, str]], *, wanted: Sequence[Mapping[str, str]]
+    uow: UnitOfWork,
+    svc: Services,
+    row: Row[Any],
+    held: Sequence[dict[str, str]],
+    *,
+    wanted: Sequence[Mapping[str, str]],
 ) -> list[dict[str, str]]:
     """Make the port's addresses as wanted: keep what matches, give back the rest, allocate what is new."""
     subnets = (await db_subnets.subnets_of(uow, [row.network_id]))[row.network_id]
     left, kept = list(held), []
     new: list[Mapping[str, str]] = []
-    for exact in (True, False):  # an address by name keeps its own; "any of this subnet" is content with one that is there
+    for exact in (
+        True,
+        False,
+    ):  # an address by name keeps its own; "any of this subnet" is content with one that is there
         for fixed in wanted:
             if bool(fixed.get("ip_address")) is not exact:
                 continue
@@ -136,9 +157,13 @@ async def replace_addresses(
                 left.remove(match)
                 kept.append(match)
     wants = plan_addresses(
-        row.id, row.mac_address, subnets, fixed_ips=new, network_id=row.network_id,
+        row.id,
+        row.mac_address,
+        subnets,
+        fixed_ips=new,
+        network_id=row.network_id,
         most=svc.settings.max_fixed_ips_per_port - len(kept),
-    )  # fmt: skip
+    )
     if left:
         await db.release_addresses(uow, row.id, [(h["subnet_id"], h["ip_address"]) for h in left])
     got = await allocate(uow, svc, wants, network_id=row.network_id) if wants else {}

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
+
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
@@ -32,22 +32,39 @@ RULE_NAMES = {r.name: r for r in RULES}
 def port_target(port: Any, network: Any) -> dict[str, Any]:
     """What the policy rules of a port look at. `port`: a row or a spec."""
     return {
-        "project_id": port.project_id, "network_project_id": network.project_id, "network_shared": network.shared,
+        "project_id": port.project_id,
+        "network_project_id": network.project_id,
+        "network_shared": network.shared,
         "is_network_device": port.device_owner.startswith(NETWORK_DEVICE),
-    }  # fmt: skip
+    }
 
 
 def view_port(facts: PortFacts, *, shows_binding: bool) -> dict[str, Any]:
     """A port as the API shows it."""
     row = facts.row
     shown = {
-        "id": row.id, "name": row.name, "network_id": row.network_id, "tenant_id": row.project_id, "project_id": row.project_id,
-        "mac_address": row.mac_address, "admin_state_up": row.admin_state_up, "status": row.status, "device_id": row.device_id,
-        "device_owner": row.device_owner, "fixed_ips": facts.fixed_ips, "security_groups": list(facts.groups),
-        "allowed_address_pairs": row.allowed_address_pairs, "extra_dhcp_opts": row.extra_dhcp_opts,
-        "port_security_enabled": row.port_security_enabled, "binding:vnic_type": row.vnic_type, "description": row.description,
-        "tags": unpack_tags(row.tags), "created_at": iso(row.created_at), "updated_at": iso(row.updated_at), "revision_number": row.revision,
-    }  # fmt: skip
+        "id": row.id,
+        "name": row.name,
+        "network_id": row.network_id,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "mac_address": row.mac_address,
+        "admin_state_up": row.admin_state_up,
+        "status": row.status,
+        "device_id": row.device_id,
+        "device_owner": row.device_owner,
+        "fixed_ips": facts.fixed_ips,
+        "security_groups": list(facts.groups),
+        "allowed_address_pairs": row.allowed_address_pairs,
+        "extra_dhcp_opts": row.extra_dhcp_opts,
+        "port_security_enabled": row.port_security_enabled,
+        "binding:vnic_type": row.vnic_type,
+        "description": row.description,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
     if shows_binding:
         bound = row.is_bound or bool(row.host_id)
         shown["binding:host_id"] = row.host_id
@@ -63,7 +80,12 @@ def shows_binding(ctx: Context) -> bool:
 
 
 async def list_ports(
-    svc: Services, ctx: Context, query: ListQuery, *, fixed_ips: Sequence[tuple[str, str]] = (), groups: Sequence[str] = ()
+    svc: Services,
+    ctx: Context,
+    query: ListQuery,
+    *,
+    fixed_ips: Sequence[tuple[str, str]] = (),
+    groups: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The ports that the caller sees. `fixed_ips`: (ip_address, subnet_id or ip_address_substr; value)."""
     where = [db.visible(seen_by(ctx)), *port_filters.by_address(fixed_ips), *port_filters.by_group(groups)]
@@ -126,15 +148,25 @@ def authorize_port(ctx: Context, action: str, given: Mapping[str, Any], target: 
 
 def _spec(owner: str, given: Mapping[str, Any]) -> PortSpec:
     return PortSpec(
-        project_id=owner, network_id=given["network_id"], name=given.get("name") or "", description=given.get("description") or "",
-        tags=given.get("tags") or (), admin_state_up=given.get("admin_state_up", True),
+        project_id=owner,
+        network_id=given["network_id"],
+        name=given.get("name") or "",
+        description=given.get("description") or "",
+        tags=given.get("tags") or (),
+        admin_state_up=given.get("admin_state_up", True),
         mac_address=parse_mac(given["mac_address"]) if given.get("mac_address") else None,
-        fixed_ips=given.get("fixed_ips"), security_groups=_group_list(given), device_id=given.get("device_id") or "",
-        device_owner=given.get("device_owner") or "", port_security_enabled=given.get("port_security_enabled"),
-        allowed_address_pairs=given.get("allowed_address_pairs") or (), extra_dhcp_opts=read_dhcp_opts(given.get("extra_dhcp_opts") or ()),
-        vnic_type=given.get("binding:vnic_type") or "normal", host_id=given.get("binding:host_id") or "",
-        profile=given.get("binding:profile") or {}, is_bound=bool(given.get("binding:host_id")),
-    )  # fmt: skip
+        fixed_ips=given.get("fixed_ips"),
+        security_groups=_group_list(given),
+        device_id=given.get("device_id") or "",
+        device_owner=given.get("device_owner") or "",
+        port_security_enabled=given.get("port_security_enabled"),
+        allowed_address_pairs=given.get("allowed_address_pairs") or (),
+        extra_dhcp_opts=read_dhcp_opts(given.get("extra_dhcp_opts") or ()),
+        vnic_type=given.get("binding:vnic_type") or "normal",
+        host_id=given.get("binding:host_id") or "",
+        profile=given.get("binding:profile") or {},
+        is_bound=bool(given.get("binding:host_id")),
+    )
 
 
 def _group_list(given: Mapping[str, Any]) -> list[str] | None:
@@ -153,7 +185,8 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
         check_revision(row, revision)
         if is_undeletable(row.device_owner):
             raise ServicePortInUse(
-                f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}; delete what it belongs to."
+                f"Port {port_id} cannot be deleted directly via the port API: has device owner "
+                f"{row.device_owner}; delete what it belongs to."
             )
         if not await remove_ports(uow, svc, [row], user_id=ctx.user_id):
             raise PortNotFound(port_id)
@@ -164,12 +197,17 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
 async def remove_ports(
     uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, user_id: str, releases: bool = True
 ) -> list[str]:
-    """Delete ports with their events and give back their quota (unless it was never theirs); ids of those that were there."""
+    """Delete ports with their events and give back their quota (unless it was never theirs).
+
+    Ids of those that were there.
+    """
     documents = {d["id"]: d for d in await describe(uow, rows)}
     gone = await db.delete_ports(uow, [r.id for r in rows])
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)
     if releases:
-        for owner, count in Counter(r.project_id for r in gone if not r.device_owner.startswith(NETWORK_DEVICE)).items():
+        for owner, count in Counter(
+            r.project_id for r in gone if not r.device_owner.startswith(NETWORK_DEVICE)
+        ).items():
             svc.quota.release(uow, project_id=owner, user_id=user_id, provisions={QUOTA: count})
     return [row.id for row in gone]

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import delete
+
 from synnefo_common.db import upsert_ignore
 from synnefo_common.quota import Holding
-
 from synnefo_network.app.services import Services
 from synnefo_network.db import quota_projects as db
 from synnefo_network.domain.errors import QuotaLimitBelowUsage
 
 PREFIX = "network."
 RESOURCES = {
-    "network": "network.networks", "subnet": "network.subnets", "port": "network.ports", "router": "network.routers",
-    "floatingip": "network.floating_ips", "security_group": "network.security_groups",
+    "network": "network.networks",
+    "subnet": "network.subnets",
+    "port": "network.ports",
+    "router": "network.routers",
+    "floatingip": "network.floating_ips",
+    "security_group": "network.security_groups",
     "security_group_rule": "network.security_group_rules",
-}  # fmt: skip
+}
 _UNKNOWN = Holding(limit=-1, used=0, reserved=0)
 
 
@@ -47,7 +51,9 @@ async def update_quota(svc: Services, project_id: str, limits: dict[str, int], *
         for name, limit in limits.items():
             held = holdings.get(RESOURCES[name], _UNKNOWN)
             if 0 <= limit < held.used + held.reserved:
-                raise QuotaLimitBelowUsage(f"Quota limit {limit} for {name} must be greater than or equal to already used {held.used}.")
+                raise QuotaLimitBelowUsage(
+                    f"Quota limit {limit} for {name} must be greater than or equal to already used {held.used}."
+                )
     await svc.quota.set_limits(project_id, {RESOURCES[name]: limit for name, limit in limits.items()})
     async with svc.db.begin() as uow:
         await uow.run(upsert_ignore(uow.dialect, db.quota_projects, {"project_id": project_id}))

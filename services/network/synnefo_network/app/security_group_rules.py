@@ -8,7 +8,6 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.groups import rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.security_groups import RULE_QUOTA, view_rule
@@ -31,7 +30,13 @@ async def list_rules(svc: Services, ctx: Context, query: ListQuery) -> list[dict
     table = db.security_group_rules
     viewer = seen_by(ctx)
     async with svc.db.read() as uow:
-        rows = await list_rows(uow, SECURITY_GROUP_RULES, table, query=query, where=[] if viewer is None else [table.c.project_id == viewer])
+        rows = await list_rows(
+            uow,
+            SECURITY_GROUP_RULES,
+            table,
+            query=query,
+            where=[] if viewer is None else [table.c.project_id == viewer],
+        )
     if rows is None:
         raise SecurityGroupRuleNotFound(query.marker or "")
     return [view_rule(row) for row in rows]
@@ -48,16 +53,22 @@ async def show_rule(svc: Services, ctx: Context, rule_id: str) -> dict[str, Any]
 
 
 async def create_rules(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none. Raises SecurityGroupNotFound, SecurityGroupRuleExists, QuotaExceeded and the faults of `read_rule`."""
+    """All of them or none.
+
+    Raises SecurityGroupNotFound, SecurityGroupRuleExists, QuotaExceeded and the faults of `read_rule`.
+    """
     if len({b["security_group_id"] for b in bodies}) > 1:
         raise SecurityGroupNotSingleGroupRules("Only allowed to update rules for one security profile at a time.")
     group_id = bodies[0]["security_group_id"]
     owners = [new_owner(ctx, given) for given in bodies]
     rules = [read_rule(given) for given in bodies]
     rows = [
-        row for owner, rule, given in zip(owners, rules, bodies, strict=True)
-        for row in rule_rows(svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""])
-    ]  # fmt: skip
+        row
+        for owner, rule, given in zip(owners, rules, bodies, strict=True)
+        for row in rule_rows(
+            svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""]
+        )
+    ]
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:
         group = await load_group(uow, ctx, group_id)

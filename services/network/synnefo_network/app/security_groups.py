@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, false
+
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.groups import ensure_default_group, rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
@@ -34,13 +34,24 @@ RULE_QUOTA = "network.security_group_rules"
 def view_rule(row: Any) -> dict[str, Any]:
     """A rule as the API shows it."""
     return {
-        "id": row.id, "tenant_id": row.project_id, "project_id": row.project_id, "security_group_id": row.security_group_id,
-        "direction": row.direction, "ethertype": row.ethertype, "protocol": row.protocol, "port_range_min": row.port_range_min,
-        "port_range_max": row.port_range_max, "remote_ip_prefix": row.remote_ip_prefix,
-        "normalized_cidr": normalized(row.remote_ip_prefix), "remote_group_id": row.remote_group_id,
-        "description": row.description, "tags": unpack_tags(row.tags), "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at), "revision_number": row.revision,
-    }  # fmt: skip
+        "id": row.id,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "security_group_id": row.security_group_id,
+        "direction": row.direction,
+        "ethertype": row.ethertype,
+        "protocol": row.protocol,
+        "port_range_min": row.port_range_min,
+        "port_range_max": row.port_range_max,
+        "remote_ip_prefix": row.remote_ip_prefix,
+        "normalized_cidr": normalized(row.remote_ip_prefix),
+        "remote_group_id": row.remote_group_id,
+        "description": row.description,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
 
 
 def normalized(prefix: str | None) -> str | None:
@@ -52,13 +63,24 @@ def normalized(prefix: str | None) -> str | None:
 
 def _view(row: Any, rules: Sequence[Any]) -> dict[str, Any]:
     return {
-        "id": row.id, "name": row.name, "tenant_id": row.project_id, "project_id": row.project_id, "description": row.description,
-        "stateful": row.stateful, "shared": False, "security_group_rules": [view_rule(r) for r in rules], "tags": unpack_tags(row.tags),
-        "created_at": iso(row.created_at), "updated_at": iso(row.updated_at), "revision_number": row.revision,
-    }  # fmt: skip
+        "id": row.id,
+        "name": row.name,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "description": row.description,
+        "stateful": row.stateful,
+        "shared": False,
+        "security_group_rules": [view_rule(r) for r in rules],
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
 
 
-async def list_groups(svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = ()) -> list[dict[str, Any]]:
+async def list_groups(
+    svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = ()
+) -> list[dict[str, Any]]:
     """The project's groups; the default group is made by the first look."""
     table = db.security_groups
     viewer = seen_by(ctx)
@@ -106,7 +128,10 @@ async def load(uow: UnitOfWork, ctx: Context, group_id: str) -> Row[Any]:
 
 
 async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none; each starts with all traffic out allowed. Raises SecurityGroupDefaultAlreadyExists, QuotaExceeded."""
+    """All of them or none; each starts with all traffic out allowed.
+
+    Raises SecurityGroupDefaultAlreadyExists, QuotaExceeded.
+    """
     rows = []
     for given in bodies:
         owner = new_owner(ctx, given)
@@ -114,7 +139,9 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
         if (given.get("name") or "").lower() == DEFAULT:
             raise SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         standard = standard_values(svc, given, project_id=owner) | {"revision": 1}
-        rows.append({**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False})
+        rows.append(
+            {**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False}
+        )
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -122,9 +149,12 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
             await ensure_default_group(uow, svc, owner)
         await insert_row(uow, db.security_groups, *rows)
         rules = [
-            rule for row in rows
-            for rule in rule_rows(svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True)
-        ]  # fmt: skip
+            rule
+            for row in rows
+            for rule in rule_rows(
+                svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True
+            )
+        ]
         await db.insert_rules(uow, rules)
         for commission in commissions:
             svc.quota.accept(uow, commission)
@@ -138,7 +168,10 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
 async def update_group(
     svc: Services, ctx: Context, group_id: str, given: dict[str, Any], *, revision: int | None = None
 ) -> dict[str, Any]:
-    """Raises SecurityGroupNotFound, SecurityGroupCannotUpdateDefault, SecurityGroupInUse (stateful of a group with ports)."""
+    """Raises SecurityGroupNotFound.
+
+    SecurityGroupCannotUpdateDefault, SecurityGroupInUse (stateful of a group with ports).
+    """
 
     async def work(uow: UnitOfWork) -> tuple[Any, list[Any]]:
         row = await load(uow, ctx, group_id)
@@ -158,7 +191,10 @@ async def update_group(
 
 
 async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: int | None = None) -> None:
-    """Rules of other groups that name it go too. Raises SecurityGroupNotFound, SecurityGroupInUse, SecurityGroupCannotRemoveDefault."""
+    """Rules of other groups that name it go too.
+
+    Raises SecurityGroupNotFound, SecurityGroupInUse, SecurityGroupCannotRemoveDefault.
+    """
 
     async def work(uow: UnitOfWork) -> None:
         row = await load(uow, ctx, group_id)

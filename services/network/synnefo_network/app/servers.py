@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import describe, emit_port
@@ -74,7 +74,9 @@ async def _plan(uow: UnitOfWork, asked: ServerPorts, *, server_id: str | None) -
     plan = _Plan()
     wanted = {n["uuid"] for n in asked.networks if n.get("uuid") and not n.get("port")}
     ports = await db.get_ports(uow, [n["port"] for n in asked.networks if n.get("port")], project_id=None)
-    plan.networks = await db_networks.get_networks(uow, wanted | {p.network_id for p in ports.values()}, project_id=None)
+    plan.networks = await db_networks.get_networks(
+        uow, wanted | {p.network_id for p in ports.values()}, project_id=None
+    )
     seen: set[str] = set()
     for entry in asked.networks:
         if entry.get("port"):
@@ -106,12 +108,17 @@ def _attachable(networks: dict[str, Row[Any]], entry: dict[str, Any], project_id
     if network is None or not (network.project_id == project_id or network.shared or network.is_external):
         raise NetworkNotFound(entry.get("uuid") or "")
     if network.is_external and not network.shared and network.project_id != project_id:
-        raise ExternalNetworkAttachForbidden(f"It is not allowed to create an interface on external network {network.id}.")
+        raise ExternalNetworkAttachForbidden(
+            f"It is not allowed to create an interface on external network {network.id}."
+        )
     return network
 
 
 async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, makes_default: bool) -> list[str] | None:
-    """Ids of the groups by name or id; None for none asked, which means the default group. Raises SecurityGroupNotFound."""
+    """Ids of the groups by name or id; None for none asked, which means the default group.
+
+    Raises SecurityGroupNotFound.
+    """
     wanted = list(dict.fromkeys(asked.security_groups))
     if not wanted or wanted == [DEFAULT]:
         return None
@@ -126,28 +133,41 @@ async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, make
         if not matches:
             raise SecurityGroupNotFound(name)
         if len(matches) > 1:
-            raise NoUniqueSecurityGroup(f"Multiple security groups found matching '{name}'. Use an ID to be more specific.")
+            raise NoUniqueSecurityGroup(
+                f"Multiple security groups found matching '{name}'. Use an ID to be more specific."
+            )
         ids.append(matches[0])
     return ids
 
 
-async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None) -> list[dict[str, Any]]:
+async def add_ports(
+    uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None
+) -> list[dict[str, Any]]:
     """Make and bind all ports in this transaction; their documents in the order asked for."""
     plan = await _plan(uow, asked, server_id=server_id)
     groups = await _group_ids(uow, svc, asked, makes_default=True)
     owner = f"compute:{asked.availability_zone}"
     specs = [
         PortSpec(
-            project_id=asked.project_id, network_id=network.id, fixed_ips=[{"ip_address": fixed_ip}] if fixed_ip else None,
-            security_groups=groups if network.port_security_enabled else None, device_id=server_id, device_owner=owner,
-            host_id=asked.host, is_bound=True, is_server_made=True,
+            project_id=asked.project_id,
+            network_id=network.id,
+            fixed_ips=[{"ip_address": fixed_ip}] if fixed_ip else None,
+            security_groups=groups if network.port_security_enabled else None,
+            device_id=server_id,
+            device_owner=owner,
+            host_id=asked.host,
+            is_bound=True,
+            is_server_made=True,
         )
-        for network, fixed_ip, _ in plan.entries if network is not None
-    ]  # fmt: skip
+        for network, fixed_ip, _ in plan.entries
+        if network is not None
+    ]
     made = iter(await make_ports(uow, svc, specs, networks=plan.networks) if specs else [])
     if commission is not None:
         svc.quota.accept(uow, commission)
-    bound = await _bind(uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host)
+    bound = await _bind(
+        uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host
+    )
     documents = []
     for network, _, row in plan.entries:
         if network is not None:
@@ -185,7 +205,10 @@ async def list_ports(svc: Services, server_id: str) -> list[dict[str, Any]]:
 async def remove(
     uow: UnitOfWork, svc: Services, server_id: str, *, port_id: str | None, user_id: str, releases: bool
 ) -> dict[str, list[str]]:
-    """Delete what was made with the server, unbind what its user made: all, or one port. Repeating finds nothing to do."""
+    """Delete what was made with the server, unbind what its user made: all, or one port.
+
+    Repeating finds nothing to do.
+    """
     rows = [r for r in await db.ports_of_device(uow, server_id) if port_id in (None, r.id)]
     deleted = await remove_ports(uow, svc, [r for r in rows if r.is_server_made], user_id=user_id, releases=releases)
     unbound = []

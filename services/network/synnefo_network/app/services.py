@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.errors import BadRequest
@@ -14,7 +15,6 @@ from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.web import Context
-
 from synnefo_network.app.driver import Driver
 from synnefo_network.domain.errors import (
     Conflict,
@@ -42,14 +42,19 @@ class Services:
     peers: Mapping[str, ServiceClient]
 
     async def write(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
-        """Run `work` in a transaction; again if a row changed meanwhile. A broken reference is Conflict: someone deleted it."""
+        """Run `work` in a transaction; again if a row changed meanwhile.
+
+        A broken reference is Conflict: someone deleted it.
+        """
         for _ in range(_WRITE_ATTEMPTS):
             try:
                 return await self.db.run(work)
             except StaleRow:
                 continue
             except IntegrityError as error:
-                raise Conflict("Something that this request refers to was changed by another request at the same time.") from error
+                raise Conflict(
+                    "Something that this request refers to was changed by another request at the same time."
+                ) from error
         raise Conflict("The resource is being changed by other requests; try again.")
 
 
@@ -59,7 +64,10 @@ def seen_by(ctx: Context) -> str | None:
 
 
 def new_owner(ctx: Context, given: dict[str, Any]) -> str:
-    """Take `project_id`/`tenant_id` out of a create body. Only administrators may name another project than their own."""
+    """Take `project_id`/`tenant_id` out of a create body.
+
+    Only administrators may name another project than their own.
+    """
     named = {given.pop(k) for k in ("project_id", "tenant_id") if k in given}
     named.discard(None)
     if not named:
@@ -69,7 +77,8 @@ def new_owner(ctx: Context, given: dict[str, Any]) -> str:
     wanted = str(named.pop())
     if wanted != ctx.project_id and seen_by(ctx) is not None:
         raise BadRequest(
-            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges."
+            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request "
+            "requires admin privileges."
         )
     return wanted
 
@@ -80,7 +89,9 @@ def authorize(ctx: Context, rule: str, target: Mapping[str, Any], *, hidden: Not
         raise hidden if hidden is not None else PolicyNotAuthorized(rule)
 
 
-def authorize_attributes(ctx: Context, action: str, given: Mapping[str, Any], target: Mapping[str, Any], *, rules: Mapping[str, Any]) -> None:
+def authorize_attributes(
+    ctx: Context, action: str, given: Mapping[str, Any], target: Mapping[str, Any], *, rules: Mapping[str, Any]
+) -> None:
     """Ask `<action>:<attribute>` for each attribute given that has such a rule. Raises PolicyNotAuthorized."""
     for name in given:
         rule = f"{action}:{name}"
@@ -100,6 +111,11 @@ def standard_values(svc: Services, given: Mapping[str, Any], *, project_id: str)
 
     now = svc.clock.now_us()
     return {
-        "id": svc.ids.uuid(), "project_id": project_id, "description": given.get("description") or "", "tags": pack_tags(given.get("tags") or []),
-        "revision": 0, "created_at": now, "updated_at": now,
-    }  # fmt: skip
+        "id": svc.ids.uuid(),
+        "project_id": project_id,
+        "description": given.get("description") or "",
+        "tags": pack_tags(given.get("tags") or []),
+        "revision": 0,
+        "created_at": now,
+        "updated_at": now,
+    }

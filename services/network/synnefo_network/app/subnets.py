@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, false, select, true
+
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
 from synnefo_network.db import networks as db_networks
@@ -27,20 +27,36 @@ QUOTA = "network.subnets"
 
 def _target(row: Any, network: Any) -> dict[str, Any]:
     return {
-        "project_id": row.project_id, "network_project_id": network.project_id, "network_shared": network.shared,
+        "project_id": row.project_id,
+        "network_project_id": network.project_id,
+        "network_shared": network.shared,
         "network_external": network.is_external,
-    }  # fmt: skip
+    }
 
 
 def _view(row: Any) -> dict[str, Any]:
     return {
-        "id": row.id, "name": row.name, "tenant_id": row.project_id, "project_id": row.project_id, "network_id": row.network_id,
-        "ip_version": row.ip_version, "subnetpool_id": None, "enable_dhcp": row.enable_dhcp, "ipv6_ra_mode": row.ipv6_ra_mode,
-        "ipv6_address_mode": row.ipv6_address_mode, "gateway_ip": row.gateway_ip, "cidr": row.cidr,
-        "allocation_pools": row.allocation_pools, "host_routes": row.host_routes, "dns_nameservers": row.dns_nameservers,
-        "description": row.description, "tags": unpack_tags(row.tags), "created_at": iso(row.created_at),
-        "updated_at": iso(row.updated_at), "revision_number": row.revision,
-    }  # fmt: skip
+        "id": row.id,
+        "name": row.name,
+        "tenant_id": row.project_id,
+        "project_id": row.project_id,
+        "network_id": row.network_id,
+        "ip_version": row.ip_version,
+        "subnetpool_id": None,
+        "enable_dhcp": row.enable_dhcp,
+        "ipv6_ra_mode": row.ipv6_ra_mode,
+        "ipv6_address_mode": row.ipv6_address_mode,
+        "gateway_ip": row.gateway_ip,
+        "cidr": row.cidr,
+        "allocation_pools": row.allocation_pools,
+        "host_routes": row.host_routes,
+        "dns_nameservers": row.dns_nameservers,
+        "description": row.description,
+        "tags": unpack_tags(row.tags),
+        "created_at": iso(row.created_at),
+        "updated_at": iso(row.updated_at),
+        "revision_number": row.revision,
+    }
 
 
 async def list_subnets(
@@ -107,10 +123,18 @@ async def _add_to_network(uow: UnitOfWork, ctx: Context, network_id: str, rows: 
     if network is None:
         raise NetworkNotFound(network_id)
     for row in rows:
-        target = {"project_id": row["project_id"], "network_project_id": network.project_id, "network_shared": network.shared}
+        target = {
+            "project_id": row["project_id"],
+            "network_project_id": network.project_id,
+            "network_shared": network.shared,
+        }
         authorize(ctx, "create_subnet", target)
         if row["ip_version"] == 6 and network.mtu < 1280:
-            raise InvalidInput(f"The network's mtu {network.mtu} is below 1280, which IPv6 needs.", status=409, kind="NetworkMTUSubnetConflict")
+            raise InvalidInput(
+                f"The network's mtu {network.mtu} is below 1280, which IPv6 needs.",
+                status=409,
+                kind="NetworkMTUSubnetConflict",
+            )
     if not await db_networks.touch_network(uow, network_id):
         raise NetworkNotFound(network_id)
     others = [s.cidr for s in (await db.subnets_of(uow, [network_id]))[network_id]]
@@ -125,7 +149,9 @@ def _check_limits(svc: Services, values: dict[str, Any]) -> None:
         ("host_routes", "HostRoutesExhausted", svc.settings.max_host_routes),
     ):
         if len(values.get(name) or []) > most:
-            raise InvalidInput(f"Unable to complete operation: the number of {name} exceeds the limit {most}.", kind=kind)
+            raise InvalidInput(
+                f"Unable to complete operation: the number of {name} exceeds the limit {most}.", kind=kind
+            )
 
 
 async def update_subnet(
@@ -159,7 +185,9 @@ def _changed_values(row: Any, given: dict[str, Any]) -> dict[str, Any]:
     if values.get("gateway_ip") is not None:
         values["gateway_ip"] = str(parse_ip(values["gateway_ip"]))
     if values.keys() & {"allocation_pools", "gateway_ip"}:
-        rules.check_gateway(values.get("gateway_ip", row.gateway_ip), prefix, values.get("allocation_pools", row.allocation_pools))
+        rules.check_gateway(
+            values.get("gateway_ip", row.gateway_ip), prefix, values.get("allocation_pools", row.allocation_pools)
+        )
     return values
 
 
@@ -175,7 +203,8 @@ async def delete_subnet(svc: Services, ctx: Context, subnet_id: str, *, revision
             await db_ports.release_subnet(uow, subnet_id)
         elif await db_ports.is_subnet_used(uow, subnet_id):
             raise SubnetInUse(
-                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from this subnet; delete them first."
+                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
+                f"allocation from this subnet; delete them first."
             )
         if not await db.delete_subnet(uow, subnet_id):
             raise SubnetNotFound(subnet_id)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Table
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-
 from synnefo_network.app import floating_ips, networks, ports, security_groups, subnets
 from synnefo_network.app.services import Services, authorize
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table

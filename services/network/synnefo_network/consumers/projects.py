@@ -5,7 +5,6 @@ from __future__ import annotations
 from synnefo_common.bus import Consumers
 from synnefo_common.contracts.envelope import Envelope
 from synnefo_common.db import UnitOfWork
-
 from synnefo_network.app.projects import forget_project
 
 

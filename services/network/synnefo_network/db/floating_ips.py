@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Row, String, Table, delete, select, true
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 
@@ -23,7 +23,9 @@ floating_ips = Table(
 
 async def get_floating_ip(uow: UnitOfWork, floating_ip_id: str, *, project_id: str | None) -> Row[Any] | None:
     f = floating_ips
-    return await uow.one(select(f).where(f.c.id == floating_ip_id, f.c.project_id == project_id if project_id is not None else true()))
+    return await uow.one(
+        select(f).where(f.c.id == floating_ip_id, f.c.project_id == project_id if project_id is not None else true())
+    )
 
 
 async def delete_floating_ip(uow: UnitOfWork, floating_ip_id: str) -> Row[Any] | None:

@@ -1,4 +1,7 @@
-"""List queries: a `ListQuery` over any resource's table, in one statement (two with a marker), and CAS updates of its rows."""
+"""List queries.
+
+A `ListQuery` over any resource's table, in one statement (two with a marker), and CAS updates of its rows.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, func, insert, not_, or_, select, update
+
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.paging import after, order
-
 from synnefo_network.domain.errors import StaleRow
 from synnefo_network.domain.listing import Kind, ListQuery, Resource
 
@@ -41,7 +44,9 @@ async def list_rows(
         keys = [(k, "desc" if d == "asc" else "asc") for k, d in keys]
     sort = [(_sortable(table.c[resource.attributes[k][0]]), d) for k, d in keys]
     if query.marker is not None:
-        marker = await uow.one(select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where))
+        marker = await uow.one(
+            select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where)
+        )
         if marker is None:
             return None
         statement = statement.where(after(sort, tuple(marker)))
@@ -83,9 +88,11 @@ async def update_row(uow: UnitOfWork, table: Table, row: Row[Any], values: dict[
     """Compare-and-set on the revision that was read; the new row. Raises StaleRow."""
     now = uow.db.clock.now_us()
     changed = await uow.one(
-        update(table).where(table.c.id == row.id, table.c.revision == row.revision)
-        .values(**values, revision=row.revision + 1, updated_at=now).returning(table)
-    )  # fmt: skip
+        update(table)
+        .where(table.c.id == row.id, table.c.revision == row.revision)
+        .values(**values, revision=row.revision + 1, updated_at=now)
+        .returning(table)
+    )
     if changed is None:
         raise StaleRow
     return changed

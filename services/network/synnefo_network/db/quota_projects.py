@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import Column, String, Table, select
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_network.db.base import metadata
 
 quota_projects = Table("quota_projects", metadata, Column("project_id", String(64), primary_key=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import pairwise
 from typing import Any
 
 from synnefo_network.domain.errors import InvalidInput, OutOfBoundsAllocationPool, OverlappingAllocationPools
@@ -21,21 +22,23 @@ AUTO_MODES = ("slaac", "dhcpv6-stateless")
 def parse_ip(text: str, *, what: str = "IP address") -> Address:
     """Raises InvalidInput."""
     try:
-        if "%" in text:
-            raise ValueError
-        return ip_address(text)
+        found = ip_address(text)
     except ValueError:
-        raise InvalidInput(f"{text[:60]!r} is not a valid {what}.") from None
+        found = None
+    if found is None or "%" in text:  # no scope ids
+        raise InvalidInput(f"{text[:60]!r} is not a valid {what}.")
+    return found
 
 
 def parse_cidr(text: str, *, what: str = "CIDR") -> Prefix:
     """A prefix with its host bits cut off. Raises InvalidInput."""
     try:
-        if "%" in text or "/" not in text:
-            raise ValueError
-        return ip_network(text, strict=False)
+        found = ip_network(text, strict=False)
     except ValueError:
-        raise InvalidInput(f"{text[:60]!r} is not a valid {what}: use for example 192.0.2.0/24 or 2001:db8::/64.") from None
+        found = None
+    if found is None or "%" in text or "/" not in text:
+        raise InvalidInput(f"{text[:60]!r} is not a valid {what}: use for example 192.0.2.0/24 or 2001:db8::/64.")
+    return found
 
 
 def parse_mac(text: str) -> str:
@@ -61,7 +64,10 @@ def first_host(prefix: Prefix) -> Address:
 
 
 def host_bounds(prefix: Prefix) -> tuple[int, int]:
-    """The least and greatest number of an address for a host: no network or broadcast address, no subnet-router anycast."""
+    """The least and greatest number of an address for a host.
+
+    No network or broadcast address, no subnet-router anycast.
+    """
     low, high = int(prefix.network_address), int(prefix.broadcast_address)
     if prefix.version == 4:
         return (low, high) if prefix.prefixlen >= 31 else (low + 1, high - 1)
@@ -85,7 +91,10 @@ def default_pools(prefix: Prefix, gateway: Address | None) -> list[Pool]:
 
 
 def check_pools(pools: Sequence[Pool], prefix: Prefix) -> list[Pool]:
-    """The pools in canonical form and order. Raises OutOfBoundsAllocationPool, OverlappingAllocationPools, InvalidInput."""
+    """The pools in canonical form and order.
+
+    Raises OutOfBoundsAllocationPool, OverlappingAllocationPools, InvalidInput.
+    """
     spans = []
     low, high = host_bounds(prefix)
     for pool in pools:
@@ -97,11 +106,12 @@ def check_pools(pools: Sequence[Pool], prefix: Prefix) -> list[Pool]:
             raise OutOfBoundsAllocationPool(f"The allocation pool {shown} spans beyond the subnet cidr {prefix}.")
         spans.append((int(start), int(end), {"start": str(start), "end": str(end)}))
     spans.sort(key=lambda s: s[0])
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         if after[0] <= before[1]:
             a, b = before[2], after[2]
             raise OverlappingAllocationPools(
-                f"Found overlapping allocation pools: {a['start']}-{a['end']} {b['start']}-{b['end']} for subnet {prefix}."
+                f"Found overlapping allocation pools: {a['start']}-{a['end']} "
+                f"{b['start']}-{b['end']} for subnet {prefix}."
             )
     return [s[2] for s in spans]
 
@@ -121,7 +131,9 @@ def pools_hold(pools: Sequence[Pool], address: Address) -> bool:
     return any(a <= int(address) <= b for a, b in pool_spans(pools))
 
 
-def draw_address(pools: Sequence[Pool], version: int, *, avoid: Collection[str], random: Callable[[], float]) -> str | None:
+def draw_address(
+    pools: Sequence[Pool], version: int, *, avoid: Collection[str], random: Callable[[], float]
+) -> str | None:
     """A random address of the pools that is not in `avoid`, or None if there is none.
 
     Random, because parallel callers then seldom meet. Pools above EXACT_POOL_SIZE are sampled; if they are

@@ -1,7 +1,11 @@
-"""The extensions that this service implements. Clients switch features on by this list: an alias is here only when it works.
+"""The extensions that this service implements.
+
+Clients switch features on by this list: an alias is here only when it works.
 
 Not here, though `/v2.0/floatingips` answers: `router`, whose routers do not exist yet.
 """
+
+# ruff: noqa: E501 - a table reads better unbroken
 
 from __future__ import annotations
 
@@ -46,4 +50,10 @@ tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | P
 EXTENSIONS: dict[str, dict[str, object]] = {}
 for _line in _TABLE.strip().splitlines():
     _alias, _name, _date, _text = (part.strip() for part in _line.split("|"))
-    EXTENSIONS[_alias] = {"alias": _alias, "name": _name, "updated": f"{_date}T10:00:00-00:00", "description": _text, "links": []}
+    EXTENSIONS[_alias] = {
+        "alias": _alias,
+        "name": _name,
+        "updated": f"{_date}T10:00:00-00:00",
+        "description": _text,
+        "links": [],
+    }

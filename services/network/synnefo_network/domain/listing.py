@@ -19,7 +19,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One collection: its wire names, and attribute → (column, kind). `special` filters are read by the resource's own query."""
+    """One collection: its wire names, and attribute → (column, kind).
+
+    `special` filters are read by the resource's own query.
+    """
 
     name: str
     plural: str
@@ -43,7 +46,10 @@ TAG_FILTERS = frozenset({"tags", "tags-any", "not-tags", "not-tags-any"})
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Filters are AND of attributes, OR of one attribute's values; a page is `limit` rows after (or before) `marker`."""
+    """Filters are AND of attributes.
+
+    OR of one attribute's values; a page is `limit` rows after (or before) `marker`.
+    """
 
     filters: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -58,56 +64,84 @@ class ListQuery:
 EVERYTHING = ListQuery()
 
 NETWORKS = Resource(
-    "network", "networks",
+    "network",
+    "networks",
     {
         **STANDARD,
-        "status": ("status", Kind.TEXT), "admin_state_up": ("admin_state_up", Kind.BOOL), "shared": ("shared", Kind.BOOL),
-        "router:external": ("is_external", Kind.BOOL), "is_default": ("is_default", Kind.BOOL), "mtu": ("mtu", Kind.INT),
-        "port_security_enabled": ("port_security_enabled", Kind.BOOL), "provider:network_type": ("network_type", Kind.TEXT),
-        "provider:physical_network": ("physical_network", Kind.TEXT), "provider:segmentation_id": ("segmentation_id", Kind.INT),
+        "status": ("status", Kind.TEXT),
+        "admin_state_up": ("admin_state_up", Kind.BOOL),
+        "shared": ("shared", Kind.BOOL),
+        "router:external": ("is_external", Kind.BOOL),
+        "is_default": ("is_default", Kind.BOOL),
+        "mtu": ("mtu", Kind.INT),
+        "port_security_enabled": ("port_security_enabled", Kind.BOOL),
+        "provider:network_type": ("network_type", Kind.TEXT),
+        "provider:physical_network": ("physical_network", Kind.TEXT),
+        "provider:segmentation_id": ("segmentation_id", Kind.INT),
     },
-)  # fmt: skip
+)
 SUBNETS = Resource(
-    "subnet", "subnets",
+    "subnet",
+    "subnets",
     {
         **STANDARD,
-        "network_id": ("network_id", Kind.TEXT), "ip_version": ("ip_version", Kind.INT), "cidr": ("cidr", Kind.TEXT),
-        "gateway_ip": ("gateway_ip", Kind.TEXT), "enable_dhcp": ("enable_dhcp", Kind.BOOL),
-        "ipv6_ra_mode": ("ipv6_ra_mode", Kind.TEXT), "ipv6_address_mode": ("ipv6_address_mode", Kind.TEXT),
+        "network_id": ("network_id", Kind.TEXT),
+        "ip_version": ("ip_version", Kind.INT),
+        "cidr": ("cidr", Kind.TEXT),
+        "gateway_ip": ("gateway_ip", Kind.TEXT),
+        "enable_dhcp": ("enable_dhcp", Kind.BOOL),
+        "ipv6_ra_mode": ("ipv6_ra_mode", Kind.TEXT),
+        "ipv6_address_mode": ("ipv6_address_mode", Kind.TEXT),
     },
     special=frozenset({"shared", "subnetpool_id"}),
-)  # fmt: skip
+)
 PORTS = Resource(
-    "port", "ports",
+    "port",
+    "ports",
     {
         **STANDARD,
-        "network_id": ("network_id", Kind.TEXT), "status": ("status", Kind.TEXT), "admin_state_up": ("admin_state_up", Kind.BOOL),
-        "mac_address": ("mac_address", Kind.TEXT), "device_id": ("device_id", Kind.TEXT), "device_owner": ("device_owner", Kind.TEXT),
-        "binding:host_id": ("host_id", Kind.TEXT), "binding:vnic_type": ("vnic_type", Kind.TEXT),
+        "network_id": ("network_id", Kind.TEXT),
+        "status": ("status", Kind.TEXT),
+        "admin_state_up": ("admin_state_up", Kind.BOOL),
+        "mac_address": ("mac_address", Kind.TEXT),
+        "device_id": ("device_id", Kind.TEXT),
+        "device_owner": ("device_owner", Kind.TEXT),
+        "binding:host_id": ("host_id", Kind.TEXT),
+        "binding:vnic_type": ("vnic_type", Kind.TEXT),
         "port_security_enabled": ("port_security_enabled", Kind.BOOL),
     },
     special=frozenset({"fixed_ips", "security_groups"}),
-)  # fmt: skip
+)
 SECURITY_GROUPS = Resource(
-    "security_group", "security_groups", {**STANDARD, "stateful": ("stateful", Kind.BOOL)}, special=frozenset({"shared"})
+    "security_group",
+    "security_groups",
+    {**STANDARD, "stateful": ("stateful", Kind.BOOL)},
+    special=frozenset({"shared"}),
 )
 SECURITY_GROUP_RULES = Resource(
-    "security_group_rule", "security_group_rules",
+    "security_group_rule",
+    "security_group_rules",
     {
         **{k: v for k, v in STANDARD.items() if k != "name"},
-        "security_group_id": ("security_group_id", Kind.TEXT), "direction": ("direction", Kind.TEXT),
-        "ethertype": ("ethertype", Kind.TEXT), "protocol": ("protocol", Kind.TEXT), "remote_group_id": ("remote_group_id", Kind.TEXT),
-        "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT), "port_range_min": ("port_range_min", Kind.INT),
+        "security_group_id": ("security_group_id", Kind.TEXT),
+        "direction": ("direction", Kind.TEXT),
+        "ethertype": ("ethertype", Kind.TEXT),
+        "protocol": ("protocol", Kind.TEXT),
+        "remote_group_id": ("remote_group_id", Kind.TEXT),
+        "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
+        "port_range_min": ("port_range_min", Kind.INT),
         "port_range_max": ("port_range_max", Kind.INT),
     },
-)  # fmt: skip
+)
 FLOATING_IPS = Resource(
-    "floatingip", "floatingips",
+    "floatingip",
+    "floatingips",
     {
         **{k: v for k, v in STANDARD.items() if k != "name"},
-        "status": ("status", Kind.TEXT), "floating_network_id": ("floating_network_id", Kind.TEXT),
+        "status": ("status", Kind.TEXT),
+        "floating_network_id": ("floating_network_id", Kind.TEXT),
         "floating_ip_address": ("floating_ip_address", Kind.TEXT),
     },
     special=frozenset({"port_id", "router_id", "fixed_ip_address"}),
-)  # fmt: skip
+)
 BY_PLURAL = {r.plural: r for r in (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, FLOATING_IPS)}

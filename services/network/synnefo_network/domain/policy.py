@@ -15,7 +15,9 @@ _SHARED = "True:%(network_shared)s"
 _EXTERNAL = "True:%(network_external)s"
 
 
-def _crud(resource: str, path: str, *, create: str = _WRITE, get: str = _READ, update: str = _WRITE, delete: str = _WRITE) -> list[RuleDefault]:
+def _crud(
+    resource: str, path: str, *, create: str = _WRITE, get: str = _READ, update: str = _WRITE, delete: str = _WRITE
+) -> list[RuleDefault]:
     one = f"{path}/{{id}}"
     words = resource.replace("_", " ")
     return [
@@ -30,44 +32,70 @@ def _attributes(check: str, resource: str, names: str, *, actions: str = "create
     verbs = {"create": "Set", "update": "Change", "get": "See"}
     return [
         RuleDefault(f"{action}_{resource}:{name}", check, f"{verbs[action]} {name} of a {resource}.")
-        for action in actions.split() for name in names.split()
-    ]  # fmt: skip
+        for action in actions.split()
+        for name in names.split()
+    ]
 
 
 _PROVIDER = "provider:network_type provider:physical_network provider:segmentation_id"
 RULES: list[RuleDefault] = [
-    RuleDefault("network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."),
+    RuleDefault(
+        "network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."
+    ),
     RuleDefault("network_device", "True:%(is_network_device)s", "device_owner starts with network:."),
     *_crud("network", "/v2.0/networks", get=f"{_READ} or True:%(shared)s or True:%(external)s"),
     *_attributes(_ADMIN, "network", f"shared router:external is_default {_PROVIDER}"),
     *_attributes(_ADMIN, "network", _PROVIDER, actions="get"),
     *_crud(
-        "subnet", "/v2.0/subnets", create=f"rule:admin or ({_NET_WRITE})", get=f"{_READ} or {_NET_READ} or {_SHARED} or {_EXTERNAL}",
-        update=f"{_WRITE} or {_NET_WRITE}", delete=f"{_WRITE} or {_NET_WRITE}",
+        "subnet",
+        "/v2.0/subnets",
+        create=f"rule:admin or ({_NET_WRITE})",
+        get=f"{_READ} or {_NET_READ} or {_SHARED} or {_EXTERNAL}",
+        update=f"{_WRITE} or {_NET_WRITE}",
+        delete=f"{_WRITE} or {_NET_WRITE}",
     ),
     *_crud(
-        "port", "/v2.0/ports", create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and {_SHARED})",
-        get=f"{_READ} or {_NET_READ}", delete=f"{_WRITE} or {_NET_WRITE}",
+        "port",
+        "/v2.0/ports",
+        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and {_SHARED})",
+        get=f"{_READ} or {_NET_READ}",
+        delete=f"{_WRITE} or {_NET_WRITE}",
     ),
     *_attributes(f"not rule:network_device or {_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "device_owner"),
-    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "port_security_enabled fixed_ips:ip_address allowed_address_pairs"),
+    *_attributes(
+        f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}",
+        "port",
+        "port_security_enabled fixed_ips:ip_address allowed_address_pairs",
+    ),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "mac_address", actions="create"),
-    *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
+    *_attributes(
+        f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"
+    ),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
-    *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
+    *_attributes(
+        _ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"
+    ),
     *_crud("security_group", "/v2.0/security-groups"),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
-    RuleDefault("get_quota", "rule:admin or (rule:reader and rule:owner)", "See a project's quotas.", [("GET", "/v2.0/quotas/{id}")]),
+    RuleDefault(
+        "get_quota",
+        "rule:admin or (rule:reader and rule:owner)",
+        "See a project's quotas.",
+        [("GET", "/v2.0/quotas/{id}")],
+    ),
     RuleDefault("list_quotas", _ADMIN, "List the projects with quotas of their own.", [("GET", "/v2.0/quotas")]),
     RuleDefault("update_quota", _ADMIN, "Set a project's quotas.", [("PUT", "/v2.0/quotas/{id}")]),
     RuleDefault("delete_quota", _ADMIN, "Give a project the default quotas.", [("DELETE", "/v2.0/quotas/{id}")]),
     RuleDefault("get_availability_zone", "@", "List availability zones.", [("GET", "/v2.0/availability_zones")]),
     RuleDefault(
-        "get_network_ip_availability", _ADMIN, "See how many addresses of a network are used.", [("GET", "/v2.0/network-ip-availabilities")]
+        "get_network_ip_availability",
+        _ADMIN,
+        "See how many addresses of a network are used.",
+        [("GET", "/v2.0/network-ip-availabilities")],
     ),
-]  # fmt: skip
+]
 ADMIN_PORT_FIELDS = ("binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details")
 ADMIN_NETWORK_FIELDS = tuple(_PROVIDER.split())

@@ -66,7 +66,13 @@ def is_undeletable(device_owner: str) -> bool:
 
 
 def plan_addresses(
-    port_id: str, mac: str, subnets: Sequence[Any], *, fixed_ips: Sequence[Mapping[str, str]] | None, network_id: str, most: int
+    port_id: str,
+    mac: str,
+    subnets: Sequence[Any],
+    *,
+    fixed_ips: Sequence[Mapping[str, str]] | None,
+    network_id: str,
+    most: int,
 ) -> list[Want]:
     """What to allocate for a port. Raises InvalidInput and its like."""
     if fixed_ips is None:
@@ -103,7 +109,9 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
     if subnet_id:
         subnet = next((s for s in subnets if s.id == subnet_id), None)
         if subnet is None:
-            raise InvalidInput(f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet {subnet_id}.")
+            raise InvalidInput(
+                f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet {subnet_id}."
+            )
     if not text:
         if is_automatic(subnet):
             return Want(port_id, (subnet,), eui64(_prefix(subnet), mac))
@@ -112,12 +120,15 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
     if subnet is None:
         subnet = next((s for s in subnets if address in _prefix(s)), None)
         if subnet is None:
-            raise InvalidIpForNetwork(f"IP address {text} is not a valid IP for any of the subnets on the specified network.")
+            raise InvalidIpForNetwork(
+                f"IP address {text} is not a valid IP for any of the subnets on the specified network."
+            )
     if not is_host(_prefix(subnet), address):
         raise InvalidIpForSubnet(f"IP address {text} is not a valid IP for the specified subnet.")
     if is_automatic(subnet) and str(address) != eui64(_prefix(subnet), mac):
         raise AllocationOnAutoAddressSubnet(
-            f"IPv6 address {text} can not be directly assigned to a port on subnet {subnet.id} as the subnet is configured for "
+            f"IPv6 address {text} can not be directly assigned to a port on subnet {subnet.id} as "
+            f"the subnet is configured for "
             "automatic addresses."
         )
     return Want(port_id, (subnet,), str(address))
@@ -126,7 +137,9 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
 def read_address_pairs(given: Sequence[Mapping[str, str]], *, port_mac: str, most: int) -> list[dict[str, str]]:
     """Allowed address pairs in canonical form. Raises InvalidInput."""
     if len(given) > most:
-        raise InvalidInput(f"The number of allowed address pairs exceeds the maximum {most}.", kind="AllowedAddressPairExhausted")
+        raise InvalidInput(
+            f"The number of allowed address pairs exceeds the maximum {most}.", kind="AllowedAddressPairExhausted"
+        )
     pairs = []
     for pair in given:
         text = pair["ip_address"]
@@ -143,8 +156,9 @@ def read_dhcp_opts(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     by_key = {(o["opt_name"], o.get("ip_version") or 4): o for o in given}
     return [
         {"opt_name": name, "opt_value": option["opt_value"], "ip_version": version}
-        for (name, version), option in by_key.items() if option.get("opt_value") is not None
-    ]  # fmt: skip
+        for (name, version), option in by_key.items()
+        if option.get("opt_value") is not None
+    ]
 
 
 def check_security(*, port_security: bool, has_groups: bool, has_pairs: bool) -> None:
@@ -152,6 +166,10 @@ def check_security(*, port_security: bool, has_groups: bool, has_pairs: bool) ->
     if port_security:
         return
     if has_pairs:
-        raise AddressPairAndPortSecurityRequired("Port Security must be enabled in order to have allowed address pairs on a port.")
+        raise AddressPairAndPortSecurityRequired(
+            "Port Security must be enabled in order to have allowed address pairs on a port."
+        )
     if has_groups:
-        raise PortSecurityAndIPRequiredForSecurityGroups("Port security must be enabled to have security groups on a port.")
+        raise PortSecurityAndIPRequiredForSecurityGroups(
+            "Port security must be enabled to have security groups on a port."
+        )

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synnefo_common.ids import uuid5
-
 from synnefo_network.domain.addresses import parse_cidr
 from synnefo_network.domain.errors import (
     SecurityGroupEthertypeConflictWithProtocol,
@@ -24,10 +23,32 @@ from synnefo_network.domain.errors import (
 
 DEFAULT = "default"
 PROTOCOLS = {
-    "ah": 51, "dccp": 33, "egp": 8, "esp": 50, "gre": 47, "hopopt": 0, "icmp": 1, "icmpv6": 58, "igmp": 2, "ip": 0, "ipip": 4,
-    "ipv6-encap": 41, "ipv6-frag": 44, "ipv6-icmp": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ipv6-route": 43, "ospf": 89, "pgm": 113,
-    "rsvp": 46, "sctp": 132, "tcp": 6, "udp": 17, "udplite": 136, "vrrp": 112,
-}  # fmt: skip
+    "ah": 51,
+    "dccp": 33,
+    "egp": 8,
+    "esp": 50,
+    "gre": 47,
+    "hopopt": 0,
+    "icmp": 1,
+    "icmpv6": 58,
+    "igmp": 2,
+    "ip": 0,
+    "ipip": 4,
+    "ipv6-encap": 41,
+    "ipv6-frag": 44,
+    "ipv6-icmp": 58,
+    "ipv6-nonxt": 59,
+    "ipv6-opts": 60,
+    "ipv6-route": 43,
+    "ospf": 89,
+    "pgm": 113,
+    "rsvp": 46,
+    "sctp": 132,
+    "tcp": 6,
+    "udp": 17,
+    "udplite": 136,
+    "vrrp": 112,
+}
 _ANY = (None, "", "any", "-1", -1)
 _WITH_PORTS = ("tcp", "udp", "dccp", "sctp", "udplite")
 _PORT_NUMBERS = {PROTOCOLS[p] for p in _WITH_PORTS}
@@ -52,7 +73,15 @@ class Rule:
         """Equal for rules that mean the same: unique within a group."""
         number = None if self.protocol is None else protocol_number(self.protocol)
         prefix = None if self.remote_ip_prefix is None else str(parse_cidr(self.remote_ip_prefix))
-        parts = (self.direction, self.ethertype, number, self.port_range_min, self.port_range_max, prefix, self.remote_group_id)
+        parts = (
+            self.direction,
+            self.ethertype,
+            number,
+            self.port_range_min,
+            self.port_range_max,
+            prefix,
+            self.remote_group_id,
+        )
         return "|".join("" if p is None else str(p) for p in parts)
 
     def columns(self) -> dict[str, Any]:
@@ -77,16 +106,23 @@ def read_rule(given: dict[str, Any]) -> Rule:
         prefix = _read_prefix(prefix, ethertype=ethertype)
     _check_ports(protocol, low, high)
     return Rule(
-        direction=given["direction"], ethertype=ethertype, protocol=protocol, port_range_min=low, port_range_max=high,
-        remote_ip_prefix=prefix, remote_group_id=given.get("remote_group_id") or None,
-    )  # fmt: skip
+        direction=given["direction"],
+        ethertype=ethertype,
+        protocol=protocol,
+        port_range_min=low,
+        port_range_max=high,
+        remote_ip_prefix=prefix,
+        remote_group_id=given.get("remote_group_id") or None,
+    )
 
 
 def _read_ethertype(value: Any) -> str:
     for known in ("IPv4", "IPv6"):
         if isinstance(value, str) and value.lower() == known.lower():
             return known
-    raise SecurityGroupRuleInvalidEtherType(f"Security group rule for ethertype {str(value)[:20]!r} not supported: use IPv4 or IPv6.")
+    raise SecurityGroupRuleInvalidEtherType(
+        f"Security group rule for ethertype {str(value)[:20]!r} not supported: use IPv4 or IPv6."
+    )
 
 
 def _read_protocol(value: Any, *, ethertype: str) -> str | None:
@@ -95,7 +131,8 @@ def _read_protocol(value: Any, *, ethertype: str) -> str | None:
     text = str(value).lower()
     if not ((text.isascii() and text.isdigit() and int(text[:4]) <= 255 and len(text) <= 3) or text in PROTOCOLS):
         raise SecurityGroupRuleInvalidProtocol(
-            f"Security group rule protocol {text[:40]!r} not supported: use one of {', '.join(PROTOCOLS)}, any, or a number from 0 to 255."
+            f"Security group rule protocol {text[:40]!r} not supported: use one of "
+            f"{', '.join(PROTOCOLS)}, any, or a number from 0 to 255."
         )
     if ethertype == "IPv4" and not text.isdigit() and protocol_number(text) in _ONLY_V6:
         raise SecurityGroupEthertypeConflictWithProtocol(f"Invalid ethertype {ethertype} for protocol {text}.")
@@ -127,15 +164,21 @@ def _check_ports(protocol: str | None, low: int | None, high: int | None) -> Non
     if number in _ICMP:
         for name, attribute, value in (("port_range_min", "type", low), ("port_range_max", "code", high)):
             if value is not None and value > 255:
-                raise SecurityGroupInvalidIcmpValue(f"Invalid value for ICMP {attribute} ({name}) {value}. It must be 0 to 255.")
+                raise SecurityGroupInvalidIcmpValue(
+                    f"Invalid value for ICMP {attribute} ({name}) {value}. It must be 0 to 255."
+                )
         if low is None:
-            raise SecurityGroupMissingIcmpType(f"ICMP code (port_range_max) {high} is provided but ICMP type (port_range_min) is missing.")
+            raise SecurityGroupMissingIcmpType(
+                f"ICMP code (port_range_max) {high} is provided but ICMP type (port_range_min) is missing."
+            )
     elif number not in _PORT_NUMBERS:
         raise SecurityGroupInvalidProtocolForPort(
             f"Ports cannot be specified for protocol {protocol}. Ports are only supported for {', '.join(_WITH_PORTS)}."
         )
     elif low is None or high is None or low > high:
-        raise SecurityGroupInvalidPortRange("For TCP/UDP protocols, port_range_min must be <= port_range_max, and both are needed.")
+        raise SecurityGroupInvalidPortRange(
+            "For TCP/UDP protocols, port_range_min must be <= port_range_max, and both are needed."
+        )
     elif low == 0 and number in (6, 17):
         raise SecurityGroupInvalidPortValue("Invalid value for port 0: it must be 1 to 65535.")
 

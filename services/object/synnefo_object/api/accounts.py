@@ -21,15 +21,19 @@ async def show_account(request: SwiftRequest) -> Answer:
     query = read_query(request.query) if request.method == "GET" else None
     view = await accounts.show(svc, caller, target, query)
     headers = {
-        "X-Account-Container-Count": str(view.containers), "X-Account-Object-Count": str(view.objects),
-        "X-Account-Bytes-Used": str(view.bytes), "X-Timestamp": timestamp(view.created_us), "X-Put-Timestamp": timestamp(view.created_us),
-    }  # fmt: skip
+        "X-Account-Container-Count": str(view.containers),
+        "X-Account-Object-Count": str(view.objects),
+        "X-Account-Bytes-Used": str(view.bytes),
+        "X-Timestamp": timestamp(view.created_us),
+        "X-Put-Timestamp": timestamp(view.created_us),
+    }
     if view.containers:
         policy = f"X-Account-Storage-Policy-{POLICY}-"
         headers |= {
-            policy + "Container-Count": str(view.containers), policy + "Object-Count": str(view.objects),
+            policy + "Container-Count": str(view.containers),
+            policy + "Object-Count": str(view.objects),
             policy + "Bytes-Used": str(view.bytes),
-        }  # fmt: skip
+        }
     headers |= shown_headers(view.headers, is_owner=caller.owns(target))
     for level_what in ("bytes", "count"):
         if f"x-account-meta-quota-{level_what}" in view.headers:
@@ -39,9 +43,7 @@ async def show_account(request: SwiftRequest) -> Answer:
     headers["Accept-Ranges"] = "bytes"
     if not view.entries and kind == listing_formats.TEXT:
         return Answer(204, headers, content_type=TEXT)
-    body = listing_formats.render(
-        kind, root="account", root_name=target.account, element="container", entries=view.entries
-    )
+    body = listing_formats.render(kind, root="account", root_name=target.account, element="container", entries=view.entries)
     return Answer(200, headers, body, content_type=f"{kind}; charset=utf-8")
 
 

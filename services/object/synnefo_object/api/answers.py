@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
-from synnefo_common.errors import Fault, QuotaExceeded
 
+from synnefo_common.errors import Fault, QuotaExceeded
 from synnefo_object.domain.errors import STANDARD_TEXT, SwiftFault
 
 HTML = "text/html; charset=UTF-8"

@@ -16,10 +16,14 @@ from synnefo_object.domain.times import http_date, timestamp
 def view_headers(view: ContainerView, *, is_owner: bool) -> dict[str, str]:
     """What HEAD tells."""
     return {
-        "X-Container-Object-Count": str(view.objects), "X-Container-Bytes-Used": str(view.bytes),
-        "X-Timestamp": timestamp(view.created_us), "Last-Modified": http_date(view.modified_us), "X-Storage-Policy": POLICY,
-        "Accept-Ranges": "bytes", **shown_headers(view.headers, is_owner=is_owner),
-    }  # fmt: skip
+        "X-Container-Object-Count": str(view.objects),
+        "X-Container-Bytes-Used": str(view.bytes),
+        "X-Timestamp": timestamp(view.created_us),
+        "Last-Modified": http_date(view.modified_us),
+        "X-Storage-Policy": POLICY,
+        "Accept-Ranges": "bytes",
+        **shown_headers(view.headers, is_owner=is_owner),
+    }
 
 
 async def show_container(request: SwiftRequest) -> Answer:
@@ -36,9 +40,7 @@ async def show_container(request: SwiftRequest) -> Answer:
         return Answer(204, headers, content_type=f"{kind}; charset=utf-8")
     if not view.entries and kind == listing_formats.TEXT:
         return Answer(204, headers, content_type=TEXT)
-    body = listing_formats.render(
-        kind, root="container", root_name=request.target.container, element="object", entries=view.entries
-    )
+    body = listing_formats.render(kind, root="container", root_name=request.target.container, element="object", entries=view.entries)
     return Answer(200, headers, body, content_type=f"{kind}; charset=utf-8")
 
 

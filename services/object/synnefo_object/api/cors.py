@@ -1,4 +1,7 @@
-"""CORS as each container's metadata allows it. Browsers learn nothing of a container that does not name their origin."""
+"""CORS as each container's metadata allows it.
+
+Browsers learn nothing of a container that does not name their origin.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,17 @@ from synnefo_object.domain.paths import Target
 _PREFIX = "x-container-meta-access-control-"
 _METHODS = "HEAD, GET, PUT, POST, COPY, OPTIONS, DELETE"
 _EXPOSED = (
-    "cache-control", "content-language", "content-type", "expires", "last-modified", "pragma", "etag", "x-timestamp", "x-trans-id",
+    "cache-control",
+    "content-language",
+    "content-type",
+    "expires",
+    "last-modified",
+    "pragma",
+    "etag",
+    "x-timestamp",
+    "x-trans-id",
     "x-openstack-request-id",
-)  # fmt: skip
+)
 
 
 def _allows(headers: dict[str, str], origin: str) -> bool:
@@ -40,9 +51,11 @@ async def preflight(request: SwiftRequest) -> Answer:
     if not (_allows(kept, origin) or "*" in everywhere or origin in everywhere) or wanted not in _METHODS.split(", "):
         raise SwiftFault(401, headers=allow)
     headers = {
-        **allow, "Access-Control-Allow-Origin": "*" if kept.get(_PREFIX + "allow-origin") == "*" else origin,
-        "Access-Control-Allow-Methods": _METHODS, "Vary": "Origin",
-    }  # fmt: skip
+        **allow,
+        "Access-Control-Allow-Origin": "*" if kept.get(_PREFIX + "allow-origin") == "*" else origin,
+        "Access-Control-Allow-Methods": _METHODS,
+        "Vary": "Origin",
+    }
     asked = request.headers.get("access-control-request-headers")
     if asked:
         headers["Access-Control-Allow-Headers"] = asked

@@ -7,7 +7,6 @@ from html import escape
 from urllib.parse import quote
 
 from synnefo_common.errors import Fault
-
 from synnefo_object.api.answers import HTML, Answer, render_fault, title_of
 from synnefo_object.api.forms import FormReader, read_header
 from synnefo_object.api.request import SwiftRequest

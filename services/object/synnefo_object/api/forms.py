@@ -29,7 +29,10 @@ class Part:
 
 
 class FormReader:
-    """`async for part in reader.parts()`; within, `async for piece in reader.data()` reads that part (what is left is skipped)."""
+    """`async for part in reader.parts()`; within, `async for piece in reader.data()` reads that part.
+
+    What is left of it is skipped.
+    """
 
     def __init__(self, source: AsyncIterator[bytes], boundary: bytes) -> None:
         self._source = source

@@ -1,4 +1,7 @@
-"""`GET /info`: what is there and within which limits. Clients switch features on by it: it names nothing that is not whole."""
+"""`GET /info`: what is there and within which limits.
+
+Clients switch features on by it: it names nothing that is not whole.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from synnefo_common.web import answer
 
+from synnefo_common.web import answer
 from synnefo_object.domain import limits, tempurl
 
 
@@ -35,7 +38,8 @@ def capabilities() -> dict[str, Any]:
         },
         "account_quotas": {},
         "bulk_delete": {
-            "max_deletes_per_request": limits.MAX_DELETES_PER_REQUEST, "max_failed_deletes": limits.MAX_FAILED_DELETES,
+            "max_deletes_per_request": limits.MAX_DELETES_PER_REQUEST,
+            "max_failed_deletes": limits.MAX_FAILED_DELETES,
         },
         "bulk_upload": {
             "max_containers_per_extraction": limits.MAX_CONTAINERS_PER_EXTRACTION,
@@ -45,18 +49,25 @@ def capabilities() -> dict[str, Any]:
         "dlo": {"max_segments": limits.MAX_SUB_LISTING},
         "formpost": {"allowed_digests": list(tempurl.DIGESTS), "deprecated_digests": ["sha1"]},
         "slo": {
-            "max_manifest_segments": limits.MAX_SLO_SEGMENTS, "max_manifest_size": limits.MAX_SLO_MANIFEST_SIZE,
-            "min_segment_size": 1, "yield_frequency": 0, "allow_async_delete": False,
+            "max_manifest_segments": limits.MAX_SLO_SEGMENTS,
+            "max_manifest_size": limits.MAX_SLO_MANIFEST_SIZE,
+            "min_segment_size": 1,
+            "yield_frequency": 0,
+            "allow_async_delete": False,
         },
         "staticweb": {},
         "symlink": {"symloop_max": limits.MAX_SYMLINKS, "static_links": True},
         "tempurl": {
-            "methods": list(tempurl.METHODS), "allowed_digests": list(tempurl.DIGESTS), "deprecated_digests": ["sha1"],
-            "incoming_remove_headers": ["x-timestamp"], "incoming_allow_headers": [],
-            "outgoing_remove_headers": ["x-object-meta-*"], "outgoing_allow_headers": ["x-object-meta-public-*"],
+            "methods": list(tempurl.METHODS),
+            "allowed_digests": list(tempurl.DIGESTS),
+            "deprecated_digests": ["sha1"],
+            "incoming_remove_headers": ["x-timestamp"],
+            "incoming_allow_headers": [],
+            "outgoing_remove_headers": ["x-object-meta-*"],
+            "outgoing_allow_headers": ["x-object-meta-public-*"],
         },
         "versioned_writes": {"allowed_flags": ["x-versions-location", "x-history-location"]},
-    }  # fmt: skip
+    }
 
 
 async def show_info(_request: Request) -> Response:

@@ -9,27 +9,24 @@ import orjson
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
+
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Service, answer, internal_router
-
 from synnefo_object.app import roots
 
 router = internal_router()
 
 
 def _read_cursor(text: str) -> tuple[int, int, str]:
+    refused = BadRequest("`after` is not what an earlier answer gave as `next`.")
     try:
-        at, container_id, name = orjson.loads(urlsafe_b64decode(text.encode()))
-        if not (
-            isinstance(at, int)
-            and isinstance(container_id, int)
-            and isinstance(name, str)
-            and max(abs(at), abs(container_id)) < 1 << 63
-        ):
-            raise ValueError(text)
-    except (ValueError, TypeError) as error:
-        raise BadRequest("`after` is not what an earlier answer gave as `next`.") from error
-    return at, container_id, name
+        found = orjson.loads(urlsafe_b64decode(text.encode()))
+    except ValueError as error:
+        raise refused from error
+    match found:
+        case [int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
+            return at, container_id, name
+    raise refused
 
 
 @router.get("/roots")
@@ -44,10 +41,6 @@ async def list_roots(
     rows = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
     complete = len(rows) < limit
     last = rows[-1] if rows else None
-    cursor = (
-        urlsafe_b64encode(orjson.dumps([last.created_us, last.container_id, last.name])).decode()
-        if last is not None
-        else after
-    )
+    cursor = urlsafe_b64encode(orjson.dumps([last.created_us, last.container_id, last.name])).decode() if last is not None else after
     listed = [{"id": f"{r.container_id}/{r.name}", "root": b64encode(r.root).decode()} for r in rows]
     return answer({"roots": listed, "next": cursor, "complete": complete, "epoch": epoch})

@@ -10,6 +10,7 @@ import orjson
 
 from synnefo_object.db.objects import SLO, SYMLINK
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.paths import Target
 from synnefo_object.domain.times import listing_date
 
 JSON, XML, TEXT = "application/json", "application/xml", "text/plain"
@@ -49,18 +50,20 @@ def choose(query: Mapping[str, str], accept: str | None) -> str:
 
 
 def _object(row: Any) -> dict[str, Any]:
-    size, etag = row.size, row.etag
+    name, size, etag, content_type, created_us, kind, extra, kept = row  # in the order of `db.listings`
     entry: dict[str, Any] = {
-        "bytes": size, "content_type": row.content_type, "hash": etag, "last_modified": listing_date(row.created_us), "name": row.name,
-    }  # fmt: skip
-    if row.kind == SLO:
-        headers = orjson.loads(row.headers)
+        "bytes": size,
+        "content_type": content_type,
+        "hash": etag,
+        "last_modified": listing_date(created_us),
+        "name": name,
+    }
+    if kind == SLO:
+        headers = orjson.loads(kept)
         entry["bytes"] = int(headers.get("x-slo-size", size))
         entry["slo_etag"] = f'"{headers.get("x-slo-etag", etag)}"'
-    elif row.kind == SYMLINK:
-        from synnefo_object.domain.paths import Target
-
-        link = orjson.loads(row.extra or "{}")
+    elif kind == SYMLINK:
+        link = orjson.loads(extra or "{}")
         entry["symlink_path"] = Target(link["account"], link["container"], link["object"]).url_path
         if link.get("etag"):
             entry["symlink_etag"], entry["symlink_bytes"] = link["etag"], link.get("bytes", 0)
@@ -78,24 +81,20 @@ def _container(row: Any) -> dict[str, Any]:
 
 def render(kind: str, *, root: str, root_name: str, element: str, entries: Iterable[Entry]) -> bytes:
     """`root` account or container, `element` container or object."""
+    if kind == JSON and element == "object":
+        return orjson.dumps([{"subdir": f} if f is not None else _object(row) for f, row in entries])
     shape: Callable[[Any], dict[str, Any]] = _object if element == "object" else _container
     if kind == TEXT:
         return "".join(f"{folder if folder is not None else row.name}\n" for folder, row in entries).encode()
     if kind == JSON:
         return orjson.dumps([{"subdir": folder} if folder is not None else shape(row) for folder, row in entries])
-    order = (
-        ("name", "hash", "bytes", "content_type", "last_modified")
-        if element == "object"
-        else ("name", "count", "bytes", "last_modified")
-    )
+    order = ("name", "hash", "bytes", "content_type", "last_modified") if element == "object" else ("name", "count", "bytes", "last_modified")
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<{root} name={quoteattr(root_name)}>"]
     for folder, row in entries:
         if folder is not None:
             lines.append(f"<subdir name={quoteattr(folder)}><name>{escape(folder)}</name></subdir>")
         else:
             shown = shape(row)
-            lines.append(
-                f"<{element}>" + "".join(f"<{k}>{escape(str(shown[k]))}</{k}>" for k in order) + f"</{element}>"
-            )
+            lines.append(f"<{element}>" + "".join(f"<{k}>{escape(str(shown[k]))}</{k}>" for k in order) + f"</{element}>")
     lines.append(f"</{root}>")
     return "\n".join(lines).encode()

@@ -21,9 +21,7 @@ async def put_manifest(request: SwiftRequest, caller: Caller) -> Answer:
     """`multipart-manifest=put`."""
     body = await request.read_body(MAX_SLO_MANIFEST_SIZE)
     uploaded = await manifests.put(request.svc, caller, request.target, request.headers, body)
-    return Answer(
-        201, {"Etag": f'"{uploaded.etag}"', "Last-Modified": http_date(uploaded.modified_us)}, content_type=HTML
-    )
+    return Answer(201, {"Etag": f'"{uploaded.etag}"', "Last-Modified": http_date(uploaded.modified_us)}, content_type=HTML)
 
 
 def show_manifest(request: SwiftRequest, stored: Stored) -> Answer:

@@ -21,9 +21,11 @@ from synnefo_object.domain.times import ceil_seconds, http_date, parse_http_date
 def object_headers(stored: Stored) -> dict[str, str]:
     """What HEAD tells, beside length and type."""
     headers = {
-        "Last-Modified": http_date(stored.modified_us), "Etag": stored.etag, "X-Timestamp": timestamp(stored.modified_us),
+        "Last-Modified": http_date(stored.modified_us),
+        "Etag": stored.etag,
+        "X-Timestamp": timestamp(stored.modified_us),
         "Accept-Ranges": "bytes",
-    }  # fmt: skip
+    }
     for name, value in stored.headers.items():
         if not name.startswith("x-slo-"):
             headers[name] = value
@@ -48,9 +50,7 @@ async def show_object(request: SwiftRequest) -> Answer:
     manifest = request.query.get("multipart-manifest", "").lower() == "get"
     link_itself = request.query.get("symlink", "").lower() == "get"
     try:
-        stored = await objects.load(
-            request.svc, caller, request.target, raw=manifest, follow=not link_itself, head=request.method == "HEAD"
-        )
+        stored = await objects.load(request.svc, caller, request.target, raw=manifest, follow=not link_itself, head=request.method == "HEAD")
     except SwiftFault as fault:
         web = await staticweb.serve_missing(request, caller, fault)
         if web is not None:
@@ -80,16 +80,14 @@ def respond(request: SwiftRequest, stored: Stored) -> Answer:
     wanted = given.get("range")
     ranges = parse_ranges(wanted, size) if wanted and request.method == "GET" and _if_range(given, stored) else None
     if ranges is None:
-        return _stream(request, 200, headers, stored, 0, size)
+        return _stream(request, headers, stored, span=None)
     if len(ranges) == 1:
         start, length = ranges[0]
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-        return _stream(request, 206, headers, stored, start, length)
+        return _stream(request, headers, stored, span=ranges[0])
     boundary = request.svc.ids.hex()
-    heads = [
-        f"--{boundary}\r\nContent-Type: {stored.content_type}\r\nContent-Range: bytes {start}-{start + length - 1}/{size}\r\n\r\n".encode()
-        for start, length in ranges
-    ]
+    opening = f"--{boundary}\r\nContent-Type: {stored.content_type}\r\nContent-Range: bytes "
+    heads = [f"{opening}{start}-{start + length - 1}/{size}\r\n\r\n".encode() for start, length in ranges]
     tail = f"--{boundary}--".encode()
     total = sum(len(head) + length + 2 for head, (_, length) in zip(heads, ranges, strict=True)) + len(tail)
 
@@ -121,17 +119,20 @@ def _if_range(given: Mapping[str, str], stored: Stored) -> bool:
     return stored.etag.strip('"') in etags(condition)
 
 
-def _stream(
-    request: SwiftRequest, status: int, headers: dict[str, str], stored: Stored, start: int, length: int
-) -> Answer:
+def _stream(request: SwiftRequest, headers: dict[str, str], stored: Stored, *, span: tuple[int, int] | None) -> Answer:
+    status = 200 if span is None else 206
+    length = stored.size if span is None else span[1]
     if request.method == "HEAD" or not length:
         return Answer(status, headers, content_type=stored.content_type, length=length)
-    whole = start == 0 and length == stored.size
-    pieces = stored.pieces if whole else cut(stored.pieces, start, length)
+    pieces = stored.pieces if span is None else cut(stored.pieces, *span)
     return Answer(
-        status, headers, content_type=stored.content_type, stream=read_pieces(request.svc, pieces), length=length,
+        status,
+        headers,
+        content_type=stored.content_type,
+        stream=read_pieces(request.svc, pieces),
+        length=length,
         gone=request.disconnected if length > 1 << 20 else None,
-    )  # fmt: skip
+    )
 
 
 async def put_object(request: SwiftRequest) -> Answer:
@@ -166,15 +167,22 @@ async def copy_object(request: SwiftRequest) -> Answer:
 
 async def _copy(request: SwiftRequest, source: copies.Location, to: copies.Location) -> Answer:
     copied = await copies.copy(
-        request.svc, await request.caller(), source, to, request.headers,
-        raw=request.query.get("multipart-manifest", "").lower() == "get", follow=request.query.get("symlink", "").lower() != "get",
-    )  # fmt: skip
+        request.svc,
+        await request.caller(),
+        source,
+        to,
+        request.headers,
+        raw=request.query.get("multipart-manifest", "").lower() == "get",
+        follow=request.query.get("symlink", "").lower() != "get",
+    )
     answer = {
-        "Etag": copied.uploaded.etag, "Last-Modified": http_date(copied.uploaded.modified_us),
-        "X-Copied-From": quote(f"{source.container}/{source.object}"), "X-Copied-From-Account": quote(source.account),
+        "Etag": copied.uploaded.etag,
+        "Last-Modified": http_date(copied.uploaded.modified_us),
+        "X-Copied-From": quote(f"{source.container}/{source.object}"),
+        "X-Copied-From-Account": quote(source.account),
         "X-Copied-From-Last-Modified": http_date(copied.source.modified_us),
         **{name: value for name, value in copied.kept.items() if name.startswith("x-object-meta-")},
-    }  # fmt: skip
+    }
     return Answer(201, answer, content_type=HTML)
 
 

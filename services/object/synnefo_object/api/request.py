@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope
+
 from synnefo_common.auth.claims import Claims
 from synnefo_common.errors import Unauthorized
 from synnefo_common.policy import Policy
 from synnefo_common.web.context import Context
-
 from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
 from synnefo_object.domain.errors import SwiftFault, bad_request
@@ -31,9 +31,7 @@ class SwiftRequest:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.target: Target = parse_path(raw_path)
         # Undecodable bytes stay recognisable (surrogate escapes) and are refused where they would be kept.
-        self.headers: dict[str, str] = {
-            name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape") for name, value in scope["headers"]
-        }
+        self.headers: dict[str, str] = {name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape") for name, value in scope["headers"]}
         self.query: dict[str, str] = _parse_query(scope.get("query_string", b""))
         if "expect" in self.headers and self.headers["expect"].lower() != "100-continue":
             raise SwiftFault(417, "Unsupported Expect header.")
@@ -49,9 +47,7 @@ class SwiftRequest:
                 claims = None
         caller = Caller(claims, self.svc, referer=self.headers.get("referer"))
         if claims is not None:
-            context = Context(
-                claims, policy=_NO_POLICY, request_id=self.scope["state"]["request_id"], token=token or ""
-            )
+            context = Context(claims, policy=_NO_POLICY, request_id=self.scope["state"]["request_id"], token=token or "")
             caller.roles = context.roles
             self.scope["synnefo.context"] = context
         return caller

@@ -21,9 +21,7 @@ _TRUE = ("true", "1", "yes", "on", "t", "y")
 
 
 def _asked(request: SwiftRequest, caller: Caller) -> bool:
-    return request.method in ("GET", "HEAD") and (
-        caller.claims is None or request.headers.get("x-web-mode", "").lower() in _TRUE
-    )
+    return request.method in ("GET", "HEAD") and (caller.claims is None or request.headers.get("x-web-mode", "").lower() in _TRUE)
 
 
 async def _site(request: SwiftRequest, target: Target) -> tuple[Any, dict[str, str]] | None:
@@ -88,9 +86,7 @@ async def _index(request: SwiftRequest, caller: Caller, kept: dict[str, str], pr
         name = folder if folder is not None else entry.name
         shown = name[len(prefix) :]
         size = "" if folder is not None else str(entry.size)
-        lines.append(
-            f'<tr><td><a href="./{escape(quote(shown), quote=True)}">{escape(shown)}</a></td><td>{size}</td></tr>'
-        )
+        lines.append(f'<tr><td><a href="./{escape(quote(shown), quote=True)}">{escape(shown)}</a></td><td>{size}</td></tr>')
     lines.append("</table>\n</body>\n</html>")
     return Answer(200, body="\n".join(lines).encode(), content_type=HTML)
 

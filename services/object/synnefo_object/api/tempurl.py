@@ -19,15 +19,14 @@ _INVALID = "Temp URL invalid"
 def keys_of(row: object, level: str) -> list[str]:
     """The keys of `account` or `container` in a row of `objects.find`."""
     headers = orjson.loads(getattr(row, f"{level}_headers"))
-    return [
-        headers[name]
-        for name in (f"x-{level}-meta-temp-url-key", f"x-{level}-meta-temp-url-key-2")
-        if headers.get(name)
-    ]
+    return [headers[name] for name in (f"x-{level}-meta-temp-url-key", f"x-{level}-meta-temp-url-key-2") if headers.get(name)]
 
 
 async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
-    """If the URL is signed: open the object to the caller and return the headers to add; raises 401 for a bad one. Else None."""
+    """If the URL is signed: open the object to the caller and return the headers to add. Else None.
+
+    Raises 401 for a bad signature.
+    """
     query = request.query
     signature_text, expires_text = query.get("temp_url_sig"), query.get("temp_url_expires")
     if signature_text is None and expires_text is None:
@@ -37,9 +36,7 @@ async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
     expires = tempurl.read_expiry(expires_text or "")
     if signature is None or expires is None or expires < request.svc.now_s() or request.method not in tempurl.METHODS:
         raise refused
-    if request.method in ("PUT", "POST") and any(
-        name in request.headers for name in ("x-object-manifest", "x-copy-from", "x-symlink-target")
-    ):
+    if request.method in ("PUT", "POST") and any(name in request.headers for name in ("x-object-manifest", "x-copy-from", "x-symlink-target")):
         raise bad_request("Headers that name other objects are not allowed with a Temp URL.")
     ip_range = query.get("temp_url_ip_range")
     client = request.scope.get("client")
@@ -52,11 +49,7 @@ async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
     name = target.object if prefix is None else prefix
     path = f"/v1/{target.account}/{target.container}/{name}"
     paths = [p if prefix is None else f"prefix:{p}" for p in (path, quote(path))]
-    messages = [
-        tempurl.message(method, expires, p, ip_range)
-        for method in tempurl.methods_that_cover(request.method)
-        for p in dict.fromkeys(paths)
-    ]
+    messages = [tempurl.message(method, expires, p, ip_range) for method in tempurl.methods_that_cover(request.method) for p in dict.fromkeys(paths)]
     row = await place(request.svc, target)
     if row is None:
         raise refused
@@ -81,10 +74,6 @@ def _download_headers(request: SwiftRequest, expires: int) -> dict[str, str]:
     if kind == "inline" and "filename" not in request.query:
         headers["Content-Disposition"] = "inline"
         return headers
-    plain = (
-        given.replace("\\", "\\\\").replace('"', '\\"')
-        if given.isascii() and given.isprintable()
-        else quote(given, safe=" ")
-    )
+    plain = given.replace("\\", "\\\\").replace('"', '\\"') if given.isascii() and given.isprintable() else quote(given, safe=" ")
     headers["Content-Disposition"] = f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(given, safe='')}"
     return headers

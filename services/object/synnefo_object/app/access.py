@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
-from synnefo_common.auth.claims import Claims
 
+from synnefo_common.auth.claims import Claims
 from synnefo_object.app.services import Services
 from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
 from synnefo_object.domain.errors import SwiftFault
@@ -19,9 +19,13 @@ from synnefo_object.domain.paths import Target
 READ, WRITE = "x-container-read", "x-container-write"
 # Shown to owners only.
 OWNER_HEADERS = (
-    "x-container-read", "x-container-write", "x-container-meta-temp-url-key", "x-container-meta-temp-url-key-2",
-    "x-account-meta-temp-url-key", "x-account-meta-temp-url-key-2",
-)  # fmt: skip
+    "x-container-read",
+    "x-container-write",
+    "x-container-meta-temp-url-key",
+    "x-container-meta-temp-url-key-2",
+    "x-account-meta-temp-url-key",
+    "x-account-meta-temp-url-key-2",
+)
 
 
 @dataclass(slots=True)
@@ -51,9 +55,7 @@ class Caller:
             return False
         if self.is_reseller:
             return True
-        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(
-            self.services.settings.operator_roles
-        )
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.operator_roles)
 
     def reads(self, target: Target) -> bool:
         """May read anything in the account."""
@@ -61,9 +63,7 @@ class Caller:
             return True
         if self.claims is None or target.project_id is None:
             return False
-        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(
-            self.services.settings.reader_roles
-        )
+        return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.reader_roles)
 
     def require_owner(self, target: Target) -> None:
         if not self.owns(target):
@@ -80,7 +80,10 @@ class Caller:
         return target.account == account and container in ("", target.container) and target.object.startswith(prefix)
 
     async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
-        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL. Raises 401 or 403."""
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+
+        Raises 401 or 403.
+        """
         if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(target):
             return
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()

@@ -40,9 +40,7 @@ async def show(svc: Services, caller: Caller, target: Target, query: Query | Non
         if row is None:
             return AccountView(svc.clock.now_us(), 0, 0, 0, {}, [] if query is not None else None)
         entries = await listings.fetch(uow, containers, row.id, query) if query is not None else None
-    return AccountView(
-        row.created_us, int(row.containers), int(row.objects), int(row.bytes), orjson.loads(row.headers), entries
-    )
+    return AccountView(row.created_us, int(row.containers), int(row.objects), int(row.bytes), orjson.loads(row.headers), entries)
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 
 import orjson
 from sqlalchemy.exc import IntegrityError
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.app import listings
 from synnefo_object.app.access import READ, Caller
 from synnefo_object.app.services import Services
@@ -66,9 +66,7 @@ async def show(svc: Services, caller: Caller, target: Target, query: Query | Non
         if row is None:
             raise not_found()
         entries = await listings.fetch(uow, objects, row.id, query) if query is not None else None
-    return ContainerView(
-        row.created_us, row.modified_us, int(row.objects), int(row.bytes), orjson.loads(row.headers), entries
-    )
+    return ContainerView(row.created_us, row.modified_us, int(row.objects), int(row.bytes), orjson.loads(row.headers), entries)
 
 
 async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> bool:
@@ -97,9 +95,7 @@ async def ensure(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[
     account = await accounts.locked(uow, target.project_id)
     assert account is not None
     kept = metadata.merge({}, given, set(), "container")
-    created = await containers.create(
-        uow, account_id=account.id, name=target.container, headers=orjson.dumps(kept).decode(), now_us=now_us
-    )
+    created = await containers.create(uow, account_id=account.id, name=target.container, headers=orjson.dumps(kept).decode(), now_us=now_us)
     if created is not None:
         await counters.add(uow, account_id=account.id, container_id=None, containers=1, now_us=now_us)
         return created, True

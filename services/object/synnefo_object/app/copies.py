@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from synnefo_archipelago import Root
-
 from synnefo_object.app import objects, quotas, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
@@ -17,6 +16,7 @@ from synnefo_object.app.uploads import Uploaded
 from synnefo_object.db.objects import DLO, PLAIN, SLO
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
 
 Location = Target
@@ -43,15 +43,14 @@ def _decode(value: str) -> str:
     return decode_name(unquote(value, errors="surrogateescape").encode("utf-8", "surrogateescape"))
 
 
-async def copy(
-    svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool
-) -> Copied:
-    """Copy with the metadata; what the request names replaces it. Raises what GET of the source and PUT of the target raise."""
+async def copy(svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool) -> Copied:
+    """Copy with the metadata; what the request names replaces it.
+
+    Raises what GET of the source and PUT of the target raise.
+    """
     place = await uploads.ready(svc, caller, to, headers)
     found = await objects.load(svc, caller, source, raw=raw, follow=follow)
-    conditions = {
-        name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")
-    }
+    conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions:
         from synnefo_object.domain.conditions import not_modified
 
@@ -63,9 +62,11 @@ async def copy(
     metadata.user_metadata(kept, "object")
     content_type = headers.get("content-type")
     detect = headers.get("x-detect-content-type", "").lower() in _TRUE
-    chosen = uploads.choose_content_type(to.object, headers) if detect or (fresh and not content_type) else (
-        objects.clean_content_type(content_type) if content_type else found.content_type
-    )  # fmt: skip
+    chosen = (
+        uploads.choose_content_type(to.object, headers)
+        if detect or (fresh and not content_type)
+        else (objects.clean_content_type(content_type) if content_type else found.content_type)
+    )
     expires = metadata.delete_at(headers, now_s=svc.now_s())
     if expires is None and not fresh and "x-remove-delete-at" not in headers:
         expires = found.delete_at
@@ -85,15 +86,25 @@ async def copy(
         raise SwiftFault(413, "Upload exceeds quota.")
     async with quotas.reserve(svc, caller, to.project_id or "", root.size) as reservation:
         uploaded = await uploads.keep(
-            svc, place, to, root=root, etag=etag, content_type=chosen, kept=kept, expires=expires, kind=kind, extra=extra,
-            reservation=reservation, newer_than_us=found.created_us,
-        )  # fmt: skip
+            svc,
+            place,
+            to,
+            root=root,
+            etag=etag,
+            content_type=chosen,
+            kept=kept,
+            expires=expires,
+            kind=kind,
+            extra=extra,
+            reservation=reservation,
+            newer_than_us=found.created_us,
+        )
     return Copied(uploaded, found, kept)
 
 
 async def _join(svc: Services, found: Stored) -> tuple[Root, str]:
     """A large object as one plain object. Read again for its MD5, which nobody knows yet."""
-    if found.size > metadata.limits.MAX_FILE_SIZE:
+    if found.size > MAX_FILE_SIZE:
         raise SwiftFault(413)
     root, etag = await uploads.receive(svc, read_pieces(svc, found.pieces), length=found.size, most=found.size)
     return root, etag

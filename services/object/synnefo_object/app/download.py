@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from synnefo_archipelago import Root
-
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Piece
 
@@ -29,4 +28,4 @@ async def read_pieces(svc: Services, pieces: Sequence[Piece]) -> AsyncIterator[b
             async for chunk in stream:
                 yield chunk
         finally:
-            await stream.aclose()  # type: ignore[attr-defined]
+            await stream.aclose()

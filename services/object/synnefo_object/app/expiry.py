@@ -6,7 +6,6 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
-
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, objects
 

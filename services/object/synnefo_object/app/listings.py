@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from synnefo_common.db import UnitOfWork
-
 from synnefo_object.db import listings
 from synnefo_object.domain import listing
 from synnefo_object.domain.listing import Query
@@ -22,9 +21,7 @@ async def fetch(uow: UnitOfWork, table: Any, owner_id: int, query: Query) -> lis
     behind: str | None = None
     while True:
         bounds = listings.Bounds(**listing.bounds(query, behind=behind))
-        rows = await listings.page_rolled_up(
-            uow, table, owner_id, bounds, prefix=query.prefix, delimiter=query.delimiter, limit=query.limit
-        )
+        rows = await listings.page_rolled_up(uow, table, owner_id, bounds, prefix=query.prefix, delimiter=query.delimiter, limit=query.limit)
         page = listing.entries(rows, query)
         if not query.only_files:
             return page

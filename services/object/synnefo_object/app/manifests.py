@@ -36,9 +36,7 @@ def parse(body: bytes) -> list[dict[str, Any]]:
         raise bad_request("Manifest must be a list.\n")
     problems: list[str] = []
     if not any(isinstance(p, dict) and "path" in p for p in parts):
-        raise bad_request(
-            "Manifest must have at least one segment that names an object.\n" if parts else "Manifest is empty.\n"
-        )
+        raise bad_request("Manifest must have at least one segment that names an object.\n" if parts else "Manifest is empty.\n")
     if sum(1 for p in parts if isinstance(p, dict) and "path" in p) > MAX_SLO_SEGMENTS:
         raise SwiftFault(413, f"Number of object-backed segments must be <= {MAX_SLO_SEGMENTS}")
     for index, part in enumerate(parts):
@@ -57,11 +55,7 @@ def _problem(part: Any) -> str | None:
         if set(part) != {"data"}:
             return "a part with data has no other keys"
         try:
-            return (
-                None
-                if isinstance(part["data"], str) and b64decode(part["data"], validate=True)
-                else "inline data must not be empty"
-            )
+            return None if isinstance(part["data"], str) and b64decode(part["data"], validate=True) else "inline data must not be empty"
         except (Base64Error, ValueError):
             return "data must be valid base64"
     unknown = set(part) - _KEYS
@@ -74,9 +68,7 @@ def _problem(part: Any) -> str | None:
         return "path must be valid UTF-8"
     if etag is not None and not isinstance(etag, str):
         return "etag must be a string"
-    if size is not None and not (
-        isinstance(size, int) or (isinstance(size, str) and size.isascii() and size.isdigit() and len(size) < 19)
-    ):
+    if size is not None and not (isinstance(size, int) or (isinstance(size, str) and size.isascii() and size.isdigit() and len(size) < 19)):
         return "size_bytes must be a number"
     if range_ is not None and (not isinstance(range_, str) or not _RANGE.fullmatch(range_) or range_ == "-"):
         return "invalid range"
@@ -116,10 +108,19 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         root, md5 = await uploads.receive(svc, _once(text), length=len(text), most=most)
         kept_headers["x-slo-manifest-etag"] = md5
         uploaded = await uploads.keep(
-            svc, row, target, root=root, etag=md5, content_type=uploads.choose_content_type(target.object, headers), kept=kept_headers,
-            expires=metadata.delete_at(headers, now_s=svc.now_s()), kind=SLO, extra=text.decode(), reservation=reservation,
+            svc,
+            row,
+            target,
+            root=root,
+            etag=md5,
+            content_type=uploads.choose_content_type(target.object, headers),
+            kept=kept_headers,
+            expires=metadata.delete_at(headers, now_s=svc.now_s()),
+            kind=SLO,
+            extra=text.decode(),
+            reservation=reservation,
             replace="if-none-match" not in headers,
-        )  # fmt: skip
+        )
     return Uploaded(etag, uploaded.modified_us)
 
 
@@ -135,12 +136,10 @@ def _length(part: Mapping[str, Any]) -> int:
     if part.get("range"):
         start, end = (int(x) for x in part["range"].split("-"))
         return end - start + 1
-    return int(part.get("slo_bytes", part["bytes"]))
+    return int(part["bytes"])
 
 
-def _check(
-    svc: Services, part: Mapping[str, Any], path: str, stored: Stored | None, target: Target
-) -> tuple[dict[str, Any], str | None]:
+def _check(svc: Services, part: Mapping[str, Any], path: str, stored: Stored | None, target: Target) -> tuple[dict[str, Any], str | None]:
     if path == f"/{target.container}/{target.object}":
         return {}, "manifest file must not be one of its own segments"
     if stored is None or stored.is_expired(svc.now_s()):
@@ -155,8 +154,12 @@ def _check(
     if size == 0:
         return {}, "Too Small; each segment must be at least 1 byte."
     kept: dict[str, Any] = {
-        "name": path, "hash": etag, "bytes": size, "content_type": stored.content_type, "last_modified": listing_date(stored.created_us),
-    }  # fmt: skip
+        "name": path,
+        "hash": etag,
+        "bytes": size,
+        "content_type": stored.content_type,
+        "last_modified": listing_date(stored.created_us),
+    }
     if is_slo:
         kept["sub_slo"] = True
     if part.get("range"):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.app import segments, versions
 from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.services import Services
@@ -26,9 +26,7 @@ async def place(svc: Services, target: Target) -> Any:
         return await objects.find(uow, target.project_id or "", target.container, target.object)
 
 
-async def load(
-    svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True, head: bool = False
-) -> Stored:
+async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True, head: bool = False) -> Stored:
     """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks.
 
     Raises 401, 403, 404, 409.
@@ -93,9 +91,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
         values |= {"kind": objects.DLO if manifest else objects.PLAIN, "extra": manifest}
 
     async def work(uow: UnitOfWork) -> bool:
-        return await objects.set_metadata(
-            uow, stored.container_id, target.object, created_us=stored.created_us, **values
-        )
+        return await objects.set_metadata(uow, stored.container_id, target.object, created_us=stored.created_us, **values)
 
     if not await svc.db.run(work):
         # The data was replaced or deleted meanwhile. The one who did that was later: this POST came first and is gone.
@@ -118,13 +114,7 @@ def read_manifest_header(headers: Mapping[str, str]) -> str | None:
     from urllib.parse import unquote
 
     container, slash, prefix = unquote(value).lstrip("/").partition("/")
-    if (
-        not (container and slash and prefix)
-        or "?" in value
-        or "&" in value
-        or not metadata.is_clean(value)
-        or "\x00" in unquote(value)
-    ):
+    if not (container and slash and prefix) or "?" in value or "&" in value or not metadata.is_clean(value) or "\x00" in unquote(value):
         raise bad_request("X-Object-Manifest must be in the format container/prefix")
     return value.lstrip("/")
 
@@ -136,9 +126,8 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
     if row is None:
         raise not_found()
     gone = row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s())
-    if not gone and any(name in headers for name in ("if-match", "if-unmodified-since", "if-none-match")):
-        if not_modified(headers, etag=row.etag, modified_us=row.modified_us):
-            raise SwiftFault(412)
+    if not gone and not_modified(headers, etag=row.etag, modified_us=row.modified_us):
+        raise SwiftFault(412)
     mode = versions.mode_of(row.container_headers)
     if mode is not None and await versions.on_delete(svc, target, row, mode):
         return

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Fault, QuotaExceeded
-
 from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts, containers
@@ -26,11 +26,16 @@ def _figure(headers: Mapping[str, str], level: str, what: str) -> int | None:
 
 
 async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None) -> int:
-    """How many bytes a new object may have. Raises 413 if not even an empty one may be. `place` is the row of `objects.find`."""
+    """How many bytes a new object may have. `place` is the row of `objects.find`.
+
+    Raises 413 if not even an empty one may be.
+    """
     most = MAX_FILE_SIZE
     container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
-    limits = [(level, _figure(headers, level, "bytes"), _figure(headers, level, "count")) for level, headers in
-              (("container", container), ("account", account if not caller.is_reseller else {}))]  # fmt: skip
+    limits = [
+        (level, _figure(headers, level, "bytes"), _figure(headers, level, "count"))
+        for level, headers in (("container", container), ("account", account if not caller.is_reseller else {}))
+    ]
     if all(bytes_ is None and count is None for _, bytes_, count in limits):
         return most
     async with svc.db.read() as uow:

@@ -10,6 +10,9 @@ from synnefo_object.db import objects
 
 
 async def page(svc: Services, *, after: tuple[int, int, str] | None, limit: int) -> Sequence[Any]:
-    """In the order of the data's time. A copy is always younger than what it copies: a walk to the end meets one of the two."""
+    """In the order of the data's time.
+
+    A copy is always younger than what it copies: a walk to the end meets one of the two.
+    """
     async with svc.db.read() as uow:
         return await objects.roots(uow, after=after, limit=limit)

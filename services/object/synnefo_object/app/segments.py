@@ -31,7 +31,7 @@ async def expand_dlo(svc: Services, caller: Caller, target: Target, stored: Stor
     container, prefix = manifest_target(stored.extra or "")
     async with svc.db.read() as uow:
         row = await objects.find(uow, target.project_id or "", container, "")
-        rows = []
+        rows: list[Any] = []
         if row is not None:
             bounds = listings.Bounds(start=prefix, before=successor(prefix))
             rows = list(await listings.segments(uow, row.container_id, bounds, limit=MAX_SUB_LISTING))
@@ -39,11 +39,8 @@ async def expand_dlo(svc: Services, caller: Caller, target: Target, stored: Stor
     await caller.require(READ, place, row.container_headers if row is not None else None)
     # The manifest itself may lie under its own prefix; it is no segment of itself.
     own = (stored.container_id, stored.name)
-    rows = [
-        r
-        for r in rows
-        if (row.container_id, r.name) != own and not (r.delete_at is not None and r.delete_at <= svc.now_s())
-    ]
+    within = row.container_id if row is not None else 0
+    rows = [r for r in rows if (within, r.name) != own and not (r.delete_at is not None and r.delete_at <= svc.now_s())]
     stored.pieces = [Piece(r.root, 0, r.size) for r in rows if r.size]
     stored.size = sum(r.size for r in rows)
     stored.etag = '"' + hashlib.md5("".join(r.etag for r in rows).encode(), usedforsecurity=False).hexdigest() + '"'
@@ -78,9 +75,7 @@ def slo_etag(parts: list[dict[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-async def _pieces(
-    svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int
-) -> list[Piece]:
+async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int) -> list[Piece]:
     if depth > _MAX_DEPTH:
         raise SwiftFault(409, "Too many levels of large objects in large objects.")
     found = await find_segments(svc, caller, target, [p["name"] for p in parts if "name" in p])
@@ -119,14 +114,8 @@ async def find_segments(svc: Services, caller: Caller, target: Target, paths: li
     for container, names in wanted.items():
         async with svc.db.read() as uow:
             place = await objects.find(uow, target.project_id or "", container, "")
-            rows = (
-                await objects.find_many(uow, target.project_id or "", container, sorted(set(names)))
-                if place is not None
-                else []
-            )
-        await caller.require(
-            READ, Target(target.account, container, names[0]), place.container_headers if place is not None else None
-        )
+            rows = await objects.find_many(uow, target.project_id or "", container, sorted(set(names))) if place is not None else []
+        await caller.require(READ, Target(target.account, container, names[0]), place.container_headers if place is not None else None)
         for row in rows:
             found[f"/{container}/{row.name}"] = Stored.from_row(row, row.name)
     return found

@@ -10,7 +10,6 @@ from synnefo_common.clock import Clock
 from synnefo_common.db import Database
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
-
 from synnefo_object.clients.names import Names
 from synnefo_object.settings import Settings
 

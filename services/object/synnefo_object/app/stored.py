@@ -22,7 +22,10 @@ class Piece:
 
 @dataclass(slots=True)
 class Stored:
-    """One object. `size`, `etag` and `pieces` are those of what a GET answers, which for a manifest are its segments'."""
+    """One object.
+
+    `size`, `etag` and `pieces` are those of what a GET answers, which for a manifest are its segments'.
+    """
 
     container_id: int
     name: str
@@ -42,9 +45,20 @@ class Stored:
     @classmethod
     def from_row(cls, row: Any, name: str) -> Stored:
         return cls(
-            row.container_id, name, row.root, row.size, row.etag, row.content_type, orjson.loads(row.headers),
-            row.created_us, row.modified_us, row.delete_at, row.kind, row.extra, [Piece(row.root, 0, row.size)],
-        )  # fmt: skip
+            row.container_id,
+            name,
+            row.root,
+            row.size,
+            row.etag,
+            row.content_type,
+            orjson.loads(row.headers),
+            row.created_us,
+            row.modified_us,
+            row.delete_at,
+            row.kind,
+            row.extra,
+            [Piece(row.root, 0, row.size)],
+        )
 
     def is_expired(self, now_s: int) -> bool:
         return self.delete_at is not None and self.delete_at <= now_s

@@ -32,9 +32,7 @@ def link_headers(stored: Stored) -> dict[str, str]:
     return headers
 
 
-async def put(
-    svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]
-) -> Uploaded:
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Uploaded:
     """Raises 400 for a body, 409 when a static link's target does not match, 412 for a bad target."""
     row = await uploads.ready(svc, caller, target, headers)
     if headers.get("content-length", "0") != "0" and "transfer-encoding" not in headers:
@@ -56,7 +54,15 @@ async def put(
         link |= {"etag": etag, "bytes": linked.size}
     root, md5 = await uploads.receive(svc, body, length=None, most=0)
     return await uploads.keep(
-        svc, row, target, root=root, etag=md5, content_type=objects.clean_content_type(headers.get("content-type") or "application/symlink"),
-        kept=metadata.object_headers(headers), expires=metadata.delete_at(headers, now_s=svc.now_s()), kind=SYMLINK,
-        extra=orjson.dumps(link).decode(), replace="if-none-match" not in headers,
-    )  # fmt: skip
+        svc,
+        row,
+        target,
+        root=root,
+        etag=md5,
+        content_type=objects.clean_content_type(headers.get("content-type") or "application/symlink"),
+        kept=metadata.object_headers(headers),
+        expires=metadata.delete_at(headers, now_s=svc.now_s()),
+        kind=SYMLINK,
+        extra=orjson.dumps(link).decode(),
+        replace="if-none-match" not in headers,
+    )

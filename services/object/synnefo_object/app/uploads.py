@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy.exc import IntegrityError
+
 from synnefo_archipelago import Root
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.db import UnitOfWork
-
 from synnefo_object.app import quotas, versions
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import clean_content_type, place, read_manifest_header
@@ -44,16 +44,12 @@ async def ready(svc: Services, caller: Caller, target: Target, headers: Mapping[
             raise bad_request("If-None-Match only supports *")
         if present:
             raise SwiftFault(412)
-    if match is not None and not (
-        present and (match.strip() == "*" or row.etag in {m.strip().strip('"') for m in match.split(",")})
-    ):
+    if match is not None and not (present and (match.strip() == "*" or row.etag in {m.strip().strip('"') for m in match.split(",")})):
         raise SwiftFault(412)
     return row
 
 
-async def put(
-    svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]
-) -> Uploaded:
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: AsyncIterator[bytes]) -> Uploaded:
     """PUT of plain data (and of a DLO's manifest)."""
     row = await ready(svc, caller, target, headers)
     length = metadata.check_length(headers)
@@ -70,18 +66,36 @@ async def put(
             root, etag = await receive(svc, body, length=length, most=most)
             check_etag(headers, etag)
             return await keep(
-                svc, row, target, root=root, etag=etag, content_type=content_type, kept=kept, expires=expires,
-                kind=objects.DLO if manifest else objects.PLAIN, extra=manifest, reservation=reservation,
+                svc,
+                row,
+                target,
+                root=root,
+                etag=etag,
+                content_type=content_type,
+                kept=kept,
+                expires=expires,
+                kind=objects.DLO if manifest else objects.PLAIN,
+                extra=manifest,
+                reservation=reservation,
                 replace="if-none-match" not in headers,
-            )  # fmt: skip
+            )
     root, etag = await receive(svc, body, length=None, most=most)
     check_etag(headers, etag)
     async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
         return await keep(
-            svc, row, target, root=root, etag=etag, content_type=content_type, kept=kept, expires=expires,
-            kind=objects.DLO if manifest else objects.PLAIN, extra=manifest, reservation=reservation,
+            svc,
+            row,
+            target,
+            root=root,
+            etag=etag,
+            content_type=content_type,
+            kept=kept,
+            expires=expires,
+            kind=objects.DLO if manifest else objects.PLAIN,
+            extra=manifest,
+            reservation=reservation,
             replace="if-none-match" not in headers,
-        )  # fmt: skip
+        )
 
 
 async def receive(svc: Services, body: AsyncIterator[bytes], *, length: int | None, most: int) -> tuple[Root, str]:
@@ -117,17 +131,37 @@ def choose_content_type(name: str, headers: Mapping[str, str]) -> str:
 
 
 async def keep(
-    svc: Services, row: Any, target: Target, *, root: Root, etag: str, content_type: str, kept: Mapping[str, str],
-    expires: int | None, kind: int = objects.PLAIN, extra: str | None = None, reservation: quotas.Reservation | None = None,
-    replace: bool = True, newer_than_us: int = 0,
-) -> Uploaded:  # fmt: skip
+    svc: Services,
+    row: Any,
+    target: Target,
+    *,
+    root: Root,
+    etag: str,
+    content_type: str,
+    kept: Mapping[str, str],
+    expires: int | None,
+    kind: int = objects.PLAIN,
+    extra: str | None = None,
+    reservation: quotas.Reservation | None = None,
+    replace: bool = True,
+    newer_than_us: int = 0,
+) -> Uploaded:
     """The one place where an object row is made: row, counters and reservation in one transaction."""
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     values = {
-        "container_id": row.container_id, "name": target.object, "root": root.to_bytes(), "size": root.size, "etag": etag,
-        "content_type": content_type, "headers": orjson.dumps(kept).decode(), "created_us": now_us, "modified_us": now_us,
-        "delete_at": expires, "kind": kind, "extra": extra,
-    }  # fmt: skip
+        "container_id": row.container_id,
+        "name": target.object,
+        "root": root.to_bytes(),
+        "size": root.size,
+        "etag": etag,
+        "content_type": content_type,
+        "headers": orjson.dumps(kept).decode(),
+        "created_us": now_us,
+        "modified_us": now_us,
+        "delete_at": expires,
+        "kind": kind,
+        "extra": extra,
+    }
     mode = versions.mode_of(row.container_headers)
     versioned = await versions.place_for(svc, target, mode) if mode is not None and replace else None
     gone = row.delete_at is not None and row.delete_at <= svc.now_s()

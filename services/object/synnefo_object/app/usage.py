@@ -1,4 +1,6 @@
-"""The worker that tells the quota ledger how the bytes of each account changed: one event for each changed account and turn.
+"""The worker that tells the quota ledger how the bytes of each account changed.
+
+One event for each changed account and turn.
 
 Exact, because what was told is kept with the account and changes in the transaction that emits the event.
 """
@@ -10,7 +12,6 @@ from typing import Any
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
-
 from synnefo_object.app.quotas import RESOURCE
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts

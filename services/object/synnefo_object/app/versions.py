@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, listings, objects
 from synnefo_object.domain.errors import SwiftFault
@@ -64,9 +64,7 @@ async def archive(uow: UnitOfWork, svc: Services, target: Target, row: Any, vers
     return True
 
 
-async def _store(
-    uow: UnitOfWork, svc: Services, place: Any, name: str, values: dict[str, Any], *, newer_than_us: int
-) -> None:
+async def _store(uow: UnitOfWork, svc: Services, place: Any, name: str, values: dict[str, Any], *, newer_than_us: int) -> None:
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     row = values | {"container_id": place.container_id, "name": name, "created_us": now_us, "modified_us": now_us}
     before = await objects.put(uow, row)
@@ -92,9 +90,15 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
                 return False
             empty = svc.store.store.writer().finish()
             marker = {
-                "root": empty.to_bytes(), "size": 0, "etag": "d41d8cd98f00b204e9800998ecf8427e", "content_type": DELETED_TYPE,
-                "headers": "{}", "delete_at": None, "kind": objects.PLAIN, "extra": None,
-            }  # fmt: skip
+                "root": empty.to_bytes(),
+                "size": 0,
+                "etag": "d41d8cd98f00b204e9800998ecf8427e",
+                "content_type": DELETED_TYPE,
+                "headers": "{}",
+                "delete_at": None,
+                "kind": objects.PLAIN,
+                "extra": None,
+            }
             name = version_prefix(target.object) + timestamp(svc.clock.now_us())
             await _store(uow, svc, versioned, name, marker, newer_than_us=0)
             await _remove(uow, svc, row, target.object)

@@ -29,7 +29,8 @@ class Names:
             return known[1]
         try:
             body = await self._identity.get(path)
-            name = (body[key] if key else body).get("name")
+            found = (body[key] if key else body).get("name")
+            name = found if isinstance(found, str) else None
         except Fault:
             name = None
         if len(self._known) > 10_000:

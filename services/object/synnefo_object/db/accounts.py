@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, Row, String, Table, Text, bindparam, func, select, update
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
 
@@ -25,7 +25,9 @@ accounts = Table(
 
 _totals = (
     select(
-        accounts.c.id, accounts.c.headers, accounts.c.created_us,
+        accounts.c.id,
+        accounts.c.headers,
+        accounts.c.created_us,
         func.coalesce(func.sum(counters.c.containers), 0).label("containers"),
         func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
         func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
@@ -33,7 +35,7 @@ _totals = (
     .select_from(accounts.outerjoin(counters, counters.c.owner == -accounts.c.id))
     .where(accounts.c.project_id == bindparam("project"))
     .group_by(accounts.c.id, accounts.c.headers, accounts.c.created_us)
-)  # fmt: skip
+)
 
 
 async def totals(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
@@ -49,9 +51,7 @@ async def ensure(uow: UnitOfWork, project_id: str, *, now_us: int) -> None:
 
 async def locked(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
     """id and headers, locked until the transaction ends."""
-    return await uow.one(
-        select(accounts.c.id, accounts.c.headers).where(accounts.c.project_id == project_id).with_for_update()
-    )
+    return await uow.one(select(accounts.c.id, accounts.c.headers).where(accounts.c.project_id == project_id).with_for_update())
 
 
 async def set_headers(uow: UnitOfWork, account_id: int, headers: str) -> None:
@@ -83,14 +83,10 @@ async def unreported(uow: UnitOfWork, *, changed_since_us: int | None) -> list[R
 
 async def mark_reported(uow: UnitOfWork, account_id: int, *, old: int, new: int) -> bool:
     """Compare-and-set of what the ledger has been told."""
-    statement = (
-        update(accounts).where(accounts.c.id == account_id, accounts.c.bytes_reported == old).values(bytes_reported=new)
-    )
+    statement = update(accounts).where(accounts.c.id == account_id, accounts.c.bytes_reported == old).values(bytes_reported=new)
     return bool(await uow.run(statement))
 
 
 async def add_reported(uow: UnitOfWork, account_id: int, count: int) -> None:
     """The ledger learns `count` bytes by a commission that this transaction accepts."""
-    await uow.run(
-        update(accounts).where(accounts.c.id == account_id).values(bytes_reported=accounts.c.bytes_reported + count)
-    )
+    await uow.run(update(accounts).where(accounts.c.id == account_id).values(bytes_reported=accounts.c.bytes_reported + count))

@@ -20,8 +20,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from synnefo_common.db import UnitOfWork, upsert_ignore
 
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.accounts import BigId, accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
@@ -47,20 +47,26 @@ containers = Table(
 
 _totals = (
     select(
-        containers.c.id, containers.c.account_id, containers.c.headers, containers.c.created_us, containers.c.modified_us,
+        containers.c.id,
+        containers.c.account_id,
+        containers.c.headers,
+        containers.c.created_us,
+        containers.c.modified_us,
         accounts.c.headers.label("account_headers"),
         func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
         func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
     )
-    .select_from(
-        accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(counters, counters.c.owner == containers.c.id)
-    )
+    .select_from(accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(counters, counters.c.owner == containers.c.id))
     .where(accounts.c.project_id == bindparam("project"), containers.c.name == bindparam("container"))
     .group_by(
-        containers.c.id, containers.c.account_id, containers.c.headers, containers.c.created_us, containers.c.modified_us,
+        containers.c.id,
+        containers.c.account_id,
+        containers.c.headers,
+        containers.c.created_us,
+        containers.c.modified_us,
         accounts.c.headers,
     )
-)  # fmt: skip
+)
 
 
 async def totals(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] | None:
@@ -90,7 +96,10 @@ async def set_headers(uow: UnitOfWork, container_id: int, headers: str, *, now_u
 
 
 async def delete_empty(uow: UnitOfWork, container_id: int) -> bool:
-    """Delete the container and its counts; False if it holds objects or is gone. May raise IntegrityError for an upload under way."""
+    """Delete the container and its counts; False if it holds objects or is gone.
+
+    May raise IntegrityError for an upload under way.
+    """
     from synnefo_object.db.objects import objects
 
     held = exists(select(objects.c.name).where(objects.c.container_id == container_id))

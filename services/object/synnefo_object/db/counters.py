@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, bindparam, delete, text
-from synnefo_common.db import UnitOfWork
 
+from synnefo_common.db import UnitOfWork
 from synnefo_object.db.base import metadata
 
 counters = Table(
@@ -35,7 +35,8 @@ def _statement(rows: int) -> object:
     return text(
         f"INSERT INTO counters (owner, shard, containers, objects, bytes, changed_us) VALUES {values} "
         "ON CONFLICT (owner, shard) DO UPDATE SET containers = counters.containers + excluded.containers, "
-        "objects = counters.objects + excluded.objects, bytes = counters.bytes + excluded.bytes, changed_us = excluded.changed_us"
+        "objects = counters.objects + excluded.objects, bytes = counters.bytes + excluded.bytes, "
+        "changed_us = excluded.changed_us"
     ).bindparams(*binds, bindparam("now", type_=BigInteger))
 
 

@@ -23,9 +23,9 @@ from sqlalchemy import (
     select,
     update,
 )
+
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.sql import insert_for
-
 from synnefo_object.db.accounts import accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.containers import containers, name_type
@@ -44,27 +44,38 @@ objects = Table(
     Column("etag", String(80), nullable=False),
     Column("content_type", Text, nullable=False),
     Column("headers", Text, nullable=False),  # JSON: kept headers by lower-case name
-    Column(
-        "created_us", BigInteger, nullable=False
-    ),  # of the data; grows with every copy, so that the collector misses none
+    Column("created_us", BigInteger, nullable=False),  # of the data; grows with every copy, so that the collector misses none
     Column("modified_us", BigInteger, nullable=False),  # of the metadata
     Column("delete_at", BigInteger),  # seconds
     Column("kind", SmallInteger, nullable=False),
     Column("extra", Text),  # DLO: prefix; SLO: JSON of segments; symlink: target
-    Index("ix_objects_delete_at", "delete_at"),
-    Index("ix_objects_created_us", "created_us", "container_id", "name"),
+    Index("ix_objects_created_us", "created_us"),
     sqlite_with_rowid=False,
 )
 
+_EXPIRES = objects.c.delete_at.is_not(None)
+Index("ix_objects_delete_at", objects.c.delete_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
+
 _OWN = (
-    objects.c.root, objects.c.size, objects.c.etag, objects.c.content_type, objects.c.headers, objects.c.created_us,
-    objects.c.modified_us, objects.c.delete_at, objects.c.kind, objects.c.extra,
-)  # fmt: skip
+    objects.c.root,
+    objects.c.size,
+    objects.c.etag,
+    objects.c.content_type,
+    objects.c.headers,
+    objects.c.created_us,
+    objects.c.modified_us,
+    objects.c.delete_at,
+    objects.c.kind,
+    objects.c.extra,
+)
 
 _found = (
     select(
-        accounts.c.id.label("account_id"), accounts.c.headers.label("account_headers"),
-        containers.c.id.label("container_id"), containers.c.headers.label("container_headers"), *_OWN,
+        accounts.c.id.label("account_id"),
+        accounts.c.headers.label("account_headers"),
+        containers.c.id.label("container_id"),
+        containers.c.headers.label("container_headers"),
+        *_OWN,
     )
     .select_from(
         accounts.join(containers, containers.c.account_id == accounts.c.id).outerjoin(
@@ -72,7 +83,7 @@ _found = (
         )
     )
     .where(accounts.c.project_id == bindparam("project"), containers.c.name == bindparam("container"))
-)  # fmt: skip
+)
 
 
 async def find(uow: UnitOfWork, project_id: str, container: str, name: str) -> Row[Any] | None:
@@ -84,11 +95,7 @@ async def find_many(uow: UnitOfWork, project_id: str, container: str, names: Seq
     """`name` and the object's columns of those that exist."""
     return await uow.all(
         select(objects.c.name, objects.c.container_id, *_OWN)
-        .select_from(
-            objects.join(containers, objects.c.container_id == containers.c.id).join(
-                accounts, containers.c.account_id == accounts.c.id
-            )
-        )
+        .select_from(objects.join(containers, objects.c.container_id == containers.c.id).join(accounts, containers.c.account_id == accounts.c.id))
         .where(accounts.c.project_id == project_id, containers.c.name == container, objects.c.name.in_(list(names)))
     )
 
@@ -111,9 +118,7 @@ _VALUES = (
 
 @cache
 def _upsert(dialect: str, *, replace: bool) -> Any:
-    statement = insert_for(dialect, objects).values(
-        {name: bindparam(name) for name in _VALUES} | {"prev_size": bindparam("prev_size")}
-    )
+    statement = insert_for(dialect, objects).values({name: bindparam(name) for name in _VALUES} | {"prev_size": bindparam("prev_size")})
     if not replace:
         return statement.on_conflict_do_nothing().returning(objects.c.prev_size, objects.c.size)
     changed = {name: statement.excluded[name] for name in _VALUES if name not in ("container_id", "name")}
@@ -123,18 +128,17 @@ def _upsert(dialect: str, *, replace: bool) -> Any:
 
 
 async def put(uow: UnitOfWork, values: Mapping[str, Any], *, replace: bool = True) -> int | None:
-    """Insert or replace. The size of what was replaced, -1 if nothing was, None if it exists and may not be replaced."""
+    """Insert or replace.
+
+    The size of what was replaced, -1 if nothing was, None if it exists and may not be replaced.
+    """
     row = await uow.one(_upsert(uow.dialect, replace=replace), {**values, "prev_size": None})
     if row is None:
         return None
     return -1 if row.prev_size is None else int(row.prev_size)
 
 
-_delete = (
-    delete(objects)
-    .where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n"))
-    .returning(objects.c.size)
-)
+_delete = delete(objects).where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n")).returning(objects.c.size)
 _delete_same = (
     delete(objects)
     .where(
@@ -188,9 +192,7 @@ async def set_metadata(uow: UnitOfWork, container_id: int, name: str, *, created
     """A POST on the data of `created_us`; False if that is gone."""
     return bool(
         await uow.run(
-            update(objects)
-            .where(objects.c.container_id == container_id, objects.c.name == name, objects.c.created_us == created_us)
-            .values(**values)
+            update(objects).where(objects.c.container_id == container_id, objects.c.name == name, objects.c.created_us == created_us).values(**values)
         )
     )
 
@@ -202,10 +204,6 @@ async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: i
         at, container_id, name = after
         o = objects.c
         statement = statement.where(
-            (o.created_us > at)
-            | (
-                (o.created_us == at)
-                & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name)))
-            )
+            (o.created_us > at) | ((o.created_us == at) & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name))))
         ).where(o.created_us >= at)
     return await uow.all(statement.order_by(objects.c.created_us, objects.c.container_id, objects.c.name).limit(limit))

@@ -71,13 +71,11 @@ def parse_acl(value: str) -> Acl:
 def allows_referrer(acl: Acl, referer: str | None) -> bool:
     """True if anybody coming from `referer` may read."""
     allowed = False
-    host = (
-        urlsplit(referer).hostname if referer and referer.isprintable() and "[" not in referer else None
-    ) or "unknown"
+    host = (urlsplit(referer).hostname if referer and referer.isprintable() and "[" not in referer else None) or "unknown"
     for item in acl.referrers:
         deny = item.startswith("-")
         pattern = item[1:] if deny else item
-        if pattern == "*" or pattern == host or (pattern.startswith(".") and host.endswith(pattern)):
+        if pattern in ("*", host) or (pattern.startswith(".") and host.endswith(pattern)):
             allowed = not deny
     return allowed
 

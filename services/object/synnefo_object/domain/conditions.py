@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.times import ceil_seconds, parse_http_date
@@ -41,7 +42,10 @@ def not_modified(headers: Mapping[str, str], *, etag: str, modified_us: int) -> 
 
 
 def parse_ranges(value: str, size: int) -> list[tuple[int, int]] | None:
-    """(start, length) of each range that holds bytes; None when the header is to be ignored. Raises 416 when none does."""
+    """(start, length) of each range that holds bytes; None when the header is to be ignored.
+
+    Raises 416 when no range holds any.
+    """
     unit, equals, specs = value.partition("=")
     if unit.strip().lower() != "bytes" or not equals:
         return None
@@ -69,8 +73,8 @@ def parse_ranges(value: str, size: int) -> list[tuple[int, int]] | None:
 
 def _overlap(ranges: list[tuple[int, int]]) -> int:
     ordered = sorted(ranges)
-    return sum(1 for a, b in zip(ordered, ordered[1:], strict=False) if b[0] < a[0] + a[1])
+    return sum(1 for a, b in pairwise(ordered) if b[0] < a[0] + a[1])
 
 
 def _backwards(ranges: list[tuple[int, int]]) -> int:
-    return sum(1 for a, b in zip(ranges, ranges[1:], strict=False) if b[0] < a[0])
+    return sum(1 for a, b in pairwise(ranges) if b[0] < a[0])

@@ -33,8 +33,11 @@ class SwiftFault(Fault):
     def __init__(self, status: int, text: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(
             text if text is not None else STANDARD_TEXT.get(status, "Error"),
-            status=status, code=f"object.refused_{status}", kind="SwiftFault", headers=headers,
-        )  # fmt: skip
+            status=status,
+            code=f"object.refused_{status}",
+            kind="SwiftFault",
+            headers=headers,
+        )
         self.text = text
 
 

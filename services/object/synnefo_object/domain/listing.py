@@ -43,13 +43,21 @@ def read_query(params: Mapping[str, str]) -> Query:
         prefix = path.rstrip("/") + "/" if path.strip("/") else ""
         delimiter, only_files = "/", True
     return Query(
-        limit, params.get("marker", ""), params.get("end_marker", ""), prefix, delimiter,
-        params.get("reverse", "").lower() in ("true", "1", "yes", "on", "t", "y"), only_files,
-    )  # fmt: skip
+        limit,
+        params.get("marker", ""),
+        params.get("end_marker", ""),
+        prefix,
+        delimiter,
+        params.get("reverse", "").lower() in ("true", "1", "yes", "on", "t", "y"),
+        only_files,
+    )
 
 
 def bounds(query: Query, *, behind: str | None = None) -> dict[str, Any]:
-    """`start`, `after`, `before`, `reverse` of the names to look at; `behind` is where an earlier page of this answer ended."""
+    """`start`, `after`, `before`, `reverse` of the names to look at.
+
+    `behind` is where an earlier page of this answer ended.
+    """
     marker = behind if behind is not None else query.marker
     start, after = query.prefix, ""
     before = successor(query.prefix) if query.prefix else None

@@ -61,9 +61,7 @@ def user_metadata(headers: Mapping[str, str], level: str) -> Headers:
 def removals(headers: Mapping[str, str], level: str) -> set[str]:
     """What X-Remove-<Level>-… names, as the header to remove."""
     prefix = f"x-remove-{level}-"
-    return {
-        f"x-{level}-{name[len(prefix) :]}" for name in headers if name.startswith(prefix) and len(name) > len(prefix)
-    }
+    return {f"x-{level}-{name[len(prefix) :]}" for name in headers if name.startswith(prefix) and len(name) > len(prefix)}
 
 
 def merge(current: Mapping[str, str], given: Mapping[str, str], removed: set[str], level: str) -> Headers:

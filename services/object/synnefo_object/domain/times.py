@@ -46,7 +46,7 @@ def parse_http_date(text: str) -> int | None:
     try:
         import calendar
 
-        return calendar.timegm(parsed[:6] + (0, 0, 0)) - (parsed[9] or 0)
+        return calendar.timegm((*parsed[:6], 0, 0, 0)) - (parsed[9] or 0)
     except (ValueError, OverflowError):
         return None
 

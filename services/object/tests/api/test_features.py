@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+
 from synnefo_common.testing import Harness
 
 A = f"/v1/AUTH_{Harness.project_id}"
@@ -75,7 +76,15 @@ async def test_static_large_object(me: httpx.AsyncClient) -> None:
     assert (await me.get(f"{A}/c/nest")).content == b"part1-part0-"
     r = await me.put(f"{A}/c/x?multipart-manifest=put", json=[{"path": "/s/none"}, {"path": "/s/0", "etag": "0" * 32}])
     assert r.status_code == 400 and "404 Not Found" in r.text and "Etag Mismatch" in r.text
-    for bad in ("{}", "[]", "[1]", '[{"path": 1}]', '[{"path": "/s/0", "x": 1}]', "nonsense", '[{"path":"/s/0","range":"-"}]'):
+    for bad in (
+        "{}",
+        "[]",
+        "[1]",
+        '[{"path": 1}]',
+        '[{"path": "/s/0", "x": 1}]',
+        "nonsense",
+        '[{"path":"/s/0","range":"-"}]',
+    ):
         assert (await me.put(f"{A}/c/x?multipart-manifest=put", content=bad)).status_code == 400, bad
     await me.put(f"{A}/s/2", content=b"other")
     assert (await me.get(f"{A}/c/big")).status_code == 409
@@ -91,7 +100,13 @@ async def test_bulk_delete(me: httpx.AsyncClient, h: Harness) -> None:
     body = "/c/a%20b\nc/%C3%A9\n/c/none\n\n/c\n"
     r = await me.post(f"{A}?bulk-delete", content=body, headers={"Accept": "application/json", "Content-Type": "text/plain"})
     assert r.status_code == 200
-    assert r.json() == {"Number Deleted": 3, "Number Not Found": 1, "Response Body": "", "Response Status": "200 OK", "Errors": []}
+    assert r.json() == {
+        "Number Deleted": 3,
+        "Number Not Found": 1,
+        "Response Body": "",
+        "Response Status": "200 OK",
+        "Errors": [],
+    }
     await me.put(f"{A}/full")
     await me.put(f"{A}/full/o", content=b"1")
     r = await me.post(f"{A}?bulk-delete", content="/full", headers={"Accept": "application/json"})
@@ -195,9 +210,18 @@ async def test_symlinks(me: httpx.AsyncClient) -> None:
 
 async def test_static_web(me: httpx.AsyncClient, h: Harness) -> None:
     nobody = h.anonymous()
-    web = {"X-Container-Read": ".r:*,.rlistings", "X-Container-Meta-Web-Index": "index.html", "X-Container-Meta-Web-Error": "error.html"}
+    web = {
+        "X-Container-Read": ".r:*,.rlistings",
+        "X-Container-Meta-Web-Index": "index.html",
+        "X-Container-Meta-Web-Error": "error.html",
+    }
     await me.put(f"{A}/c", headers=web)
-    for name, data in {"index.html": b"front", "sub/index.html": b"sub", "404error.html": b"missing", "plain/x": b"x"}.items():
+    for name, data in {
+        "index.html": b"front",
+        "sub/index.html": b"sub",
+        "404error.html": b"missing",
+        "plain/x": b"x",
+    }.items():
         await me.put(f"{A}/c/{name}", content=data)
     r = await nobody.get(f"{A}/c")
     assert (r.status_code, r.headers["location"]) == (301, f"{A}/c/")
@@ -266,7 +290,10 @@ async def test_ledger_limit(me: httpx.AsyncClient, h: Harness) -> None:
 
 async def test_cors(me: httpx.AsyncClient, h: Harness) -> None:
     nobody = h.anonymous()
-    meta = {"X-Container-Read": ".r:*", "X-Container-Meta-Access-Control-Allow-Origin": "http://a.example http://b.example"}
+    meta = {
+        "X-Container-Read": ".r:*",
+        "X-Container-Meta-Access-Control-Allow-Origin": "http://a.example http://b.example",
+    }
     await me.put(f"{A}/c", headers=meta)
     await me.put(f"{A}/c/o", content=b"hello")
     r = await nobody.get(f"{A}/c/o", headers={"Origin": "http://a.example"})
@@ -276,5 +303,3 @@ async def test_cors(me: httpx.AsyncClient, h: Harness) -> None:
     r = await nobody.options(f"{A}/c/o", headers=ask)
     assert r.status_code == 200 and r.headers["access-control-allow-origin"] == "http://b.example"
     assert (await nobody.options(f"{A}/c/o", headers=ask | {"Origin": "http://x.example"})).status_code == 401
-
-

@@ -5,6 +5,7 @@ import os
 
 import httpx
 import pytest
+
 from synnefo_common.testing import Harness
 
 A = f"/v1/AUTH_{Harness.project_id}"
@@ -137,9 +138,7 @@ async def test_listing_parameters(me: httpx.AsyncClient) -> None:
     assert await listed("end_marker=c") == [n for n in ordered if n.encode() < b"c"]
     assert await listed("prefix=b/") == ["b/1", "b/2", "b/x/1"]
     assert await listed("delimiter=/") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"]
-    assert (
-        await listed("delimiter=/&reverse=on") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"][::-1]
-    )
+    assert await listed("delimiter=/&reverse=on") == ["a", "b!", "b/", "c", "d/", "dir/", "e--f", "é", "\U0001f600"][::-1]
     assert await listed("delimiter=/&marker=b/") == ["c", "d/", "dir/", "e--f", "é", "\U0001f600"]
     assert await listed("delimiter=/&limit=3") == ["a", "b!", "b/"]
     assert await listed("delimiter=/&prefix=b/") == ["b/1", "b/2", "b/x/"]
@@ -224,13 +223,9 @@ async def test_metadata_limits(me: httpx.AsyncClient, headers: dict[str, str], s
 
 async def test_metadata_removal(me: httpx.AsyncClient) -> None:
     await me.put(f"{A}/c", headers={"X-Container-Meta-A": "1", "X-Container-Meta-B": "2"})
-    assert (
-        await me.post(f"{A}/c", headers={"X-Remove-Container-Meta-A": "x", "X-Container-Meta-C": "3"})
-    ).status_code == 204
+    assert (await me.post(f"{A}/c", headers={"X-Remove-Container-Meta-A": "x", "X-Container-Meta-C": "3"})).status_code == 204
     shown = (await me.head(f"{A}/c")).headers
-    assert (
-        "x-container-meta-a" not in shown and shown["x-container-meta-b"] == "2" and shown["x-container-meta-c"] == "3"
-    )
+    assert "x-container-meta-a" not in shown and shown["x-container-meta-b"] == "2" and shown["x-container-meta-c"] == "3"
     await me.post(f"{A}/c", headers={"X-Container-Meta-B": ""})
     assert "x-container-meta-b" not in (await me.head(f"{A}/c")).headers
     assert (await me.post(A, headers={"X-Account-Meta-T": "1"})).status_code == 204
@@ -272,14 +267,10 @@ async def test_copy(me: httpx.AsyncClient, h: Harness) -> None:
     other = h.as_project()
     B = f"/v1/AUTH_{h.other_project_id}"
     await other.put(f"{B}/x")
-    r = await me.request(
-        "COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"}
-    )
+    r = await me.request("COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"})
     assert r.status_code == 403
     await other.post(f"{B}/x", headers={"X-Container-Write": f"{h.project_id}:*"})
-    r = await me.request(
-        "COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"}
-    )
+    r = await me.request("COPY", f"{A}/c/o", headers={"Destination": "x/o", "Destination-Account": f"AUTH_{h.other_project_id}"})
     assert r.status_code == 201
     assert (await other.get(f"{B}/x/o")).content == b"hello"
 
@@ -358,21 +349,3 @@ async def test_roots_walk(me: httpx.AsyncClient, h: Harness) -> None:
         if body["complete"]:
             break
     assert [i.split("/")[1] for i in ids] == list("01234")
-
-
-async def test_statements(me: httpx.AsyncClient, h: Harness) -> None:
-    from synnefo_common.db.recorder import record_queries
-
-    await me.put(f"{A}/c")
-    with record_queries(h.db) as q:
-        await me.put(f"{A}/c/o", content=b"hello")
-    assert q.count <= 3
-    with record_queries(h.db) as q:
-        await me.get(f"{A}/c/o")
-    assert q.count == 1
-    with record_queries(h.db) as q:
-        await me.get(f"{A}/c?format=json&delimiter=/")
-    assert q.count <= 2
-    with record_queries(h.db) as q:
-        await me.delete(f"{A}/c/o")
-    assert q.count <= 3

@@ -20,7 +20,7 @@ class DomainRef(BaseModel):
     def to_ref(self) -> NamedRef:
         """Raises Invalid for neither."""
         if self.id is None and self.name is None:
-            raise Invalid("Expecting to find id or name in domain. The server could not comply with the request since it is malformed.")
+            raise Invalid("Expecting to find id or name in domain.")
         return NamedRef(id=self.id, name=None if self.id is not None else self.name)
 
 
@@ -118,7 +118,9 @@ class ScopeBody(BaseModel):
 
     def to_scope(self) -> Scope:
         """Raises Invalid."""
-        given = [name for name in ("project", "domain", "system", "unscoped", "trust") if getattr(self, name) is not None]
+        given = [
+            name for name in ("project", "domain", "system", "unscoped", "trust") if getattr(self, name) is not None
+        ]
         if len(given) > 1:
             raise Invalid("Scope must be one of project, domain, system or unscoped: more than one is given.")
         if self.trust is not None:

@@ -1,4 +1,4 @@
-"""What all bodies share: which strings and numbers may come in at all, names, ids, and unknown keys as extra attributes."""
+"""What all bodies share: which strings and numbers may come in at all, names, ids, extra attributes."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
 from synnefo_common.ids import is_uuid
 
 MAX_BULK = 500  # of one request

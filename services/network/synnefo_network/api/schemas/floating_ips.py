@@ -14,7 +14,7 @@ class FloatingIpCreate(Owned):
     port_id: Uuid | None = None
     fixed_ip_address: Text | None = None
     description: Text255 | None = ""
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
 
 
 class FloatingIpUpdate(Body):

@@ -20,7 +20,7 @@ class NetworkCreate(Owned):
     network_type: Text255 | None = Field(None, alias="provider:network_type", max_length=32)
     physical_network: Text255 | None = Field(None, alias="provider:physical_network", max_length=64)
     segmentation_id: Int | None = Field(None, alias="provider:segmentation_id", ge=0)
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
 
 
 class NetworkUpdate(Body):

@@ -8,8 +8,19 @@ from pydantic import AfterValidator, Field
 
 from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Owned, Tags, Text, Text255, Uuid, Wrapper
 
-VnicType = Literal["normal", "direct", "direct-physical", "macvtap", "baremetal", "virtio-forwarder", "smart-nic", "vdpa", "accelerator-direct",
-                   "accelerator-direct-physical", "remote-managed"]  # fmt: skip
+VnicType = Literal[
+    "normal",
+    "direct",
+    "direct-physical",
+    "macvtap",
+    "baremetal",
+    "virtio-forwarder",
+    "smart-nic",
+    "vdpa",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "remote-managed",
+]
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +68,7 @@ class PortCreate(Owned):
     vnic_type: VnicType = Field("normal", alias="binding:vnic_type")
     host_id: Text255 | None = Field("", alias="binding:host_id")
     profile: Profile | None = Field(None, alias="binding:profile")
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
 
 
 class PortUpdate(Body):
@@ -65,7 +76,7 @@ class PortUpdate(Body):
     description: Text255 = ""
     admin_state_up: Bool = True
     mac_address: Text | None = None
-    fixed_ips: list[FixedIp] = []
+    fixed_ips: list[FixedIp] = Field(default_factory=list)
     device_id: Text255 | None = ""
     device_owner: Text255 | None = ""
     security_groups: list[Uuid] | None = None

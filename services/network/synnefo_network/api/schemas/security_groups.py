@@ -13,7 +13,7 @@ class SecurityGroupCreate(Owned):
     name: Text255 = ""
     description: Text255 | None = ""
     stateful: Bool = True
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
 
 
 class SecurityGroupUpdate(Body):

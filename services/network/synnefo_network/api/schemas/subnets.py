@@ -37,7 +37,7 @@ class SubnetCreate(Owned):
     subnetpool_id: Text | None = None
     use_default_subnetpool: Bool = False
     prefixlen: Int | None = None
-    tags: Tags = []
+    tags: Tags = Field(default_factory=list)
 
 
 class SubnetUpdate(Body):

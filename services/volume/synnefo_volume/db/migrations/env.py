@@ -1,6 +1,6 @@
 """alembic's entry: the tables are in `synnefo_volume.db`."""
 
-from synnefo_volume.db import all_tables
 from synnefo_common.db.migrate import run_env
+from synnefo_volume.db import all_tables
 
 run_env(all_tables())

@@ -1,0 +1,149 @@
+"""The auditor is tested by planting each kind of damage and demanding exactly that finding."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from synnefo_admin.audit import Facts, check, settled
+
+PROJECT = "p1"
+WORK = {"sagas": [], "undo_failed": 0, "outbox": 0, "outbox_age_s": 0.0, "dead_letters": 0}
+
+
+def healthy() -> Facts:
+    """A small cloud in which all is well: two servers, one being built, volumes attached, addresses held."""
+    servers = [
+        {"id": "s1", "vm_state": "active", "task_state": None, "cluster": "alpha", "saga_id": None, "job_token": None, "age_s": 0.0},
+        {"id": "s2", "vm_state": "stopped", "task_state": None, "cluster": "beta", "saga_id": None, "job_token": None, "age_s": 0.0},
+        {"id": "s3", "vm_state": "building", "task_state": "spawning", "cluster": "alpha", "saga_id": "g3", "job_token": "g3:job", "age_s": 2.0},
+        {"id": "s4", "vm_state": "error", "task_state": None, "cluster": None, "saga_id": None, "job_token": None, "age_s": 0.0},
+    ]
+    saga = {"id": "g3", "name": "server_create", "state": "waiting", "step": 3, "age_s": 2.0}
+    usage = {PROJECT: {"compute.instances": 4, "compute.cores": 4, "compute.ram_mib": 512}}
+    holdings = [
+        {"project_id": PROJECT, "resource": "compute.instances", "used": 3, "pending": 1},
+        {"project_id": PROJECT, "resource": "compute.cores", "used": 3, "pending": 1},
+        {"project_id": PROJECT, "resource": "compute.ram_mib", "used": 384, "pending": 128},
+        {"project_id": PROJECT, "resource": "network.ports", "used": 2, "pending": 0},
+        {"project_id": PROJECT, "resource": "volume.volumes", "used": 1, "pending": 0},
+    ]
+    ports = [
+        {"id": "q1", "device_id": "s1", "device_owner": "compute:nova", "mac_address": "aa:1", "fixed_ips": [{"subnet_id": "n", "ip_address": "10.0.0.2"}]},
+        {"id": "q2", "device_id": "s2", "device_owner": "compute:nova", "mac_address": "aa:2", "fixed_ips": [{"subnet_id": "n", "ip_address": "10.0.0.3"}]},
+    ]
+    instances = [
+        {"name": "snf-s1", "server_id": "s1", "cluster": "alpha", "disks": ["snf-vol-v1"]},
+        {"name": "snf-s2", "server_id": "s2", "cluster": "beta", "disks": []},
+    ]
+    return {
+        "identity": {"holdings": holdings, "commissions": [{"id": "c1", "issuer": "compute", "age_s": 2.0}], "work": dict(WORK)},
+        "compute": {"servers": servers, "volumes": {"s1": ["v1"]}, "ports": {}, "usage": usage, "work": {**WORK, "sagas": [saga]}},
+        "network": {
+            "ports": ports, "allocations": [{"subnet_id": "n", "ip_address": "10.0.0.2"}, {"subnet_id": "n", "ip_address": "10.0.0.3"}],
+            "usage": {PROJECT: {"network.ports": 2}}, "work": dict(WORK),
+        },
+        "volume": {
+            "volumes": [{"id": "v1", "status": "in-use", "age_s": 5000.0}], "snapshots": [], "attachments": [{"server_id": "s1", "volume_id": "v1"}],
+            "usage": {PROJECT: {"volume.volumes": 1}}, "work": dict(WORK),
+        },
+        "image": {"images": [{"id": "i1", "status": "active", "age_s": 9999.0}], "work": dict(WORK)},
+        "dispatcher": {"instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"], "work": dict(WORK)},
+    }  # fmt: skip
+
+
+def _server(facts: Facts, server_id: str) -> dict[str, Any]:
+    return next(s for s in facts["compute"]["servers"] if s["id"] == server_id)
+
+
+def _instance(facts: Facts, **changes: Any) -> None:
+    facts["dispatcher"]["instances"].append({"name": "snf-x", "server_id": "x", "cluster": "alpha", "disks": []} | changes)
+
+
+def _holding(facts: Facts, resource: str, **changes: Any) -> None:
+    next(h for h in facts["identity"]["holdings"] if h["resource"] == resource).update(changes)
+
+
+PLANTS: dict[str, tuple[Callable[[Facts], Any], set[str]]] = {
+    "instance of no server": (lambda f: _instance(f), {"instance_without_server"}),
+    "instance with our prefix and no id": (lambda f: _instance(f, server_id=None, name="snf-odd"), {"instance_without_server"}),
+    "second instance on the same cluster": (lambda f: _instance(f, server_id="s2", cluster="beta"), {"instance_twice"}),
+    "second instance on another cluster": (lambda f: _instance(f, server_id="s2", cluster="alpha"), {"instance_twice"}),
+    "instance on the wrong cluster": (lambda f: f["dispatcher"]["instances"][1].update(cluster="alpha"), {"wrong_cluster"}),
+    "active server without instance": (lambda f: f["dispatcher"]["instances"].pop(0), {"server_without_instance"}),
+    "stopped server without instance": (lambda f: f["dispatcher"]["instances"].pop(1), {"server_without_instance"}),
+    "two effective jobs of a token": (lambda f: f["dispatcher"]["effective_jobs"].update(t1=2), {"job_twice"}),
+    "server being built by nobody": (
+        lambda f: (f["compute"]["work"].update(sagas=[]), f["dispatcher"].update(live_jobs=[])), {"server_stuck"},
+    ),
+    "task under way by nobody": (
+        lambda f: _server(f, "s1").update(task_state="powering-off", job_token="action:9", age_s=60.0), {"server_stuck"},
+    ),
+    "server being built for hours": (lambda f: _server(f, "s3").update(age_s=7200.0), {"server_slow"}),
+    "saga that does not move": (
+        lambda f: f["network"]["work"].update(sagas=[{"id": "x", "name": "n", "state": "running", "step": 1, "age_s": 900.0}]), {"saga_stuck"},
+    ),
+    "saga that unwinds for ever": (
+        lambda f: f["volume"]["work"].update(sagas=[{"id": "x", "name": "n", "state": "unwinding", "step": 1, "age_s": 900.0}]), {"saga_stuck"},
+    ),
+    "saga that could not be undone": (lambda f: f["compute"]["work"].update(undo_failed=1), {"undo_failed"}),
+    "volume being created for ever": (lambda f: f["volume"]["volumes"][0].update(status="creating"), {"volume_stuck"}),
+    "volume being deleted for ever": (lambda f: f["volume"]["volumes"][0].update(status="deleting"), {"volume_stuck"}),
+    "snapshot being created for ever": (
+        lambda f: f["volume"]["snapshots"].append({"id": "n1", "status": "creating", "age_s": 500.0}), {"snapshot_stuck"},
+    ),
+    "image being saved for ever": (lambda f: f["image"]["images"][0].update(status="saving"), {"image_stuck"}),
+    "ledger counts too much": (lambda f: _holding(f, "compute.cores", used=9), {"quota_differs"}),
+    "ledger counts too little": (lambda f: _holding(f, "compute.ram_mib", used=0, pending=0), {"quota_differs"}),
+    "ledger counts a port that is gone": (lambda f: f["network"]["usage"].clear(), {"quota_differs"}),
+    "ledger misses a volume": (lambda f: _holding(f, "volume.volumes", used=0), {"quota_differs"}),
+    "usage of a project without holding": (
+        lambda f: f["network"]["usage"].update(p2={"network.ports": 1}), {"quota_differs"},
+    ),
+    "commission that nobody decides": (lambda f: f["identity"]["commissions"][0].update(age_s=400.0), {"commission_pending"}),
+    "address held twice": (lambda f: f["network"]["ports"][1].update(fixed_ips=[{"subnet_id": "n", "ip_address": "10.0.0.2"}]), {"address_twice", "address_leaked"}),
+    "address of nobody": (
+        lambda f: f["network"]["allocations"].append({"subnet_id": "n", "ip_address": "10.0.0.99"}), {"address_leaked"},
+    ),
+    "hardware address held twice": (lambda f: f["network"]["ports"][1].update(mac_address="aa:1"), {"mac_twice"}),
+    "port of a server that is gone": (lambda f: f["network"]["ports"][0].update(device_id="gone"), {"port_without_server"}),
+    "attachment that compute does not know": (lambda f: f["compute"].update(volumes={}), {"attachment_unknown_to_compute"}),
+    "attachment that volume does not know": (
+        lambda f: f["volume"].update(attachments=[]), {"attachment_unknown_to_volume", "disk_without_attachment"},
+    ),
+    "attachment that Ganeti does not know": (lambda f: f["dispatcher"]["instances"][0].update(disks=[]), {"attachment_unknown_to_ganeti"}),
+    "disk that nobody attached": (
+        lambda f: f["dispatcher"]["instances"][1].update(disks=["snf-vol-v9"]), {"disk_without_attachment"},
+    ),
+    "outbox that is not emptied": (lambda f: f["image"]["work"].update(outbox=3, outbox_age_s=90.0), {"outbox_old"}),
+    "dead letters": (lambda f: f["network"]["work"].update(dead_letters=1), {"dead_letters"}),
+}  # fmt: skip
+
+
+def test_a_healthy_cloud_has_no_findings() -> None:
+    assert check(healthy()) == []
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_each_planted_damage_is_found_and_nothing_else(plant: str) -> None:
+    facts = copy.deepcopy(healthy())
+    damage, wanted = PLANTS[plant]
+    damage(facts)
+    assert {f.code for f in check(facts)} == wanted
+
+
+def test_an_unreachable_cluster_is_not_taken_for_lost_servers() -> None:
+    facts = healthy()
+    facts["dispatcher"]["instances"].pop(1)
+    facts["dispatcher"]["unreachable"] = ["beta"]
+    assert check(facts) == []
+
+
+def test_what_is_gone_when_asked_again_was_work_under_way() -> None:
+    facts = healthy()
+    facts["dispatcher"]["instances"].pop(0)
+    assert settled(check(facts), check(healthy())) == []
+    assert settled(check(facts), check(facts)) == check(facts)

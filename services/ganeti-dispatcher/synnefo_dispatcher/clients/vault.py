@@ -1,0 +1,45 @@
+"""Encrypts the clusters' passwords for the database. The key is a setting, or derived from the service's password."""
+
+from __future__ import annotations
+
+import base64
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from synnefo_common.settings import SettingsError
+
+
+class VaultError(Exception):
+    """There is no key, or the text was encrypted with another one."""
+
+
+class Vault:
+    """Fernet under one or several keys."""
+
+    def __init__(self, secret_key: str, *, service_password: str) -> None:
+        """Raises SettingsError for a key that is none."""
+        texts = [key.strip() for key in secret_key.split(",") if key.strip()]
+        if not texts and service_password:
+            derived = HKDF(SHA256(), 32, salt=None, info=b"synnefo dispatcher cluster passwords")
+            texts = [base64.urlsafe_b64encode(derived.derive(service_password.encode())).decode()]
+        try:
+            self._fernet = MultiFernet([Fernet(text) for text in texts]) if texts else None
+        except ValueError as error:
+            raise SettingsError(f"setting dispatcher.secret_key: {error}") from error
+
+    def encrypt(self, text: str) -> str:
+        """Raises VaultError without a key."""
+        if self._fernet is None:
+            raise VaultError("neither dispatcher.secret_key nor dispatcher.service_password is set")
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def decrypt(self, token: str) -> str:
+        """Raises VaultError."""
+        if self._fernet is None:
+            raise VaultError("neither dispatcher.secret_key nor dispatcher.service_password is set")
+        try:
+            return self._fernet.decrypt(token.encode()).decode()
+        except InvalidToken as error:
+            raise VaultError("the password was stored under another key: register it anew") from error

@@ -1,0 +1,143 @@
+"""Each verb on its happy path: what compute asks is what Ganeti then has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+async def test_create_makes_the_instance_with_our_names_and_tells_its_node(cloud: Any, new_id: Any, params: Any) -> None:
+    server_id = new_id()
+    wanted = params(server_id)
+    data = await cloud.done("instance.create", server_id, wanted)
+    instance = await cloud.clusters["alpha"].instance(server_id)
+    assert instance["status"] == "running"
+    assert instance["nic.names"] == [wanted["nics"][0]["name"]]
+    assert instance["nic.macs"] == [wanted["nics"][0]["mac"]]
+    assert instance["nic.ips"] == ["10.0.0.5"]
+    assert instance["disk.names"] == [wanted["disks"][0]["name"]]
+    assert instance["disk.sizes"] == [1024]
+    assert instance["tags"] == [f"synnefo:server:{server_id}"]
+    assert data["node"] == instance["pnode"]
+    assert data["error"] is None
+    assert data["order"] == [data["ganeti_job_id"], 0, 3]
+    assert data["cluster"] == "alpha"
+
+
+async def test_create_without_disks_is_diskless_and_without_start_is_down(cloud: Any, new_id: Any, params: Any) -> None:
+    server_id = new_id()
+    await cloud.done("instance.create", server_id, params(server_id, disks=0, nics=0, start=False))
+    instance = await cloud.clusters["alpha"].instance(server_id)
+    assert (instance["disk_template"], instance["status"]) == ("diskless", "ADMIN_down")
+
+
+async def test_power_verbs(cloud: Any) -> None:
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server()
+    await cloud.done("instance.shutdown", server_id)
+    assert (await alpha.instance(server_id))["status"] == "ADMIN_down"
+    await cloud.done("instance.shutdown", server_id)  # already down
+    await cloud.done("instance.startup", server_id)
+    assert (await alpha.instance(server_id))["status"] == "running"
+    await cloud.done("instance.startup", server_id)  # already up
+    for kind in ("soft", "hard"):
+        await cloud.done("instance.reboot", server_id, {"type": kind})
+    assert (await alpha.instance(server_id))["status"] == "running"
+
+
+async def test_modify_beparams(cloud: Any) -> None:
+    server_id = await cloud.server()
+    await cloud.done("instance.shutdown", server_id)
+    await cloud.done("instance.modify_beparams", server_id, {"vcpus": 2, "ram_mib": 256})
+    instance = await cloud.clusters["alpha"].instance(server_id)
+    assert (instance["beparams"]["vcpus"], instance["beparams"]["maxmem"], instance["beparams"]["minmem"]) == (2, 256, 256)
+
+
+async def test_nics_come_and_go_on_a_running_server(cloud: Any, new_id: Any) -> None:
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server(nics=0)
+    nic = {"name": f"snf-nic-{new_id()}", "mac": "fa:16:3e:00:00:09", "mode": "bridged", "link": "br0", "ip": None}
+    await cloud.done("instance.add_nic", server_id, {"nic": nic})
+    assert (await alpha.instance(server_id))["nic.macs"] == ["fa:16:3e:00:00:09"]
+    await cloud.done("instance.add_nic", server_id, {"nic": nic})  # again: it is there
+    await cloud.done("instance.remove_nic", server_id, {"name": nic["name"]})
+    assert (await alpha.instance(server_id))["nic.names"] == []
+    await cloud.done("instance.remove_nic", server_id, {"name": nic["name"]})  # again: it is gone
+
+
+async def test_disks_come_grow_and_go_on_a_running_server(cloud: Any, new_id: Any) -> None:
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server()
+    name = f"snf-vol-{new_id()}"
+    disk = {"name": name, "size_mib": 1024, "provider": "archipelago"}
+    await cloud.done("instance.add_disk", server_id, {"disk": disk})
+    await cloud.done("instance.add_disk", server_id, {"disk": disk})
+    assert (await alpha.instance(server_id))["disk.names"][1:] == [name]
+    await cloud.done("instance.grow_disk", server_id, {"name": name, "size_mib": 2048})
+    await cloud.done("instance.grow_disk", server_id, {"name": name, "size_mib": 2048})
+    assert (await alpha.instance(server_id))["disk.sizes"] == [1024, 2048]
+    await cloud.done("instance.remove_disk", server_id, {"name": name})
+    assert (await alpha.instance(server_id))["disk.sizes"] == [1024]
+    await cloud.done("instance.remove_disk", server_id, {"name": name})
+
+
+async def test_disk_is_removed_from_a_stopped_server(cloud: Any, new_id: Any) -> None:
+    server_id, name = await cloud.server(), f"snf-vol-{new_id()}"
+    await cloud.done("instance.shutdown", server_id)
+    disk = {"name": name, "size_mib": 64, "provider": "archipelago"}
+    await cloud.done("instance.add_disk", server_id, {"disk": disk})
+    await cloud.done("instance.remove_disk", server_id, {"name": name})
+    assert len((await cloud.clusters["alpha"].instance(server_id))["disk.names"]) == 1
+
+
+async def test_delete_removes_and_what_is_gone_is_deleted(cloud: Any) -> None:
+    server_id = await cloud.server()
+    await cloud.done("instance.delete", server_id)
+    assert await cloud.clusters["alpha"].instance(server_id) is None
+    await cloud.done("instance.delete", server_id)
+
+
+async def test_removals_from_an_instance_that_is_gone_succeed_and_others_fail(cloud: Any, new_id: Any) -> None:
+    await cloud.done("instance.remove_nic", new_id(), {"name": "snf-nic-1"})
+    await cloud.done("instance.remove_disk", new_id(), {"name": "snf-vol-1"})
+    state, data = await cloud.ended(await cloud.ask("instance.startup", new_id()))
+    assert state == "failed"
+    assert data["error"]["code"] == "unknown_entity"
+
+
+async def test_what_ganeti_refuses_fails_with_its_reason(cloud: Any, new_id: Any, params: Any) -> None:
+    server_id = new_id()
+    wanted = params(server_id) | {"os": "nothing+default"}
+    state, data = await cloud.ended(await cloud.ask("instance.create", server_id, wanted))
+    assert state == "failed"
+    assert "Directory for OS nothing not found" in data["error"]["message"]
+    assert data["ganeti_job_id"] > 0
+
+
+async def test_bad_parameters_and_unknown_verbs_fail_without_a_job(cloud: Any, new_id: Any) -> None:
+    for verb, given in (("instance.create", {}), ("instance.fly", {}), ("instance.add_nic", {"nic": 3})):
+        state, data = await cloud.ended(await cloud.ask(verb, new_id(), given))
+        assert (state, data["ganeti_job_id"], data["error"]["code"]) == ("failed", None, "wrong_input")
+
+
+async def test_several_nodes_are_left_to_the_allocator(make_cloud: Any) -> None:
+    cloud = await make_cloud("alpha", nodes=3)
+    server_id = await cloud.server()
+    assert (await cloud.clusters["alpha"].instance(server_id))["pnode"].startswith("node")
+
+
+async def test_the_opposite_of_a_hypervisor_that_is_not_there(make_cloud: Any, new_id: Any, params: Any) -> None:
+    cloud = await make_cloud("alpha", hypervisor={"alpha": "kvm"})
+    server_id = new_id()
+    state, data = await cloud.ended(await cloud.ask("instance.create", server_id, params(server_id)))
+    assert state == "failed"
+    assert "kvm" in data["error"]["message"]
+
+
+async def test_a_boot_costs_one_message_and_few_statements(cloud: Any, new_id: Any, params: Any) -> None:
+    from synnefo_common.db.recorder import record_queries
+
+    await cloud.server()
+    server_id = new_id()
+    with record_queries(cloud.h.db) as recorded:
+        token = await cloud.ask("instance.create", server_id, params(server_id))
+        await cloud.ended(token)
+    ours = [e for e in cloud.h.events if e.data.get("server_id") == server_id]
+    assert [e.type for e in ours] == ["ganeti.job.succeeded"]
+    assert recorded.count <= 25, [str(s) for s in recorded.statements]

@@ -1,0 +1,30 @@
+"""What the use cases need, built by `main`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synnefo_archipelago import AsyncStore
+from synnefo_common.clock import Clock
+from synnefo_common.db import Database
+from synnefo_common.http import ServiceClient
+from synnefo_common.ids import IdSource
+from synnefo_common.quota import QuotaClient
+from synnefo_common.saga import SagaEngine
+from synnefo_volume.clients.image import ImageClient
+from synnefo_volume.settings import Settings
+
+
+@dataclass
+class Services:
+    """The volume service's parts."""
+
+    settings: Settings
+    db: Database
+    clock: Clock
+    ids: IdSource
+    quota: QuotaClient
+    store: AsyncStore
+    sagas: SagaEngine
+    image: ImageClient
+    compute: ServiceClient
