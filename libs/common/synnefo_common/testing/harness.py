@@ -106,13 +106,27 @@ class Harness:
         self.service: Service
 
     async def __aenter__(self) -> Harness:
+        self._make()
+        await self.db.create_all(self.service.metadata)
+        await self.service.start(serve=False, work=self._work)
+        return self
+
+    def _make(self) -> None:
         http = HttpClient(transport=self.peers.transport())
         self.service = self._build(
             self.settings, bus=self.bus, clock=self.clock, ids=self.ids, verifier=self.verifier, http=http, quota=self.quota
         )
-        await self.db.create_all(self.service.metadata)
+
+    async def restart(self) -> None:
+        """Kill the service without a word and build it anew on the same database, bus and peers. Needs a database of its own file."""
+        if self.settings.database_url == "sqlite://":
+            raise ValueError("a private database dies with its service: give the harness a database_url")
+        await self.service.drop()
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+        self._make()
         await self.service.start(serve=False, work=self._work)
-        return self
 
     async def __aexit__(self, *_exc: object) -> None:
         for client in self._clients.values():
