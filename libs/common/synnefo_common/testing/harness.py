@@ -117,16 +117,24 @@ class Harness:
             self.settings, bus=self.bus, clock=self.clock, ids=self.ids, verifier=self.verifier, http=http, quota=self.quota
         )
 
-    async def restart(self) -> None:
-        """Kill the service without a word and build it anew on the same database, bus and peers. Needs a database of its own file."""
+    async def kill(self) -> None:
+        """Drop the service where it stands, as kill -9 does. Needs a database that outlives it: give a `database_url`."""
         if self.settings.database_url == "sqlite://":
             raise ValueError("a private database dies with its service: give the harness a database_url")
-        await self.service.drop()
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+        await self.service.drop()
+
+    async def rise(self) -> None:
+        """After `kill`: build and start the service anew on the same database, bus and peers."""
         self._make()
         await self.service.start(serve=False, work=self._work)
+
+    async def restart(self) -> None:
+        """`kill` and `rise`."""
+        await self.kill()
+        await self.rise()
 
     async def __aexit__(self, *_exc: object) -> None:
         for client in self._clients.values():
