@@ -20,15 +20,11 @@ def _cluster(text: str) -> tuple[str, int]:
 
 def main() -> None:
     defaults = Settings()
-    parser = argparse.ArgumentParser(
-        prog="synnefo_fake_ganeti", description="Fake Ganeti clusters: real RAPI, no machines."
-    )
+    parser = argparse.ArgumentParser(prog="synnefo_fake_ganeti", description="Fake Ganeti clusters: real RAPI, no machines.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("serve", help="serve clusters until stopped")
     run.add_argument("--state", type=Path, required=True, metavar="DIR", help="where state and credentials are kept")
-    run.add_argument(
-        "--cluster", type=_cluster, action="append", required=True, metavar="NAME=PORT", help="port 0: any free"
-    )
+    run.add_argument("--cluster", type=_cluster, action="append", required=True, metavar="NAME=PORT", help="port 0: any free")
     run.add_argument("--host", default="127.0.0.1")
     run.add_argument("--nodes", type=int, default=1, metavar="N", help="nodes of each cluster (default 1)")
     run.add_argument("--node-memory-mib", type=int, default=defaults.node_memory_mib)
@@ -50,9 +46,7 @@ def main() -> None:
         archive_after_s=args.archive_after,
     )
     clusters = dict(args.cluster)
-    asyncio.run(
-        serve(clusters, state_dir=args.state, settings=settings, host=args.host, seed=args.seed, sync=not args.no_sync)
-    )
+    asyncio.run(serve(clusters, state_dir=args.state, settings=settings, host=args.host, seed=args.seed, sync=not args.no_sync))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "spindle-use": (1, 12),
 }
 IPOLICY: Record = {
-    "minmax": [
-        {"min": {k: low for k, (low, _) in BOUNDS.items()}, "max": {k: high for k, (_, high) in BOUNDS.items()}}
-    ],
+    "minmax": [{"min": {k: low for k, (low, _) in BOUNDS.items()}, "max": {k: high for k, (_, high) in BOUNDS.items()}}],
     "std": {
         "memory-size": 128,
         "disk-size": 128,
@@ -197,10 +195,7 @@ def network(state: ClusterState, record: Record) -> Record:
         "free_count": pool.num_addresses - len(taken),
         "reserved_count": len(taken),
         "map": "".join("X" if str(address) in taken else "." for address in pool),
-        "group_list": [
-            [state.groups[uuid]["name"], link["mode"], link["link"], link["vlan"]]
-            for uuid, link in record["groups"].items()
-        ],
+        "group_list": [[state.groups[uuid]["name"], link["mode"], link["link"], link["vlan"]] for uuid, link in record["groups"].items()],
         "inst_list": sorted(holders),
         "external_reservations": ", ".join(reserved),
         **_common(record),

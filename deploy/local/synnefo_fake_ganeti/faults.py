@@ -41,9 +41,7 @@ class Faults:
         return self._strike(
             rule
             for rule in self.rules
-            if rule["fault"] in HTTP_FAULTS
-            and re.search(rule.get("method", ""), method)
-            and re.search(rule.get("path", ""), path)
+            if rule["fault"] in HTTP_FAULTS and re.search(rule.get("method", ""), method) and re.search(rule.get("path", ""), path)
         )
 
     def for_job(self, job: dict[str, Any]) -> Rule | None:
@@ -53,9 +51,7 @@ class Faults:
         return self._strike(
             rule
             for rule in self.rules
-            if rule["fault"] in JOB_FAULTS
-            and re.search(rule.get("op", ""), opcode["OP_ID"])
-            and re.search(rule.get("name", ""), name)
+            if rule["fault"] in JOB_FAULTS and re.search(rule.get("op", ""), opcode["OP_ID"]) and re.search(rule.get("name", ""), name)
         )
 
     @staticmethod

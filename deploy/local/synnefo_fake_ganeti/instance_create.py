@@ -191,10 +191,7 @@ def check_provider(disk: Record, index: int, node_name: str, instance_name: str)
         f" children=None, visible as /dev/disk/{index}, size={disk['size']}m)>"
     )
     reason = f"Directory for External Storage Provider {disk['provider']} not found in search path"
-    raise execution(
-        f"Can't create block device {device} on node {node_name} for instance {instance_name}:"
-        f" Can't create block device: {reason}"
-    )
+    raise execution(f"Can't create block device {device} on node {node_name} for instance {instance_name}: Can't create block device: {reason}")
 
 
 def human_size(mib: int) -> str:
@@ -221,9 +218,7 @@ def _choose_node(state: ClusterState, op: Record, memory_mib: int, log: Log) -> 
     if not fitting:
         reason = f"FailMem: {len(usable)}" if usable else ""
         text = f"Group default (preferred): No valid allocation solutions, failure reasons: {reason}"
-        raise prereq(
-            f"Can't compute nodes using iallocator '{allocator}': Request failed: {text}", "insufficient_resources"
-        )
+        raise prereq(f"Can't compute nodes using iallocator '{allocator}': Request failed: {text}", "insufficient_resources")
     node = max(fitting, key=state.memory_free_mib)
     log(f" - INFO: Selected nodes for instance {op['instance_name']} via iallocator {allocator}: {node['name']}")
     return node
@@ -278,9 +273,7 @@ def create_instance(state: ClusterState, op: Record, log: Log) -> list[str]:
     free = state.memory_free_mib(node)
     if is_started and effective["maxmem"] > free:
         text = f"needed {effective['maxmem']} MiB, available {free} MiB"
-        raise prereq(
-            f"Not enough memory on node {node['name']} for creating instance {name}: {text}", "insufficient_resources"
-        )
+        raise prereq(f"Not enough memory on node {node['name']} for creating instance {name}: {text}", "insufficient_resources")
     for index, disk in enumerate(disks):
         log(f"* disk {index}, size {human_size(disk['size'])}")
     log("* creating instance disks...")

@@ -226,8 +226,7 @@ def _change_beparams(state: ClusterState, inst: Record, given: Record, *, is_for
         missing = new["maxmem"] - (inst["oper_ram"] or 0) - state.memory_free_mib(state.nodes[inst["pnode"]])
         if missing > 0:
             raise prereq(
-                "This change will prevent the instance from starting, due to"
-                f" {missing} MB of memory missing on its primary node",
+                f"This change will prevent the instance from starting, due to {missing} MB of memory missing on its primary node",
                 "insufficient_resources",
             )
     result.extend([f"be/{key}", value] for key, value in given.items())

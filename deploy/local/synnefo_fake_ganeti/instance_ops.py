@@ -149,10 +149,7 @@ def _choose_target(state: ClusterState, instance: Record, allocator: str) -> Rec
     usable = [
         node
         for node in state.nodes.values()
-        if node["name"] != instance["pnode"]
-        and not node["offline"]
-        and not node["drained"]
-        and state.memory_free_mib(node) >= wanted
+        if node["name"] != instance["pnode"] and not node["offline"] and not node["drained"] and state.memory_free_mib(node) >= wanted
     ]
     if not usable:
         text = f"Can't compute nodes using iallocator '{allocator}': Request failed: Can't find any good node: "

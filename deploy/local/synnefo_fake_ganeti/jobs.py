@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
+
 from synnefo_fake_ganeti.faults import Faults
 from synnefo_fake_ganeti.problems import JobError, execution
 from synnefo_fake_ganeti.state import ClusterState, Record
@@ -65,6 +67,7 @@ class JobQueue:
         self.jobs: dict[int, Record] = {int(key): job for key, job in state.store.load("jobs").items()}
         self._next_id = max(self.jobs, default=0) + 1
         self._last_archive = 0.0
+        self._encodings: dict[int, Any] = {}
 
     def resume(self) -> None:
         """After a restart: queued jobs run, a job whose process died is an error, as in the real queue."""
@@ -115,12 +118,20 @@ class JobQueue:
     def list_ids(self) -> list[int]:
         return sorted(job_id for job_id, job in self.jobs.items() if not job.get("is_archived"))
 
-    def list_bulk(self) -> list[Record]:
-        return [{field: self.jobs[job_id][field] for field in BULK_FIELDS} for job_id in self.list_ids()]
+    def list_bulk(self) -> list[Any]:
+        """Ended jobs are encoded once: a list may hold thousands."""
+        return [self._bulk(self.jobs[job_id]) for job_id in self.list_ids()]
 
-    async def wait(
-        self, job_id: int, fields: list[str], previous: list[Any] | None, serial: int | None
-    ) -> Record | None:
+    def _bulk(self, job: Record) -> Any:
+        known = self._encodings.get(job["id"])
+        if known is not None:
+            return known
+        value = {field: job[field] for field in BULK_FIELDS}
+        if job["status"] not in FINAL:
+            return value
+        return self._encodings.setdefault(job["id"], orjson.Fragment(orjson.dumps(value)))
+
+    async def wait(self, job_id: int, fields: list[str], previous: list[Any] | None, serial: int | None) -> Record | None:
         """The job's fields as soon as they differ from `previous`; None after ten seconds without a change."""
         deadline = asyncio.get_running_loop().time() + WAIT_S
         while True:
@@ -164,6 +175,7 @@ class JobQueue:
         """Archived: out of the list, still readable. Purged: as if it had never been."""
         job = self.jobs[job_id]
         job["is_archived"] = True
+        self._encodings.pop(job_id, None)
         job["is_purged"] = is_purged
         self._save(job)
 
@@ -262,7 +274,7 @@ class JobQueue:
         job["status"] = status
         job["opstatus"] = opstatus
         job["end_ts"] = timestamp(self._state.now())
-        self._save(job)
+        self._save(job, is_durable=False)  # what a power loss takes is the news of the end, not what was done
         self._notify(job)
 
     def _archive_old(self, now: float) -> None:

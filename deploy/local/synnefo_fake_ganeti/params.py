@@ -82,11 +82,7 @@ def is_modification_list(settings: Check) -> Check:
 
     def is_new_style(item: Any) -> bool:
         return (
-            isinstance(item, list)
-            and len(item) == 3
-            and item[0] in MODIFICATIONS
-            and (is_int(item[1]) or is_string(item[1]))
-            and settings(item[2])
+            isinstance(item, list) and len(item) == 3 and item[0] in MODIFICATIONS and (is_int(item[1]) or is_string(item[1])) and settings(item[2])
         )
 
     def is_old_style(item: Any) -> bool:

@@ -181,9 +181,7 @@ OPCODE_ROUTES: list[OpcodeRoute] = [
     OpcodeRoute("PUT", f"{_I}/migrate", "instances_name_migrate", "OP_INSTANCE_MIGRATE", _with_body(is_dry=False)),
     OpcodeRoute("PUT", f"{_I}/failover", "instances_name_failover", "OP_INSTANCE_FAILOVER", _with_body(is_dry=False)),
     OpcodeRoute("PUT", f"{_I}/rename", "instances_name_rename", "OP_INSTANCE_RENAME", _with_body(is_dry=False)),
-    OpcodeRoute(
-        "POST", f"{_I}/reinstall", "instances_name_reinstall", "OP_INSTANCE_REINSTALL", _post, None, _reinstall
-    ),
+    OpcodeRoute("POST", f"{_I}/reinstall", "instances_name_reinstall", "OP_INSTANCE_REINSTALL", _post, None, _reinstall),
     OpcodeRoute("PUT", f"/2/nodes/{NAME}/role", "nodes_name_role", "OP_NODE_SET_PARAMS", _role),
     OpcodeRoute(
         "POST",
@@ -220,6 +218,4 @@ for _method, _op in (("PUT", "OP_TAGS_SET"), ("DELETE", "OP_TAGS_DEL")):
         ("groups", "nodegroup"),
         ("networks", "network"),
     ):
-        OPCODE_ROUTES.append(
-            OpcodeRoute(_method, f"/2/{_plural}/{NAME}/tags", f"{_plural}_name_tags", _op, _tags(_kind))
-        )
+        OPCODE_ROUTES.append(OpcodeRoute(_method, f"/2/{_plural}/{NAME}/tags", f"{_plural}_name_tags", _op, _tags(_kind)))

@@ -186,9 +186,7 @@ async def serve(
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
     async with contextlib.AsyncExitStack() as stack:
         running = [
-            await stack.enter_async_context(
-                run_cluster(name, port, state_dir=state_dir, settings=settings, host=host, seed=seed, sync=sync)
-            )
+            await stack.enter_async_context(run_cluster(name, port, state_dir=state_dir, settings=settings, host=host, seed=seed, sync=sync))
             for name, port in clusters.items()
         ]
         print("fake-ganeti ready " + " ".join(f"{files.name}={files.url}" for files in running), flush=True)

@@ -6,6 +6,7 @@ For: looking things up, keeping names and MACs unique, writing each change to th
 import random
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -47,8 +48,10 @@ class ClusterState:
         self.loose_disks = store.load("disks")
         self._macs: dict[str, str] = {}
         self._macs_of: dict[str, set[str]] = {}
+        self._memory_of: dict[str, tuple[str, int]] = {}
+        self._memory_used_mib: Counter[str] = Counter()
         for instance in self.instances.values():
-            self._claim_macs(instance)
+            self._claim(instance)
         if not self.cluster:
             self._create(name)
 
@@ -139,20 +142,28 @@ class ClusterState:
         self.store.put("cluster", self.cluster["short_name"], self.cluster)
 
     def save_instance(self, record: Record) -> None:
-        self._claim_macs(record)
+        self._claim(record)
         self.save("instances", record["name"], self._stamped(record))
 
-    def _claim_macs(self, record: Record) -> None:
+    def _claim(self, record: Record) -> None:
+        """Note the MACs and the memory that the instance has now, instead of those that it had."""
         name: str = record["name"]
-        for mac in self._macs_of.pop(name, ()):
-            self._macs.pop(mac, None)
+        self._release(name)
+        memory = record["oper_ram"] if record["is_running"] else 0
+        self._memory_of[name] = (record["pnode"], memory)
+        self._memory_used_mib[record["pnode"]] += memory
         self._macs_of[name] = {nic["mac"] for nic in record["nics"]}
         for mac in self._macs_of[name]:
             self._macs[mac] = name
 
-    def forget_instance(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         for mac in self._macs_of.pop(name, ()):
             self._macs.pop(mac, None)
+        node, memory = self._memory_of.pop(name, ("", 0))
+        self._memory_used_mib[node] -= memory
+
+    def forget_instance(self, name: str) -> None:
+        self._release(name)
         self.forget("instances", name)
 
     # looking up
@@ -217,8 +228,7 @@ class ClusterState:
         return [inst for inst in self.instances.values() if inst["pnode"] == node_name]
 
     def memory_free_mib(self, node: Record) -> int:
-        used = sum(inst["oper_ram"] or 0 for inst in self.instances_on(node["name"]) if inst["is_running"])
-        return int(node["mtotal"] - 64 - used)
+        return int(node["mtotal"] - 64 - self._memory_used_mib[node["name"]])
 
     def disk_free_mib(self, node: Record) -> int:
         """Only templates that live on the node take its space."""

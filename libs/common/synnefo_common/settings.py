@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 DEFAULT_ETC = Path("/etc/synnefo")
 ENV_PREFIX = "SYNNEFO_"
@@ -53,6 +53,12 @@ class CommonSettings(Section):
     max_body_bytes: int = Field(1 << 20, description="Largest JSON body accepted, bytes (data uploads are streamed and not limited by this).")
     revocation_max_age_s: float = Field(60.0, description="A process whose revocation log is older answers 503.")
     request_timeout_s: float = Field(60.0, description="Deadline of a request, seconds.")
+
+    @field_validator("internal_urls", "public_urls", mode="before")
+    @classmethod
+    def _merge_urls(cls, value: object) -> object:
+        """A table that names some services leaves the others at their well-known ports."""
+        return {**_default_urls(), **value} if isinstance(value, Mapping) else value
 
 
 class ServiceSettings(Section):

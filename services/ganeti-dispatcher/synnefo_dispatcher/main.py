@@ -16,9 +16,9 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import InternalDialect
 from synnefo_dispatcher.api import clusters, internal, jobs
-from synnefo_dispatcher.app.audit import audit_facts
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.fleet import Fleet
+from synnefo_dispatcher.app.instances import audit_facts
 from synnefo_dispatcher.clients.connections import Connections
 from synnefo_dispatcher.clients.vault import Vault
 from synnefo_dispatcher.consumers.jobs import cluster_consumers
@@ -56,9 +56,10 @@ def build(
                 log.warning("pruning_failed", error=repr(error))
             await kit.clock.sleep(3600.0)
 
+    audit = audit_router(kit.db, lambda: audit_facts(dispatcher))
     app = create_service_app(
         name="dispatcher", dialect=InternalDialect(), settings=settings, services=dispatcher,
-        routers=[clusters.router, jobs.router, internal.router, audit_router(kit.db, lambda: audit_facts(dispatcher))], verifier=kit.verifier, policy=Policy(RULES),
+        routers=[clusters.router, jobs.router, internal.router, audit], verifier=kit.verifier, policy=Policy(RULES),
         ready_checks=kit.ready_checks(), ids=kit.ids,
     )  # fmt: skip
     return Service(

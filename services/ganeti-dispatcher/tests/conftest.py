@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,6 @@ from synnefo_common.testing import Harness
 from synnefo_common.testing.waiting import wait_until
 from synnefo_dispatcher.main import build
 from synnefo_dispatcher.settings import Settings
-from synnefo_fake_ganeti.rapi import Settings as FakeSettings
-from synnefo_fake_ganeti.server import ClusterFiles, run_cluster
 
 SETTINGS: dict[str, Any] = {
     "service_password": "secret", "rapi_timeout_s": 1.0, "resubmit_after_s": 1.2, "lease_s": 1.5, "poll_s": 0.1, "retry_s": 0.1,
@@ -32,29 +32,38 @@ ids = RandomIds()
 
 @dataclass
 class FakeCluster:
-    """A fake cluster that can be stopped, started again and hurt."""
+    """A fake cluster, in a process of its own, that can be stopped, started again and hurt."""
 
     name: str
     directory: Path
-    settings: FakeSettings
-    files: ClusterFiles = field(init=False)
+    nodes: int
+    job_delay_s: float
+    facts: dict[str, str] = field(default_factory=dict)
     _port: int = 0
-    _stack: AsyncExitStack | None = None
+    _process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        self._stack = AsyncExitStack()
-        running = run_cluster(self.name, self._port, state_dir=self.directory, settings=self.settings, seed=1, sync=False)
-        self.files = await self._stack.enter_async_context(running)
-        self._port = int(self.files.url.rsplit(":", 1)[1])
+        arguments = [
+            "--state", str(self.directory), "--cluster", f"{self.name}={self._port}", "--nodes", str(self.nodes),
+            "--job-delay", str(self.job_delay_s), "--seed", "1", "--no-sync",
+        ]  # fmt: skip
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "synnefo_fake_ganeti", "serve", *arguments, stdout=asyncio.subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        assert (await self._process.stdout.readline()).startswith(b"fake-ganeti ready")
+        self.facts = json.loads((self.directory / self.name / "cluster.json").read_text())
+        self._port = int(self.facts["url"].rsplit(":", 1)[1])
 
     async def stop(self) -> None:
-        if self._stack is not None:
-            await self._stack.aclose()
-            self._stack = None
+        if self._process is not None:
+            self._process.kill()
+            await self._process.communicate()
+            self._process = None
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        auth = (self.files.user, self.files.password)
-        async with httpx.AsyncClient(base_url=self.files.url, auth=auth, verify=False, trust_env=False) as client:
+        auth = (self.facts["user"], self.facts["password"])
+        async with httpx.AsyncClient(base_url=self.facts["url"], auth=auth, verify=False, trust_env=False) as client:
             answer = await client.request(method, path, json=body)
             assert answer.status_code in (200, 404), answer.text
             return answer.json() if answer.status_code == 200 else None
@@ -80,7 +89,7 @@ class FakeCluster:
 
     def body(self) -> dict[str, Any]:
         """For `POST /v1/clusters`."""
-        files = asdict(self.files)
+        files = self.facts
         return {
             "name": self.name, "rapi_url": files["url"], "username": files["user"], "password": files["password"],
             "certificate_pem": Path(files["certificate"]).read_text(),
@@ -217,11 +226,10 @@ async def make_cloud(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Cl
     async def make(
         *names: str, nodes: int = 1, job_delay_s: float = 0.005, is_registered: bool = True, **settings: Any
     ) -> Cloud:
-        clusters = {}
+        clusters: dict[str, FakeCluster] = {}
         for name in names or ("alpha",):
-            fake = FakeSettings(nodes=nodes, job_delay_s=job_delay_s)
-            clusters[name] = FakeCluster(name, tmp_path / "ganeti", fake)
-            await clusters[name].start()
+            clusters[name] = FakeCluster(name, tmp_path / "ganeti", nodes, job_delay_s)
+        await asyncio.gather(*(cluster.start() for cluster in clusters.values()))
         cloud = Cloud(tmp_path, clusters, settings)
         clouds.append(cloud)
         await cloud.start(is_registered=is_registered)

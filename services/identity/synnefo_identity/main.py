@@ -81,9 +81,7 @@ def build(
     own = OwnVerifier(feed, clock=kit.clock, max_age_s=settings.common.revocation_max_age_s)
     if verifier is None:
         kit.verifier = own
-    svc = Services(
-        settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers
-    )
+    svc = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, feed=feed, own_verifier=own, peers=kit.peers)
 
     async def database_answers() -> str | None:
         await kit.db.ping()

@@ -73,9 +73,7 @@ class Cloud:
         self._clients.append(client)
         return client
 
-    async def ask_token(
-        self, name: str, password: str | None = None, scope: Any = None, **query: str
-    ) -> httpx.Response:
+    async def ask_token(self, name: str, password: str | None = None, scope: Any = None, **query: str) -> httpx.Response:
         """A password login of a user of the default domain."""
         user = {"name": name, "domain": {"id": "default"}, "password": password or f"{name}-pw"}
         auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}

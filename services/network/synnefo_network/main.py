@@ -86,6 +86,4 @@ def build(
         ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)]
-    )
+    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])

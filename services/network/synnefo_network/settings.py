@@ -19,18 +19,12 @@ class Settings(ServiceSettings):
         pattern="^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$",
         description="Prefix of generated MAC addresses: three octets, and of the others those that are not 00.",
     )
-    availability_zones: list[str] = Field(
-        default_factory=lambda: ["nova"], min_length=1, description="Availability zones of networks."
-    )
+    availability_zones: list[str] = Field(default_factory=lambda: ["nova"], min_length=1, description="Availability zones of networks.")
     default_network_type: str = Field("geneve", description="provider:network_type of networks that name none.")
-    default_mtu: int = Field(
-        1442, ge=68, le=65535, description="MTU of networks that name none: a physical 1500 less the encapsulation."
-    )
+    default_mtu: int = Field(1442, ge=68, le=65535, description="MTU of networks that name none: a physical 1500 less the encapsulation.")
     max_mtu: int = Field(8942, ge=68, le=65535, description="Greatest MTU that a network may ask for.")
     max_fixed_ips_per_port: int = Field(16, ge=1, description="Most addresses that a port may have.")
     max_dns_nameservers: int = Field(5, ge=0, description="Most DNS servers of a subnet.")
     max_host_routes: int = Field(20, ge=0, description="Most host routes of a subnet.")
     max_allowed_address_pairs: int = Field(10, ge=0, description="Most allowed address pairs of a port.")
-    orphan_grace_s: float = Field(
-        600.0, description="Age at which a port made with a server that does not exist is deleted, seconds."
-    )
+    orphan_grace_s: float = Field(600.0, description="Age at which a port made with a server that does not exist is deleted, seconds.")

@@ -43,23 +43,26 @@ def _fake(directory: Path) -> Iterator[Cluster]:
             process.wait(timeout=10)
 
 
-def _real() -> Iterator[Cluster]:
-    directory = Path(f"/var/lib/synnefo/contract-{os.getpid()}")
+def _sandbox(directory: Path, *arguments: str) -> str:
     environment = {**os.environ, "GANETI_SANDBOX_DIR": str(directory)}
+    done = subprocess.run([SANDBOX, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
-    def sandbox(*arguments: str) -> str:
-        done = subprocess.run(
-            [SANDBOX, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
+def _destroy(directory: Path) -> None:
+    _sandbox(directory, "destroy", "ct")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _real() -> Iterator[Cluster]:
+    parent = Path("/var/lib/synnefo")
+    for left_behind in parent.glob("contract-*"):  # by a run that was killed
+        if not Path(f"/proc/{left_behind.name.removeprefix('contract-')}").exists():
+            _destroy(left_behind)
+    directory = parent / f"contract-{os.getpid()}"
     try:
-        values = dict(line.split("=", 1) for line in sandbox("up", "ct").splitlines())
+        values = dict(line.split("=", 1) for line in _sandbox(directory, "up", "ct").splitlines())
         yield Cluster(
             kind="real",
             url=values["RAPI_URL"],
@@ -70,8 +73,7 @@ def _real() -> Iterator[Cluster]:
             certificate=values["RAPI_CERT"],
         )
     finally:
-        sandbox("destroy", "ct")
-        shutil.rmtree(directory, ignore_errors=True)
+        _destroy(directory)
 
 
 @pytest.fixture(scope="session", params=["fake", pytest.param("real", marks=pytest.mark.full)])

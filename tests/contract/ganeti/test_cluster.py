@@ -33,9 +33,7 @@ def test_info_tells_what_a_dispatcher_asks(cluster: Cluster) -> None:
     assert info["master"] == cluster.node()
     assert info["default_iallocator"] == "hail-any"
     assert len(info["mac_prefix"].split(":")) == 3
-    kinds = {
-        key: shape(info[key]) for key in ("name", "uuid", "tags", "max_running_jobs", "ipolicy", "beparams", "ctime")
-    }
+    kinds = {key: shape(info[key]) for key in ("name", "uuid", "tags", "max_running_jobs", "ipolicy", "beparams", "ctime")}
     assert kinds == {
         "name": "str", "uuid": "str", "tags": "list", "max_running_jobs": "int", "ipolicy": "dict", "beparams": "dict",
         "ctime": "float",

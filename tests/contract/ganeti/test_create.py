@@ -166,9 +166,7 @@ def test_creating_an_existing_instance_fails(cluster: Cluster, standing: str) ->
         ({"nics": [{"mode": "bridged", "link": "nobr"}]}, "OpPrereqError", "environment_error", "Missing bridges nobr"),
     ],
 )
-def test_bad_creation_fails_in_its_job(
-    cluster: Cluster, changes: dict[str, Any], kind: str, code: str | None, words: str
-) -> None:
+def test_bad_creation_fails_in_its_job(cluster: Cluster, changes: dict[str, Any], kind: str, code: str | None, words: str) -> None:
     error = cluster.fail("POST", "/2/instances", cluster.spec(**changes))
     assert error[0] == kind
     assert words in error[1][0]

@@ -48,9 +48,7 @@ class Process:
         self.process = None
         return code
 
-    def transport(
-        self, cluster: str = "c1", *, password: str | None = None, pinned: str | None = None
-    ) -> PinnedHttpTransport:
+    def transport(self, cluster: str = "c1", *, password: str | None = None, pinned: str | None = None) -> PinnedHttpTransport:
         values = json.loads((self.directory / cluster / "cluster.json").read_text())
         certificate = self.directory / (pinned or cluster) / "rapi.pem"
         auth = (values["user"], password or values["password"])

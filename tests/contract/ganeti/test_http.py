@@ -73,9 +73,7 @@ def test_broken_json_is_refused(cluster: Cluster) -> None:
     assert_problem(cluster.call("POST", "/2/instances", raw=b"{nope"), 400, "Unable to parse JSON data")
 
 
-@pytest.mark.parametrize(
-    ("body", "words"), [([], "list"), (None, "NoneType"), ({}, "version 0"), ({"__version__": 2}, "2")]
-)
+@pytest.mark.parametrize(("body", "words"), [([], "list"), (None, "NoneType"), ({}, "version 0"), ({"__version__": 2}, "2")])
 def test_creation_needs_an_object_of_version_one(cluster: Cluster, body: Any, words: str) -> None:
     assert_problem(cluster.call("POST", "/2/instances", body), 400, words)
 
@@ -161,9 +159,7 @@ def test_disk_that_the_queue_cannot_parse_is_a_bad_gateway(cluster: Cluster, dis
     assert_problem(cluster.call("POST", "/2/instances", spec), 502, "Failed to parse request", "disks")
 
 
-@pytest.mark.parametrize(
-    "nics", [[["nosuch", -1, {}]], [["add", -1]], [["add", -1, {"nosuch": "x"}]], [["add", True, {}]], "x"]
-)
+@pytest.mark.parametrize("nics", [[["nosuch", -1, {}]], [["add", -1]], [["add", -1, {"nosuch": "x"}]], [["add", True, {}]], "x"])
 def test_malformed_modification_is_refused(cluster: Cluster, nics: Any) -> None:
     assert_problem(cluster.call("PUT", "/2/instances/x/modify", {"nics": nics}), 400, "OP_INSTANCE_SET_PARAMS.nics")
 

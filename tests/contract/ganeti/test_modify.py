@@ -19,9 +19,7 @@ def test_nothing_to_change_fails(cluster: Cluster, standing: str) -> None:
 def test_nic_is_added_to_a_running_instance(cluster: Cluster, running: str) -> None:
     nic = {"mode": "openvswitch", "link": "br-int", "name": "snf-nic-x", "mac": "aa:00:00:00:04:04"}
     job = cluster.modify(running, nics=[["add", -1, nic]])
-    assert job["opresult"] == [
-        [["nic.0", "add:mac=aa:00:00:00:04:04,ip=None,mode=openvswitch,link=br-int,network=None"]]
-    ]
+    assert job["opresult"] == [[["nic.0", "add:mac=aa:00:00:00:04:04,ip=None,mode=openvswitch,link=br-int,network=None"]]]
     instance = cluster.instance(running)
     assert (instance["nic.names"], instance["nic.macs"]) == (["snf-nic-x"], ["aa:00:00:00:04:04"])
     assert instance["custom_nicparams"] == [{"mode": "openvswitch", "link": "br-int", "vlan": ""}]
@@ -110,9 +108,7 @@ def test_disk_is_removed_from_a_stopped_instance(cluster: Cluster) -> None:
     assert cluster.fail_modify(name, disks=[["remove", "v2", {}]])[1] == ["Lookup of disk 'v2' failed"]
 
 
-def test_disk_is_detached_from_a_running_instance_and_attached_to_a_diskless_one(
-    cluster: Cluster, running: str
-) -> None:
+def test_disk_is_detached_from_a_running_instance_and_attached_to_a_diskless_one(cluster: Cluster, running: str) -> None:
     name = cluster.make_ext("v1", "v2")
     uuid = cluster.instance(name)["disk.uuids"][1]
     assert cluster.modify(name, disks=[["detach", "v2", {}]])["opresult"] == [[["disk/1", "detach"]]]
@@ -165,9 +161,7 @@ def test_last_disk_gone_leaves_a_diskless_instance_that_takes_none_back(cluster:
         ),
     ],
 )
-def test_bad_change_of_disks_fails(
-    cluster: Cluster, change: list[Any], kind: str, code: str | None, words: str
-) -> None:
+def test_bad_change_of_disks_fails(cluster: Cluster, change: list[Any], kind: str, code: str | None, words: str) -> None:
     name = cluster.make_ext("v1")
     error = cluster.fail_modify(name, disks=[change])
     assert error[0] == kind

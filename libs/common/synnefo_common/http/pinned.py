@@ -6,6 +6,7 @@ issuer and the dates are not looked at. Not for: services of the fleet, which `c
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class PinnedHttpTransport:
         """Without `certificate_pem` the usual authorities are asked; `verify=False` asks nobody (for trials only)."""
         checked: ssl.SSLContext | bool = verify if certificate_pem is None else _pinned_context(certificate_pem)
         self._timeout_s = timeout_s
+        self._endings: set[asyncio.Future[None]] = set()
         self._client = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
@@ -101,17 +103,43 @@ class PinnedHttpTransport:
         headers = {} if json is None else {"Content-Type": "application/json"}
         timeout = httpx.Timeout(self._timeout_s if timeout_s is None else timeout_s, connect=self._timeout_s)
         try:
-            response = await self._client.request(
-                method, path, params=params, content=content, headers=headers, timeout=timeout
-            )
+            response = await self._send(method, path, params=params, content=content, headers=headers, timeout=timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise TransportFailed(f"{method} {path}: {_words(error)}", may_have_arrived=False) from error
         except httpx.HTTPError as error:
             raise TransportFailed(f"{method} {path}: {_words(error)}", may_have_arrived=True) from error
         return RapiResponse(response.status_code, response.content)
 
+    async def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """The request; canceled never within a TLS handshake, where httpcore would leave the socket open."""
+        is_free = asyncio.Event()
+        is_free.set()
+
+        async def trace(name: str, _info: Any) -> None:
+            if name == "connection.start_tls.started":
+                is_free.clear()
+            elif name.startswith("connection.start_tls."):
+                is_free.set()
+
+        task = asyncio.ensure_future(self._client.request(method, path, extensions={"trace": trace}, **arguments))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                ending = asyncio.ensure_future(_cancel(task, is_free))
+                self._endings.add(ending)
+                ending.add_done_callback(self._endings.discard)
+            raise
+
     async def close(self) -> None:
+        await asyncio.gather(*self._endings)
         await self._client.aclose()
+
+
+async def _cancel(task: asyncio.Future[Any], is_free: asyncio.Event) -> None:
+    await is_free.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _words(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synnefo_common.bus.topology import job_routing_key
 from synnefo_common.contracts.envelope import JOBS, Event
 from synnefo_common.db import UnitOfWork
 from synnefo_compute.settings import Settings
@@ -45,5 +46,5 @@ def emit_job(
     """Append the job to the outbox. `verb` is e.g. `instance.create`; `token` names this job for ever."""
     data = {"job_token": token, "server_id": server_id, "cluster": cluster, "verb": verb, "params": dict(params or {})}
     uow.emit(
-        Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=f"ganeti.{cluster}.{verb}")
+        Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=job_routing_key(cluster, verb))
     )

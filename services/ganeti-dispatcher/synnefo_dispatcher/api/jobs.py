@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
 @router.get("/jobs", response_model=JobsBody, responses=faults(400))
-async def list_jobs(
+async def list_jobs(  # noqa: PLR0917 - a route: nobody passes them by position
     ctx: Ctx,
     svc: Svc,
     request: Request,

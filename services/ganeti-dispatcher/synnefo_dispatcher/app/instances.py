@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import Row
@@ -17,7 +18,7 @@ from synnefo_dispatcher.db import clusters as clusters_db
 from synnefo_dispatcher.db import instances as instances_db
 from synnefo_dispatcher.db import jobs as jobs_db
 from synnefo_dispatcher.domain.errors import ConsoleUnavailable, InstanceNotFound
-from synnefo_dispatcher.domain.jobs import SERVER_ID, instance_name, server_id_of
+from synnefo_dispatcher.domain.jobs import SERVER_ID, instance_name, server_id_of, token_of
 from synnefo_dispatcher.rapi import Instance, NotFound, RapiError
 
 log = get_logger(__name__)
@@ -53,6 +54,26 @@ async def list_instances(dispatcher: Dispatcher) -> dict[str, Any]:
         "instances": [shown for answer in answers if answer is not None for shown in answer],
         "unreachable": [row.name for row, answer in zip(rows, answers, strict=True) if answer is None],
     }
+
+
+async def audit_facts(dispatcher: Dispatcher) -> dict[str, Any]:
+    """For the auditor: instances with the names of their disks, unfinished jobs, and how often each token had an effect."""
+    async with dispatcher.db.read() as uow:
+        rows, live = await clusters_db.list_clusters(uow), await jobs_db.unfinished_tokens(uow)
+    listed = await list_instances(dispatcher)
+    effective: Counter[str] = Counter()
+    silent = set(listed["unreachable"])
+    for row in rows:
+        if row.name in silent:
+            continue
+        try:
+            found = await dispatcher.connections.client(row).jobs()
+        except RapiError as error:
+            log.warning("jobs_not_listed", cluster=row.name, error=str(error))
+            continue
+        effective.update(token_of(text) for job in found if job.status == "success" for text in job.tokens if token_of(text))
+    instances = [{**shown, "disks": [disk["name"] for disk in shown["disks"]]} for shown in listed["instances"]]
+    return {"instances": instances, "unreachable": listed["unreachable"], "effective_jobs": effective, "live_jobs": live}
 
 
 async def find(dispatcher: Dispatcher, server_id: str) -> tuple[Row[Any], Instance]:

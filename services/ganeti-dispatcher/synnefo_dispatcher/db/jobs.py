@@ -143,6 +143,10 @@ async def counts(uow: UnitOfWork) -> Sequence[Row[Any]]:
     return await uow.all(select(*columns).where(jobs.c.state.not_in(ENDED)).group_by(jobs.c.cluster, jobs.c.state))
 
 
+async def unfinished_tokens(uow: UnitOfWork) -> list[str]:
+    return [row.job_token for row in await uow.all(select(jobs.c.job_token).where(jobs.c.state.not_in(ENDED)))]
+
+
 async def unfinished(uow: UnitOfWork, cluster: str) -> int:
     query = select(func.count()).select_from(jobs).where(jobs.c.cluster == cluster, jobs.c.state.not_in(ENDED))
     return int(await uow.scalar(query) or 0)

@@ -52,6 +52,11 @@ def reason_of(token: str) -> str:
     return f"synnefo:{token}"
 
 
+def token_of(reason: str) -> str:
+    """The token that a reason marks; empty for a reason that is not ours."""
+    return reason.removeprefix("synnefo:") if reason.startswith("synnefo:") else ""
+
+
 def tag_of(server_id: str) -> str:
     """The tag on a server's instance."""
     return f"synnefo:server:{server_id}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from synnefo_common.db.recorder import record_queries
+
 
 async def test_create_makes_the_instance_with_our_names_and_tells_its_node(cloud: Any, new_id: Any, params: Any) -> None:
     server_id = new_id()
@@ -122,7 +124,7 @@ async def test_several_nodes_are_left_to_the_allocator(make_cloud: Any) -> None:
     assert (await cloud.clusters["alpha"].instance(server_id))["pnode"].startswith("node")
 
 
-async def test_the_opposite_of_a_hypervisor_that_is_not_there(make_cloud: Any, new_id: Any, params: Any) -> None:
+async def test_the_hypervisor_of_the_settings_is_asked_for(make_cloud: Any, new_id: Any, params: Any) -> None:
     cloud = await make_cloud("alpha", hypervisor={"alpha": "kvm"})
     server_id = new_id()
     state, data = await cloud.ended(await cloud.ask("instance.create", server_id, params(server_id)))
@@ -131,13 +133,11 @@ async def test_the_opposite_of_a_hypervisor_that_is_not_there(make_cloud: Any, n
 
 
 async def test_a_boot_costs_one_message_and_few_statements(cloud: Any, new_id: Any, params: Any) -> None:
-    from synnefo_common.db.recorder import record_queries
-
     await cloud.server()
     server_id = new_id()
     with record_queries(cloud.h.db) as recorded:
         token = await cloud.ask("instance.create", server_id, params(server_id))
         await cloud.ended(token)
-    ours = [e for e in cloud.h.events if e.data.get("server_id") == server_id]
-    assert [e.type for e in ours] == ["ganeti.job.succeeded"]
+    ours = [e.type for e in cloud.h.events if e.data.get("server_id") == server_id]
+    assert ours == ["ganeti.job.requested", "ganeti.job.succeeded"]
     assert recorded.count <= 25, [str(s) for s in recorded.statements]

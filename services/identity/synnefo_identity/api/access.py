@@ -17,12 +17,7 @@ R = TypeVar("R")
 
 async def plain_text(request: Request) -> None:
     """Refuse NUL characters in path and query: no database keeps them."""
-    if (
-        "\x00" in request.url.path
-        or "%00" in request.url.path
-        or "%00" in request.url.query
-        or "\x00" in str(request.path_params)
-    ):
+    if "\x00" in request.url.path or "%00" in request.url.path or "%00" in request.url.query or "\x00" in str(request.path_params):
         raise BadRequest("NUL characters are not allowed in paths and queries.")
 
 

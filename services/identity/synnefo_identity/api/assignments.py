@@ -82,16 +82,12 @@ def _add_routes(place: str, actor: str, *, inherited: bool) -> None:
         wanted = grant(request, role_id)
         await _check(svc, ctx, f"check_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id)
         if not await assignments.exists(svc, wanted):
-            raise Missing(
-                "role assignment with role", f"{role_id} for {actor} {wanted.actor[1]} on {place} {wanted.target[1]}"
-            )
+            raise Missing("role assignment with role", f"{role_id} for {actor} {wanted.actor[1]} on {place} {wanted.target[1]}")
         return empty(204)
 
     async def revoke_grant(request: Request, role_id: str, ctx: Ctx, svc: Svc) -> Response:
         wanted = grant(request, role_id)
-        await _check(
-            svc, ctx, f"revoke_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id, must_exist=False
-        )
+        await _check(svc, ctx, f"revoke_{prefix}", place=wanted.target, actor=wanted.actor, role_id=role_id, must_exist=False)
         await assignments.take_away(svc, wanted)
         return empty(204)
 
@@ -99,9 +95,7 @@ def _add_routes(place: str, actor: str, *, inherited: bool) -> None:
     router.put(one, status_code=204, summary=f"Give a role: {about}", openapi_extra=_parameters(one))(create_grant)
     router.head(one, status_code=204, summary=f"Check a role: {about}", openapi_extra=_parameters(one))(check_grant)
     router.get(one, status_code=204, summary=f"Check a role: {about}", openapi_extra=_parameters(one))(check_grant)
-    router.delete(one, status_code=204, summary=f"Take a role away: {about}", openapi_extra=_parameters(one))(
-        revoke_grant
-    )
+    router.delete(one, status_code=204, summary=f"Take a role away: {about}", openapi_extra=_parameters(one))(revoke_grant)
 
 
 def _parameters(path: str) -> dict[str, Any]:
@@ -139,11 +133,7 @@ def _read_wanted(request: Request, *, within_domain: str | None) -> Wanted:
     def flag(name: str) -> bool:
         return name in asked and read_flag(asked[name])
 
-    places = [
-        (kind, asked[key])
-        for kind, key in (("project", "scope.project.id"), ("domain", "scope.domain.id"))
-        if asked.get(key)
-    ]
+    places = [(kind, asked[key]) for kind, key in (("project", "scope.project.id"), ("domain", "scope.domain.id")) if asked.get(key)]
     if asked.get("scope.system"):
         places.append(("system", SYSTEM))
     if len(places) > 1:

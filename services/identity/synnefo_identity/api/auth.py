@@ -59,18 +59,14 @@ async def revoke_token(request: Request, ctx: Ctx, svc: Svc) -> Response:
 async def show_catalog(ctx: Ctx, svc: Svc) -> Response:
     """The catalogue for this token."""
     require(ctx, "get_auth_catalog")
-    return answer(
-        {"catalog": await tokens.catalog_of(svc, ctx.claims), "links": {"self": f"{svc.base_url}/auth/catalog"}}
-    )
+    return answer({"catalog": await tokens.catalog_of(svc, ctx.claims), "links": {"self": f"{svc.base_url}/auth/catalog"}})
 
 
 @router.get("/projects")
 async def list_projects(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """The projects that a token may be scoped to."""
     require(ctx, "get_auth_projects")
-    return list_answer(
-        svc, request, "projects", await users.projects_of(svc, ctx.user_id, enabled=True), shapes.project
-    )
+    return list_answer(svc, request, "projects", await users.projects_of(svc, ctx.user_id, enabled=True), shapes.project)
 
 
 @router.get("/domains")

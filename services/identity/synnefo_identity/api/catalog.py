@@ -29,9 +29,7 @@ async def list_services(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List services."""
     require(ctx, "list_services")
     query = read_query(request, equals=("type",), flags=("enabled",))
-    return list_answer(
-        svc, request, "services", await catalog.find_many(svc, "service", query), shapes.service, query=query
-    )
+    return list_answer(svc, request, "services", await catalog.find_many(svc, "service", query), shapes.service, query=query)
 
 
 @router.post("/services", status_code=201)
@@ -40,9 +38,7 @@ async def create_service(body: ServiceCreateBody, ctx: Ctx, svc: Svc) -> Respons
     require(ctx, "create_service")
     new = body.service
     extra = new.extras() | new.changes("description")
-    row = await catalog.create(
-        svc, "service", {"type": new.type, "name": new.name, "enabled": new.enabled, "extra": extra}
-    )
+    row = await catalog.create(svc, "service", {"type": new.type, "name": new.name, "enabled": new.enabled, "extra": extra})
     return answer({"service": shapes.service(row, svc.base_url)}, 201)
 
 
@@ -76,9 +72,7 @@ async def list_endpoints(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List endpoints."""
     require(ctx, "list_endpoints")
     query = read_query(request, texts=(), equals=("interface", "service_id", "region_id"), flags=("enabled",))
-    return list_answer(
-        svc, request, "endpoints", await catalog.find_many(svc, "endpoint", query), shapes.endpoint, query=query
-    )
+    return list_answer(svc, request, "endpoints", await catalog.find_many(svc, "endpoint", query), shapes.endpoint, query=query)
 
 
 def _region_of(new: Any) -> dict[str, Any]:
@@ -121,13 +115,7 @@ async def update_endpoint(endpoint_id: str, body: EndpointUpdateBody, ctx: Ctx, 
     require(ctx, "update_endpoint")
     new = body.endpoint
     changes = new.changes("service_id", "interface", "url", "enabled") | _region_of(new)
-    return answer(
-        {
-            "endpoint": shapes.endpoint(
-                await catalog.update(svc, "endpoint", endpoint_id, changes, extra=new.extras()), svc.base_url
-            )
-        }
-    )
+    return answer({"endpoint": shapes.endpoint(await catalog.update(svc, "endpoint", endpoint_id, changes, extra=new.extras()), svc.base_url)})
 
 
 @router.delete("/endpoints/{endpoint_id}", status_code=204)
@@ -143,9 +131,7 @@ async def list_regions(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List regions."""
     require(ctx, "list_regions")
     query = read_query(request, texts=(), equals=("parent_region_id",))
-    return list_answer(
-        svc, request, "regions", await catalog.find_many(svc, "region", query), shapes.region, query=query
-    )
+    return list_answer(svc, request, "regions", await catalog.find_many(svc, "region", query), shapes.region, query=query)
 
 
 @router.post("/regions", status_code=201)

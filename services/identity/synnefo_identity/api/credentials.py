@@ -65,9 +65,7 @@ async def create_application_credential(user_id: str, body: ApplicationCredentia
         "unrestricted": bool(new.unrestricted),
         "expires_at": _read_expiry(new, svc),
     }
-    wanted = (
-        [{k: v for k, v in (("id", r.id), ("name", r.name)) if v is not None} for r in new.roles] if new.roles else None
-    )
+    wanted = [{k: v for k, v in (("id", r.id), ("name", r.name)) if v is not None} for r in new.roles] if new.roles else None
     row = await credentials.create_application_credential(svc, ctx.claims, values, secret=secret, wanted_roles=wanted)
     roles = await credentials.role_list(svc, [row])
     shown = shapes.application_credential(row, svc.base_url, roles=roles[row.id])
@@ -111,9 +109,7 @@ async def list_credentials(request: Request, ctx: Ctx, svc: Svc) -> Response:
     if not ctx.may("identity:list_credentials", {}):
         require(ctx, "list_credentials", {"target.credential.user_id": wanted})
         query = query.narrowed(user_id=ctx.user_id)
-    return list_answer(
-        svc, request, "credentials", await credentials.find_credentials(svc, query), shapes.credential, query=query
-    )
+    return list_answer(svc, request, "credentials", await credentials.find_credentials(svc, query), shapes.credential, query=query)
 
 
 @router.post("/credentials", status_code=201)
@@ -133,9 +129,7 @@ async def create_credential(body: CredentialCreateBody, ctx: Ctx, svc: Svc) -> R
         if new.project_id is None:
             raise Invalid("An ec2 credential needs project_id.")
         values["id"] = hashlib.sha256(_access_key(new.blob).encode()).hexdigest()
-    return answer(
-        {"credential": shapes.credential(await credentials.create_credential(svc, values), svc.base_url)}, 201
-    )
+    return answer({"credential": shapes.credential(await credentials.create_credential(svc, values), svc.base_url)}, 201)
 
 
 def _access_key(blob: str) -> str:
@@ -164,13 +158,7 @@ async def update_credential(credential_id: str, body: CredentialUpdateBody, ctx:
         require(ctx, "update_credential", {"target.credential.user_id": changes["user_id"]})
     if changes.get("type", row.type) == "ec2" and changes.get("project_id", row.project_id) is None:
         raise Invalid("An ec2 credential needs project_id.")
-    return answer(
-        {
-            "credential": shapes.credential(
-                await credentials.update_credential(svc, credential_id, changes), svc.base_url
-            )
-        }
-    )
+    return answer({"credential": shapes.credential(await credentials.update_credential(svc, credential_id, changes), svc.base_url)})
 
 
 @router.delete("/credentials/{credential_id}", status_code=204)

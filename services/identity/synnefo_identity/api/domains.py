@@ -22,9 +22,7 @@ async def list_domains(request: Request, ctx: Ctx, svc: Svc) -> Response:
     query = read_query(request, texts=("name", "description"), flags=("enabled",))
     if ctx.domain_id and not ctx.is_admin:
         query = query.narrowed(id=ctx.domain_id)
-    return list_answer(
-        svc, request, "domains", await projects.find_many(svc, query, is_domain=True), shapes.domain, query=query
-    )
+    return list_answer(svc, request, "domains", await projects.find_many(svc, query, is_domain=True), shapes.domain, query=query)
 
 
 @router.post("", status_code=201)

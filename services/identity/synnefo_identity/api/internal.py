@@ -38,9 +38,7 @@ async def list_revocations(
 
 
 @router.post("/commissions", status_code=201)
-async def create_commission(
-    body: CommissionBody, ctx: Service, svc: Svc, idempotency_key: _IdempotencyKey = None
-) -> Response:
+async def create_commission(body: CommissionBody, ctx: Service, svc: Svc, idempotency_key: _IdempotencyKey = None) -> Response:
     """Reserve quota: all of it or nothing."""
     if any(not resource.strip() for resource in body.provisions):
         raise Invalid("A resource has no name.")
@@ -75,9 +73,7 @@ async def list_holdings(
 ) -> Response:
     """Limit, use and reservations of a project, and of a user for what users hold."""
     found = await quota.balances(svc, project_id=project_id, user_id=user_id, prefix=prefix)
-    return answer(
-        {"holdings": {name: {"limit": b.limit, "used": b.used, "reserved": b.pending} for name, b in found.items()}}
-    )
+    return answer({"holdings": {name: {"limit": b.limit, "used": b.used, "reserved": b.pending} for name, b in found.items()}})
 
 
 @router.get("/limits/defaults")
@@ -99,14 +95,7 @@ async def set_limits(project_id: str, body: LedgerLimitsBody, ctx: Service, svc:
     if len(project_id) > 64:
         raise Missing("project", project_id)
     await quota.set_limits(svc, project_id, body.limits)
-    return answer(
-        {
-            "limits": {
-                n: b.limit
-                for n, b in (await quota.balances(svc, project_id=project_id, user_id=None, prefix="")).items()
-            }
-        }
-    )
+    return answer({"limits": {n: b.limit for n, b in (await quota.balances(svc, project_id=project_id, user_id=None, prefix="")).items()}})
 
 
 @router.delete("/limits/{project_id}", status_code=204)

@@ -24,9 +24,7 @@ def read_flag(text: str) -> bool:
     return text.strip().lower() not in _FALSE
 
 
-def read_query(
-    request: Request, *, texts: Sequence[str] = ("name",), equals: Sequence[str] = (), flags: Sequence[str] = ()
-) -> Query:
+def read_query(request: Request, *, texts: Sequence[str] = ("name",), equals: Sequence[str] = (), flags: Sequence[str] = ()) -> Query:
     """Filters and page. Keys that we do not know are passed over. Raises BadRequest for a bad limit."""
     found: list[TextFilter] = []
     exact: dict[str, str | bool] = {}
@@ -38,9 +36,7 @@ def read_query(
             exact[key] = value
         elif key in flags:
             exact[key] = read_flag(value)
-    return Query(
-        tuple(found), exact, request.query_params.get("marker") or None, _read_limit(request.query_params.get("limit"))
-    )
+    return Query(tuple(found), exact, request.query_params.get("marker") or None, _read_limit(request.query_params.get("limit")))
 
 
 def _read_limit(text: str | None) -> int | None:

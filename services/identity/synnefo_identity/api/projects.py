@@ -29,11 +29,7 @@ router = APIRouter(prefix="/v3/projects", tags=["projects"])
 
 def _tagged(request: Request) -> Any:
     """The four tag filters as one predicate."""
-    sets = {
-        key: set(request.query_params[key].split(","))
-        for key in ("tags", "tags-any", "not-tags", "not-tags-any")
-        if key in request.query_params
-    }
+    sets = {key: set(request.query_params[key].split(",")) for key in ("tags", "tags-any", "not-tags", "not-tags-any") if key in request.query_params}
 
     def passes(row: Row[Any]) -> bool:
         tags = set(row.tags)
@@ -57,9 +53,7 @@ async def list_projects(request: Request, ctx: Ctx, svc: Svc) -> Response:
         query = scoped_query(ctx, query)
     rows = await projects.find_many(svc, query, is_domain=is_domain)
     passes = _tagged(request)
-    return list_answer(
-        svc, request, "projects", [r for r in rows if passes(r)] if passes else rows, shapes.project, query=query
-    )
+    return list_answer(svc, request, "projects", [r for r in rows if passes(r)] if passes else rows, shapes.project, query=query)
 
 
 @router.post("", status_code=201)
@@ -143,9 +137,7 @@ async def update_project(project_id: str, body: ProjectUpdateBody, ctx: Ctx, svc
     if "is_domain" in new.model_fields_set and new.is_domain != row.is_domain:
         raise Invalid("Update of `is_domain` is not allowed.")
     changes = common_changes(new, row)
-    return answer(
-        {"project": shapes.project(await projects.update(svc, row, changes, extra=new.extras()), svc.base_url)}
-    )
+    return answer({"project": shapes.project(await projects.update(svc, row, changes, extra=new.extras()), svc.base_url)})
 
 
 def common_changes(new: Any, row: Row[Any]) -> dict[str, Any]:
@@ -183,9 +175,7 @@ async def _for_tags(svc: Services, ctx: Context, rule: str, project_id: str) -> 
 async def list_tags(project_id: str, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List a project's tags."""
     row = await _for_tags(svc, ctx, "list_project_tags", project_id)
-    return answer(
-        {"tags": row.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}}
-    )
+    return answer({"tags": row.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}})
 
 
 @router.put("/{project_id}/tags")
@@ -193,9 +183,7 @@ async def replace_tags(project_id: str, body: TagsBody, request: Request, ctx: C
     """Replace all tags."""
     row = await _for_tags(svc, ctx, "update_project_tags", project_id)
     await projects.set_tags(svc, row, body.tags)
-    return answer(
-        {"tags": body.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}}
-    )
+    return answer({"tags": body.tags, "links": {"next": None, "self": f"{svc.base_url}{request.url.path[3:]}", "previous": None}})
 
 
 @router.delete("/{project_id}/tags", status_code=204)

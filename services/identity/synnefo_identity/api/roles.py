@@ -61,9 +61,7 @@ async def update_role(role_id: str, body: RoleUpdateBody, ctx: Ctx, svc: Svc) ->
         changes["name"] = changes["name"].strip()
     if body.role.options:
         changes["options"] = {k: v for k, v in {**row.options, **body.role.options}.items() if v is not None}
-    return answer(
-        {"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)}
-    )
+    return answer({"role": shapes.role(await roles.update(svc, role_id, changes, extra=body.role.extras()), svc.base_url)})
 
 
 @router.delete("/roles/{role_id}", status_code=204)

@@ -17,9 +17,7 @@ async def roles_on_project(uow: UnitOfWork, user_id: str, project: Any) -> list[
     if project.domain_id == ROOT:
         return await roles.role_ids_on(uow, user_id, target_type="project", target_id=project.id)
     above = [row.id for row in await projects.ancestors(uow, project)]
-    return await roles.role_ids_on(
-        uow, user_id, target_type="project", target_id=project.id, heirs_of=[project.domain_id, *above]
-    )
+    return await roles.role_ids_on(uow, user_id, target_type="project", target_id=project.id, heirs_of=[project.domain_id, *above])
 
 
 async def roles_on_domain(uow: UnitOfWork, user_id: str, domain_id: str) -> list[str]:

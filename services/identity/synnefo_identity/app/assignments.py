@@ -93,9 +93,7 @@ def _same(grant: Grant) -> Any:
     return roles.same(grant.actor, grant.target, grant.role_id, inherited=grant.inherited)
 
 
-async def roles_of(
-    svc: Services, actor: tuple[str, str], target: tuple[str, str], *, inherited: bool = False
-) -> list[Row[Any]]:
+async def roles_of(svc: Services, actor: tuple[str, str], target: tuple[str, str], *, inherited: bool = False) -> list[Row[Any]]:
     """The roles given directly."""
     a = assignments.c
     where = and_(
@@ -105,9 +103,7 @@ async def roles_of(
         a.target_id == target[1],
         a.inherited.is_(inherited),
     )
-    statement = (
-        select(roles.roles).join(assignments, a.role_id == roles.roles.c.id).where(where).order_by(roles.roles.c.id)
-    )
+    statement = select(roles.roles).join(assignments, a.role_id == roles.roles.c.id).where(where).order_by(roles.roles.c.id)
     async with svc.db.read() as uow:
         return list(await uow.all(statement))
 
@@ -167,17 +163,13 @@ def _stored(wanted: Wanted, targets: list[tuple[str, str]] | None) -> Any:
         statement = statement.where(or_(false(), *(and_(a.target_type == k, a.target_id == i) for k, i in targets)))
     if wanted.within_domain is not None:
         own = select(projects.projects.c.id).where(projects.projects.c.domain_id == wanted.within_domain)
-        statement = statement.where(
-            a.target_type != "system", or_(a.target_id == wanted.within_domain, a.target_id.in_(own))
-        )
+        statement = statement.where(a.target_type != "system", or_(a.target_id == wanted.within_domain, a.target_id.in_(own)))
     return statement
 
 
 async def _effective(uow: UnitOfWork, wanted: Wanted, graph: RoleGraph) -> list[Line]:
     """Groups become their members, inherited assignments their heirs, roles what they imply; then the filters apply."""
-    stored = [
-        Line(_grant(row)) for row in await uow.all(_stored(replace(Wanted(), within_domain=wanted.within_domain), None))
-    ]
+    stored = [Line(_grant(row)) for row in await uow.all(_stored(replace(Wanted(), within_domain=wanted.within_domain), None))]
     targets = await _targets(uow, wanted)
     lines = await _heirs(uow, await _members(uow, stored), inherited=wanted.inherited)
     found: dict[Grant, Line] = {}
@@ -265,15 +257,9 @@ async def names_for(svc: Services, lines: Iterable[Line]) -> Names:
         }
         found: dict[str, dict[str, tuple[str, str]]] = {}
         for kind, (table, ids) in wanted.items():
-            rows = (
-                await uow.all(select(table.c.id, table.c.name, table.c.domain_id).where(table.c.id.in_(sorted(ids))))
-                if ids
-                else []
-            )
+            rows = await uow.all(select(table.c.id, table.c.name, table.c.domain_id).where(table.c.id.in_(sorted(ids)))) if ids else []
             found[kind] = {row.id: (row.name, row.domain_id) for row in rows}
-        found["domain"] = {
-            row.id: (row.name, "") for row in await uow.all(select(p.c.id, p.c.name).where(p.c.is_domain))
-        }
+        found["domain"] = {row.id: (row.name, "") for row in await uow.all(select(p.c.id, p.c.name).where(p.c.is_domain))}
     return Names(found)
 
 

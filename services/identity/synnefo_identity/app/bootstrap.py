@@ -72,9 +72,7 @@ async def _people_without_hash(svc: Services) -> dict[str, str]:
     async with svc.db.read() as uow:
         if await projects.domain(uow, domain_id=DEFAULT) is None:  # else whoever deleted them wants them gone
             wanted |= {"demo": given.demo_password, "alt_demo": given.alt_demo_password}
-        keys = users.users.select().where(
-            users.users.c.domain_id == DEFAULT, users.users.c.name_key.in_([n.lower() for n in wanted])
-        )
+        keys = users.users.select().where(users.users.c.domain_id == DEFAULT, users.users.c.name_key.in_([n.lower() for n in wanted]))
         there = {row.name_key for row in await uow.all(keys)}
     return {name: password for name, password in wanted.items() if password and name.lower() not in there}
 
@@ -174,15 +172,8 @@ async def _seed_catalog(svc: Services, uow: UnitOfWork) -> None:
     """Services and endpoints; URLs of seeded endpoints follow the settings."""
     region = svc.settings.common.region
     urls = svc.settings.common.public_urls
-    await uow.run(
-        upsert_ignore(
-            uow.dialect, catalog.regions, {"id": region, "description": "", "parent_region_id": None, "extra": {}}
-        )
-    )
-    rows = [
-        {"id": stable_id("service", kind), "type": kind, "name": name, "enabled": True, "extra": {}}
-        for kind, name, _, _ in CATALOGUE
-    ]
+    await uow.run(upsert_ignore(uow.dialect, catalog.regions, {"id": region, "description": "", "parent_region_id": None, "extra": {}}))
+    rows = [{"id": stable_id("service", kind), "type": kind, "name": name, "enabled": True, "extra": {}} for kind, name, _, _ in CATALOGUE]
     await uow.run(upsert_ignore(uow.dialect, catalog.services, rows))
     wanted = {
         stable_id("endpoint", kind, interface, region): {

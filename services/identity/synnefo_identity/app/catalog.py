@@ -47,9 +47,7 @@ async def create(svc: Services, kind: str, values: Mapping[str, Any]) -> Row[Any
     return created
 
 
-async def update(
-    svc: Services, kind: str, row_id: str, changes: Mapping[str, Any], *, extra: Mapping[str, Any]
-) -> Row[Any]:
+async def update(svc: Services, kind: str, row_id: str, changes: Mapping[str, Any], *, extra: Mapping[str, Any]) -> Row[Any]:
     """Change one. Raises Missing, Invalid."""
     table = _TABLES[kind]
     values = dict(changes)
@@ -72,13 +70,8 @@ async def delete(svc: Services, kind: str, row_id: str) -> None:
     async with svc.db.begin() as uow:
         if kind == "region":
             child = await uow.one(regions.select().where(regions.c.parent_region_id == row_id))
-            if (
-                child is not None
-                or await uow.one(endpoints.select().where(endpoints.c.region_id == row_id)) is not None
-            ):
-                raise Refused(
-                    f"Unable to delete region {row_id} because it or its child regions have associated endpoints."
-                )
+            if child is not None or await uow.one(endpoints.select().where(endpoints.c.region_id == row_id)) is not None:
+                raise Refused(f"Unable to delete region {row_id} because it or its child regions have associated endpoints.")
         if not await base.delete(uow, _TABLES[kind], _TABLES[kind].c.id == row_id):
             raise Missing(kind, row_id)
         if kind == "service":
@@ -91,9 +84,7 @@ async def _check(uow: UnitOfWork, kind: str, values: Mapping[str, Any], *, row_i
         await _check_parent(uow, values["parent_region_id"], row_id=row_id)
     if kind == "endpoint":
         if "url" in values and not is_valid_url(values["url"]):
-            raise Invalid(
-                f"Malformed endpoint URL ({values['url'][:200]}): use $(project_id)s, $(tenant_id)s or $(user_id)s."
-            )
+            raise Invalid(f"Malformed endpoint URL ({values['url'][:200]}): use $(project_id)s, $(tenant_id)s or $(user_id)s.")
         if "service_id" in values and await base.get(uow, services, values["service_id"]) is None:
             raise Invalid(f"Could not find service: {values['service_id']}.")
         region_id = values.get("region_id")

@@ -17,6 +17,4 @@ def refuse_immutable(kind: str, row: Row[Any], changes: Mapping[str, Any] | None
     if changes is not None and set(changes) == {"options"} and not changes["options"].get("immutable"):
         return
     what = "delete" if changes is None else "update"
-    raise Refused(
-        f'Cannot {what} immutable resource: {kind} {row.id}. Set the resource option "immutable" to false first.'
-    )
+    raise Refused(f'Cannot {what} immutable resource: {kind} {row.id}. Set the resource option "immutable" to false first.')

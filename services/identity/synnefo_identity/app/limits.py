@@ -17,9 +17,7 @@ from synnefo_identity.domain.filters import Query
 from synnefo_identity.domain.quota import resource_of
 
 _r = registered_limits.c
-_JOINED = select(limits, _r.service_id, _r.region_id, _r.resource_name).join(
-    registered_limits, _r.resource == limits.c.resource
-)
+_JOINED = select(limits, _r.service_id, _r.region_id, _r.resource_name).join(registered_limits, _r.resource == limits.c.resource)
 
 
 async def find_registered(svc: Services, limit_id: str) -> Row[Any]:
@@ -99,9 +97,7 @@ async def delete_registered(svc: Services, limit_id: str) -> None:
 
 async def _refuse_used(uow: UnitOfWork, row: Row[Any]) -> None:
     if await uow.one(limits.select().where(limits.c.resource == row.resource).limit(1)) is not None:
-        raise Refused(
-            f"Unable to update or delete registered limit {row.id} because there are project limits associated with it."
-        )
+        raise Refused(f"Unable to update or delete registered limit {row.id} because there are project limits associated with it.")
 
 
 async def find(svc: Services, limit_id: str) -> Row[Any] | None:

@@ -62,9 +62,7 @@ async def _check(svc: Services, proof: Proof) -> _Shown:
 
 async def _find_user(svc: Services, ref: NamedRef) -> Row[Any] | None:
     async with svc.db.read() as uow:
-        return await users.for_login(
-            uow, user_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name
-        )
+        return await users.for_login(uow, user_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name)
 
 
 async def _check_password(svc: Services, proof: PasswordProof) -> _Shown:
@@ -97,21 +95,11 @@ async def _check_credential(svc: Services, proof: CredentialProof) -> _Shown:
             row = await get(uow, table, proof.id)
         else:
             ref = proof.user
-            user = await users.for_login(
-                uow, user_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name
-            )
-            row = (
-                await uow.one(table.select().where(table.c.user_id == user.id, table.c.name == proof.name))
-                if user
-                else None
-            )
+            user = await users.for_login(uow, user_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name)
+            row = await uow.one(table.select().where(table.c.user_id == user.id, table.c.name == proof.name)) if user else None
         if row is not None and user is None:
             user = await users.for_login(uow, user_id=row.user_id)
     good = await svc.passwords.matches(row.secret_hash if row else None, proof.secret)
-    if (
-        not good
-        or row is None
-        or (row.expires_at is not None and row.expires_at <= svc.clock.now_us() // MICROS * MICROS)
-    ):
+    if not good or row is None or (row.expires_at is not None and row.expires_at <= svc.clock.now_us() // MICROS * MICROS):
         raise LoginFailed
     return _Shown(user, "application_credential", credential=row)

@@ -96,9 +96,7 @@ async def update(svc: Services, project: Row[Any], changes: Mapping[str, Any], *
     if "name" in values:
         values["name_key"] = values["name"].lower()
     kind = "domain" if project.is_domain else "project"
-    with base.unique(
-        kind, f"it is not permitted to have two {kind}s with the same name in the same domain: {values.get('name')}"
-    ):
+    with base.unique(kind, f"it is not permitted to have two {kind}s with the same name in the same domain: {values.get('name')}"):
         async with svc.db.begin() as uow:
             fresh = await base.get(uow, _table, project.id)
             if fresh is None:

@@ -39,9 +39,7 @@ class Request:
 
 
 def _quantities(provisions: Mapping[str, int], *, project_id: str, user_id: str) -> dict[Key, int]:
-    return {
-        (*holder(resource, project_id=project_id, user_id=user_id), resource): n for resource, n in provisions.items()
-    }
+    return {(*holder(resource, project_id=project_id, user_id=user_id), resource): n for resource, n in provisions.items()}
 
 
 async def issue(svc: Services, request: Request, *, key: str | None) -> str:
@@ -68,9 +66,7 @@ async def issue(svc: Services, request: Request, *, key: str | None) -> str:
         if not await quota.add_commission(uow, row):
             return await _earlier(uow, row)
         wanted = _quantities(request.provisions, project_id=request.project_id, user_id=request.user_id)
-        wanted = {
-            k: n for k, n in wanted.items() if n > 0
-        }  # what is to become less is given back when accepted, not before
+        wanted = {k: n for k, n in wanted.items() if n > 0}  # what is to become less is given back when accepted, not before
         if wanted:
             await _hold(uow, wanted, project_id=request.project_id)
         return commission_id
@@ -242,9 +238,7 @@ async def expire(svc: Services, *, limit: int = 100) -> int:
                 await quota.prolong(uow, row.id, svc.clock.now_us() + 60 * MICROS)
             else:
                 accepted = state == "accepted"
-                settled += await settle(
-                    uow, accepted=[row.id] if accepted else [], rejected=[] if accepted else [row.id]
-                )
+                settled += await settle(uow, accepted=[row.id] if accepted else [], rejected=[] if accepted else [row.id])
                 log.warning("commission_expired", commission_id=row.id, issuer=row.issuer, outcome=state)
     return settled
 

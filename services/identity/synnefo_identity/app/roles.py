@@ -76,9 +76,7 @@ async def delete(svc: Services, role_id: str) -> None:
             raise Missing("role", role_id)
         refuse_immutable("role", row)
         await base.delete(uow, _table, _table.c.id == role_id)
-        await base.delete(
-            uow, _implied, (_implied.c.prior_role_id == role_id) | (_implied.c.implied_role_id == role_id)
-        )
+        await base.delete(uow, _implied, (_implied.c.prior_role_id == role_id) | (_implied.c.implied_role_id == role_id))
         await base.delete(uow, roles.assignments, roles.assignments.c.role_id == role_id)
         svc.changed(uow)
         await svc.revoke(uow, {"role_id": role_id})

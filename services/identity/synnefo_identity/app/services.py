@@ -66,9 +66,7 @@ class Services:
         self.own_verifier = own_verifier
         self.peers = peers
         self.base_url = settings.common.public_urls["identity"].rstrip("/") + "/v3"
-        self.passwords = Passwords(
-            time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads
-        )
+        self.passwords = Passwords(time_cost=settings.hash_time_cost, memory_kib=settings.hash_memory_kib, threads=settings.hash_threads)
         self.generation = 0
         self.bodies = TokenBodies()
         self.role_graph: Cached[RoleGraph] = Cached(roles.graph, self, ttl_s=settings.cache_ttl_s)

@@ -56,9 +56,7 @@ async def issue(svc: Services, login: Login, *, with_catalog: bool = True) -> Is
     return Issued(sign_claims(key, claims), orjson.dumps(await _body(svc, claims, names, with_catalog=with_catalog)))
 
 
-def _claims(
-    svc: Services, subject: Subject, target: _Target, *, roles: tuple[tuple[str, str], ...], issued_at: int
-) -> Claims:
+def _claims(svc: Services, subject: Subject, target: _Target, *, roles: tuple[tuple[str, str], ...], issued_at: int) -> Claims:
     own = _audit_id(svc)
     expires_at = subject.parent.expires_at if subject.parent else issued_at + svc.settings.token_ttl_s * MICROS
     if subject.credential is not None and subject.credential.expires_at is not None:
@@ -106,9 +104,7 @@ async def _resolve(svc: Services, subject: Subject, scope: Scope) -> _Target:
 
 
 async def _on_project(uow: UnitOfWork, subject: Subject, ref: NamedRef) -> _Target:
-    row = await projects.for_scope(
-        uow, project_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name
-    )
+    row = await projects.for_scope(uow, project_id=ref.id, name=ref.name, domain_id=ref.domain_id, domain_name=ref.domain_name)
     if row is None or not row.enabled or row.domain_enabled is False:
         raise LoginFailed
     return _Target("project", row, await access.roles_on_project(uow, subject.user.id, row))
@@ -130,9 +126,7 @@ async def _of_credential(uow: UnitOfWork, svc: Services, subject: Subject, scope
     """An application credential is good for its own project, with those of its roles that its user still has."""
     credential = subject.credential
     assert credential is not None
-    if scope.kind != "default" and (
-        subject.parent is None or scope.kind != "project" or scope.ref.id not in (None, credential.project_id)
-    ):
+    if scope.kind != "default" and (subject.parent is None or scope.kind != "project" or scope.ref.id not in (None, credential.project_id)):
         raise LoginFailed
     found = await _on_project(uow, subject, NamedRef(id=credential.project_id))
     graph = await svc.role_graph.get()
@@ -160,11 +154,7 @@ async def _names(svc: Services, claims: Claims) -> _Names:
             scope = await projects.domain(uow, domain_id=claims.domain_id)
         if claims.credential_id is not None:
             credential = await get(uow, application_credentials, claims.credential_id)
-    gone = (
-        user is None
-        or (scope is None and (claims.project_id or claims.domain_id))
-        or (credential is None and claims.credential_id)
-    )
+    gone = user is None or (scope is None and (claims.project_id or claims.domain_id)) or (credential is None and claims.credential_id)
     if gone:
         raise NotFound("Failed to validate token.")
     return _Names(user, scope, credential)

@@ -60,9 +60,7 @@ async def create(svc: Services, values: Mapping[str, Any], *, password: str | No
     return created
 
 
-async def update(
-    svc: Services, user: Row[Any], changes: Mapping[str, Any], *, extra: Mapping[str, Any], password: str | None
-) -> Row[Any]:
+async def update(svc: Services, user: Row[Any], changes: Mapping[str, Any], *, extra: Mapping[str, Any], password: str | None) -> Row[Any]:
     """Change a user. A new password or `enabled: false` voids the user's tokens. Raises Duplicate, Missing."""
     values = dict(changes)
     if "name" in values:
@@ -148,16 +146,11 @@ async def is_in_system(svc: Services, user_id: str) -> bool:
 
 async def groups_of(svc: Services, user_id: str, query: Query) -> list[Row[Any]]:
     """The groups a user is in."""
-    statement = base.select_rows(groups.groups, query).join(
-        group_members, group_members.c.group_id == groups.groups.c.id
-    )
+    statement = base.select_rows(groups.groups, query).join(group_members, group_members.c.group_id == groups.groups.c.id)
     async with svc.db.read() as uow:
         return list(await uow.all(statement.where(group_members.c.user_id == user_id)))
 
 
 async def of_domain(uow: UnitOfWork, domain_id: str) -> list[str]:
     """Ids of a domain's users."""
-    return [
-        row.id
-        for row in await uow.all(users.select().with_only_columns(users.c.id).where(users.c.domain_id == domain_id))
-    ]
+    return [row.id for row in await uow.all(users.select().with_only_columns(users.c.id).where(users.c.domain_id == domain_id))]

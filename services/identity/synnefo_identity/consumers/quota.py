@@ -20,9 +20,7 @@ def quota_consumers() -> Consumers:
 
     @consumers.on_batch("quota.released")
     async def release_quota(uow: UnitOfWork, messages: list[Envelope]) -> None:
-        await quota.release(
-            uow, [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages]
-        )
+        await quota.release(uow, [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages])
 
     @consumers.on_batch("quota.adjusted")
     async def adjust_quota(uow: UnitOfWork, messages: list[Envelope]) -> None:

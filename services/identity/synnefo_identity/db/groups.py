@@ -36,7 +36,5 @@ async def member_ids(uow: UnitOfWork, group_id: str) -> list[str]:
 
 async def is_member(uow: UnitOfWork, *, group_id: str, user_id: str) -> bool:
     """True if the user is in the group."""
-    statement = select(group_members.c.user_id).where(
-        group_members.c.group_id == group_id, group_members.c.user_id == user_id
-    )
+    statement = select(group_members.c.user_id).where(group_members.c.group_id == group_id, group_members.c.user_id == user_id)
     return await uow.one(statement) is not None

@@ -43,9 +43,7 @@ _LOGIN = select(
 
 async def by_name(uow: UnitOfWork, *, domain_id: str, name: str) -> Row[Any] | None:
     """The project (or, in ROOT, the domain) of that name, whatever its case."""
-    return await uow.one(
-        projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower())
-    )
+    return await uow.one(projects.select().where(projects.c.domain_id == domain_id, projects.c.name_key == name.lower()))
 
 
 async def domain(uow: UnitOfWork, *, domain_id: str | None = None, name: str | None = None) -> Row[Any] | None:

@@ -99,9 +99,7 @@ def _key_in(keys: Collection[Key]) -> Any:
 
 async def lock(uow: UnitOfWork, keys: Collection[Key], *, project_id: str) -> dict[Key, Balance]:
     """The holdings with the limits of the project, locked in the order of their keys to the end of the transaction."""
-    own = select(limits.c.resource_limit).where(
-        limits.c.project_id == project_id, limits.c.resource == holdings.c.resource
-    )
+    own = select(limits.c.resource_limit).where(limits.c.project_id == project_id, limits.c.resource == holdings.c.resource)
     default = select(registered_limits.c.default_limit).where(registered_limits.c.resource == holdings.c.resource)
     limit = func.coalesce(own.scalar_subquery(), default.scalar_subquery(), UNLIMITED)
     rows = await uow.all(
@@ -121,13 +119,8 @@ async def open_holdings(uow: UnitOfWork, keys: Collection[Key]) -> None:
 
 async def hold(uow: UnitOfWork, quantities: Mapping[Key, int]) -> int:
     """Add to what is pending, in one statement; the number of holdings changed."""
-    whens = [
-        (and_(holdings.c.project_id == p, holdings.c.user_id == u, holdings.c.resource == r), n)
-        for (p, u, r), n in quantities.items()
-    ]
-    return await uow.run(
-        holdings.update().where(_key_in(quantities)).values(pending=holdings.c.pending + case(*whens, else_=0))
-    )
+    whens = [(and_(holdings.c.project_id == p, holdings.c.user_id == u, holdings.c.resource == r), n) for (p, u, r), n in quantities.items()]
+    return await uow.run(holdings.update().where(_key_in(quantities)).values(pending=holdings.c.pending + case(*whens, else_=0)))
 
 
 _MOVE = (
@@ -176,17 +169,13 @@ async def decide(uow: UnitOfWork, ids: Collection[str], state: str) -> int:
 async def expired(uow: UnitOfWork, now_us: int, *, limit: int = 100) -> Sequence[Row[Any]]:
     """Undecided commissions whose lease is over."""
     c = commissions.c
-    return await uow.all(
-        select(c.id, c.issuer).where(c.state == "pending", c.expires_at <= now_us).order_by(c.expires_at).limit(limit)
-    )
+    return await uow.all(select(c.id, c.issuer).where(c.state == "pending", c.expires_at <= now_us).order_by(c.expires_at).limit(limit))
 
 
 async def prolong(uow: UnitOfWork, commission_id: str, expires_at: int) -> int:
     """A new end of the lease of an undecided commission."""
     c = commissions.c
-    return await uow.run(
-        commissions.update().where(c.id == commission_id, c.state == "pending").values(expires_at=expires_at)
-    )
+    return await uow.run(commissions.update().where(c.id == commission_id, c.state == "pending").values(expires_at=expires_at))
 
 
 async def purge_commissions(uow: UnitOfWork, created_before: int) -> int:
@@ -204,12 +193,7 @@ async def balances(uow: UnitOfWork, *, project_id: str, user_id: str | None, pre
     rows = await uow.all(holdings.select().where(where, h.resource.startswith(prefix, autoescape=True)))
     held = {r.resource: r for r in rows if (r.project_id == ANYONE) == (r.resource in PER_USER)}
     names = sorted(found.keys() | held.keys())
-    return {
-        n: Balance(
-            found.get(n, UNLIMITED), max(held[n].used, 0) if n in held else 0, held[n].pending if n in held else 0
-        )
-        for n in names
-    }
+    return {n: Balance(found.get(n, UNLIMITED), max(held[n].used, 0) if n in held else 0, held[n].pending if n in held else 0) for n in names}
 
 
 async def limits_of(uow: UnitOfWork, project_id: str | None, *, prefix: str = "") -> dict[str, int]:

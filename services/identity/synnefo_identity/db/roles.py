@@ -65,10 +65,7 @@ SYSTEM = "all"
 
 async def graph(uow: UnitOfWork) -> RoleGraph:
     """All roles with their implications."""
-    found = {
-        row.id: Role(row.id, row.name, row.domain_id)
-        for row in await uow.all(select(roles.c.id, roles.c.name, roles.c.domain_id))
-    }
+    found = {row.id: Role(row.id, row.name, row.domain_id) for row in await uow.all(select(roles.c.id, roles.c.name, roles.c.domain_id))}
     implied: dict[str, list[str]] = defaultdict(list)
     for row in await uow.all(implied_roles.select().order_by(implied_roles.c.implied_role_id)):
         implied[row.prior_role_id].append(row.implied_role_id)
@@ -83,9 +80,7 @@ def _held_by(user_id: str) -> ColumnElement[bool]:
     )
 
 
-async def role_ids_on(
-    uow: UnitOfWork, user_id: str, *, target_type: str, target_id: str, heirs_of: Collection[str] = ()
-) -> list[str]:
+async def role_ids_on(uow: UnitOfWork, user_id: str, *, target_type: str, target_id: str, heirs_of: Collection[str] = ()) -> list[str]:
     """Ids of roles that the user holds, himself or by group, on the target or inherited from `heirs_of`."""
     a = assignments.c
     direct = and_(a.target_type == target_type, a.target_id == target_id, a.inherited.is_(False))

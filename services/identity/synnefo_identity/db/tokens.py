@@ -57,16 +57,10 @@ async def keys(uow: UnitOfWork) -> Sequence[Row[Any]]:
 async def append(uow: UnitOfWork, entries: Sequence[Mapping[str, Any]], *, issued_before: int) -> int:
     """Append entries; the last number. The last statement of its transaction."""
     head = revocation_head
-    last = int(
-        await uow.scalar(
-            head.update().where(head.c.id == 1).values(seq=head.c.seq + len(entries)).returning(head.c.seq)
-        )
-    )
+    last = int(await uow.scalar(head.update().where(head.c.id == 1).values(seq=head.c.seq + len(entries)).returning(head.c.seq)))
     names = [c.name for c in revocations.columns if c.name not in ("seq", "issued_before")]
     first = last - len(entries) + 1
-    rows = [
-        {"seq": first + i, "issued_before": issued_before} | {n: e.get(n) for n in names} for i, e in enumerate(entries)
-    ]
+    rows = [{"seq": first + i, "issued_before": issued_before} | {n: e.get(n) for n in names} for i, e in enumerate(entries)]
     await uow.run(revocations.insert(), rows)
     return last
 

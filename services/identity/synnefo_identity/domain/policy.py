@@ -270,8 +270,7 @@ RULES: list[RuleDefault] = _rules(
     ("list_limits", _ANY, "List limits; without more rights, one's own project's.", "GET", "/v3/limits"),
     (
         "get_limit",
-        f"{_LOOK} or project_id:%(target.limit.project_id)s or domain_id:%(target.limit.domain_id)s"
-        " or domain_id:%(target.limit.project.domain_id)s",
+        f"{_LOOK} or project_id:%(target.limit.project_id)s or domain_id:%(target.limit.domain_id)s or domain_id:%(target.limit.project.domain_id)s",
         "Show a limit.",
         "GET",
         "/v3/limits/{limit_id}",

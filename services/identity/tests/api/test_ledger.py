@@ -33,9 +33,7 @@ class Ledger:
             "provisions": provisions,
             "lease_s": 300,
         } | more
-        return await self.client.post(
-            "/internal/v1/commissions", json=body, headers={"Idempotency-Key": key} if key else None
-        )
+        return await self.client.post("/internal/v1/commissions", json=body, headers={"Idempotency-Key": key} if key else None)
 
     async def reserve(self, provisions: dict[str, int], **more: Any) -> str:
         answer = await self.ask(provisions, **more)
@@ -57,18 +55,14 @@ class Ledger:
         await self.tell("quota.commission.rejected", {"commission_id": commission_id})
 
     async def release(self, provisions: dict[str, int], message_id: str | None = None) -> None:
-        await self.tell(
-            "quota.released", {"project_id": PROJECT, "user_id": USER, "provisions": provisions}, message_id
-        )
+        await self.tell("quota.released", {"project_id": PROJECT, "user_id": USER, "provisions": provisions}, message_id)
 
     async def limit(self, values: dict[str, int], project_id: str = PROJECT) -> None:
         answer = await self.client.put(f"/internal/v1/limits/{project_id}", json={"limits": values})
         assert answer.status_code == 200, answer.text
 
     async def holding(self, resource: str, project_id: str = PROJECT, **more: str) -> tuple[int, int, int]:
-        answer = await self.client.get(
-            "/internal/v1/holdings", params={"project_id": project_id, "prefix": resource} | more
-        )
+        answer = await self.client.get("/internal/v1/holdings", params={"project_id": project_id, "prefix": resource} | more)
         found = answer.json()["holdings"][resource]
         return found["limit"], found["used"], found["reserved"]
 
@@ -161,9 +155,7 @@ async def test_defaults_change_for_all_without_their_own(ledger: Ledger) -> None
     assert answer.json()["limits"]["compute.cores"] == 7
     assert (await ledger.holding("compute.cores"))[0] == 3
     assert (await ledger.holding("compute.cores", "another"))[0] == 7
-    assert (
-        await ledger.client.put(f"/internal/v1/limits/{PROJECT}", json={"limits": {"no.such": 1}})
-    ).status_code == 400
+    assert (await ledger.client.put(f"/internal/v1/limits/{PROJECT}", json={"limits": {"no.such": 1}})).status_code == 400
 
 
 async def test_volume_types_get_resources_of_their_own(ledger: Ledger) -> None:

@@ -51,22 +51,16 @@ async def world(cloud: Cloud) -> World:
 
 Event = Callable[[World], Awaitable[httpx.Response]]
 EVENTS: dict[str, Event] = {
-    "password changed by an administrator": lambda w: w.admin.patch(
-        f"/v3/users/{w.user['id']}", json={"user": {"password": "new"}}
-    ),
+    "password changed by an administrator": lambda w: w.admin.patch(f"/v3/users/{w.user['id']}", json={"user": {"password": "new"}}),
     "password changed by the user": lambda w: w.cloud.anonymous.post(
         f"/v3/users/{w.user['id']}/password", json={"user": {"original_password": "pw", "password": "new"}}
     ),
     "user disabled": lambda w: w.admin.patch(f"/v3/users/{w.user['id']}", json={"user": {"enabled": False}}),
     "user deleted": lambda w: w.admin.delete(f"/v3/users/{w.user['id']}"),
-    "project disabled": lambda w: w.admin.patch(
-        f"/v3/projects/{w.project['id']}", json={"project": {"enabled": False}}
-    ),
+    "project disabled": lambda w: w.admin.patch(f"/v3/projects/{w.project['id']}", json={"project": {"enabled": False}}),
     "project deleted": lambda w: w.admin.delete(f"/v3/projects/{w.project['id']}"),
     "domain disabled": lambda w: w.admin.patch(f"/v3/domains/{w.domain['id']}", json={"domain": {"enabled": False}}),
-    "role taken away": lambda w: w.admin.delete(
-        f"/v3/projects/{w.project['id']}/users/{w.user['id']}/roles/{w.member}"
-    ),
+    "role taken away": lambda w: w.admin.delete(f"/v3/projects/{w.project['id']}/users/{w.user['id']}/roles/{w.member}"),
 }
 
 

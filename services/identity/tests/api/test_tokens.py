@@ -47,9 +47,7 @@ async def test_project_token_says_everything_keystone_says(cloud: Cloud) -> None
 
 
 async def test_admin_token_carries_implied_roles(cloud: Cloud) -> None:
-    token = (await cloud.ask_token("admin", scope={"project": {"name": "admin", "domain": {"id": "default"}}})).json()[
-        "token"
-    ]
+    token = (await cloud.ask_token("admin", scope={"project": {"name": "admin", "domain": {"id": "default"}}})).json()["token"]
     assert {r["name"] for r in token["roles"]} == {"admin", "manager", "member", "reader"}
 
 

@@ -41,13 +41,9 @@ async def show_floatingip(floatingip_id: PathId, request: Request, ctx: Ctx, svc
 
 
 @router.put("/floatingips/{floatingip_id}")
-async def update_floatingip(
-    floatingip_id: PathId, body: FloatingIpUpdateBody, request: Request, ctx: Ctx, svc: Svc
-) -> Response:
+async def update_floatingip(floatingip_id: PathId, body: FloatingIpUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Change a floating IP."""
-    changed = await floating_ips.update_floating_ip(
-        svc, ctx, floatingip_id, body.floatingip.given(), revision=expected_revision(request)
-    )
+    changed = await floating_ips.update_floating_ip(svc, ctx, floatingip_id, body.floatingip.given(), revision=expected_revision(request))
     return answer({"floatingip": changed})
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Header, Request
+from fastapi import Header, Path, Request
 from starlette.responses import Response
 
 from synnefo_common.db import UnitOfWork
-from synnefo_common.idempotency import request_hash, run_once
+from synnefo_common.idempotency import idempotent, remember, request_hash
 from synnefo_common.web import Service, answer, internal_router
 from synnefo_network.api.base import PathId, Svc
 from synnefo_network.api.schemas.servers import ServerPortsBody
@@ -16,7 +16,8 @@ from synnefo_network.app import servers
 from synnefo_network.app.services import Services
 
 router = internal_router()
-Key = Annotated[str | None, Header(alias="Idempotency-Key")]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
+ServerId = Annotated[PathId, Path(max_length=64)]
 
 
 def _asked(body: ServerPortsBody) -> servers.ServerPorts:
@@ -32,52 +33,48 @@ def _asked(body: ServerPortsBody) -> servers.ServerPorts:
     )
 
 
-async def _add(
-    request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int
-) -> Response:
+async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int) -> Response:
     asked = _asked(body)
     digest = request_hash(request.method, request.url.path, body.model_dump())
 
     async def once(commission: Any) -> Response:
-        async def work(uow: UnitOfWork) -> tuple[int, Any]:
-            return status, {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission)}
+        async def work(uow: UnitOfWork) -> Any:
+            stored = await idempotent(uow, key, digest)
+            if stored is not None:
+                return stored.body
+            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission)}
+            await remember(uow, key, status, document)
+            return document
 
-        stored = await run_once(svc.db, key, digest, work)
-        return answer(stored.body, stored.status)
+        return answer(await svc.write(work), status)
 
     if asked.reserved:
         return await once(None)
     provisions = await servers.count_new(svc, asked)
-    async with svc.quota.reserved(
-        project_id=asked.project_id, user_id=asked.user_id, provisions=provisions, key=key
-    ) as commission:
+    async with svc.quota.reserved(project_id=asked.project_id, user_id=asked.user_id, provisions=provisions, key=key) as commission:
         return await once(commission)
 
 
 @router.put("/servers/{server_id}/ports")
-async def put_server_ports(
-    request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None
-) -> Response:
+async def put_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
     """Make and bind all ports of a new server, at once or not at all."""
     return await _add(request, server_id, body, svc, key, status=200)
 
 
 @router.post("/servers/{server_id}/ports", status_code=201)
-async def post_server_ports(
-    request: Request, server_id: PathId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None
-) -> Response:
+async def post_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
     """Attach one interface."""
     return await _add(request, server_id, body, svc, key, status=201)
 
 
 @router.get("/servers/{server_id}/ports")
-async def list_server_ports(server_id: PathId, _ctx: Service, svc: Svc) -> Response:
+async def list_server_ports(server_id: ServerId, _ctx: Service, svc: Svc) -> Response:
     """The server's ports."""
     return answer({"ports": await servers.list_ports(svc, server_id)})
 
 
 @router.delete("/servers/{server_id}/ports")
-async def delete_server_ports(server_id: PathId, ctx: Service, svc: Svc, release: bool = True) -> Response:
+async def delete_server_ports(server_id: ServerId, ctx: Service, svc: Svc, release: bool = True) -> Response:
     """Delete or unbind all.
 
     `release=false`: the commission that counted the ports is rejected, so give no quota back.
@@ -86,17 +83,13 @@ async def delete_server_ports(server_id: PathId, ctx: Service, svc: Svc, release
 
 
 @router.delete("/servers/{server_id}/ports/{port_id}")
-async def delete_server_port(
-    server_id: PathId, port_id: PathId, ctx: Service, svc: Svc, release: bool = True
-) -> Response:
+async def delete_server_port(server_id: ServerId, port_id: PathId, ctx: Service, svc: Svc, release: bool = True) -> Response:
     """Delete or unbind one."""
     return await _remove(server_id, port_id, svc, user_id=ctx.user_id, releases=release)
 
 
 async def _remove(server_id: str, port_id: str | None, svc: Services, *, user_id: str, releases: bool) -> Response:
-    gone = await svc.write(
-        lambda uow: servers.remove(uow, svc, server_id, port_id=port_id, user_id=user_id, releases=releases)
-    )
+    gone = await svc.write(lambda uow: servers.remove(uow, svc, server_id, port_id=port_id, user_id=user_id, releases=releases))
     return answer(gone)
 
 

@@ -34,7 +34,9 @@ def read_query(request: Request, resource: Resource) -> ListQuery:
         if name in _CONTROL or name in resource.special:
             continue
         if name in TAG_FILTERS:
-            tags.append((name, tuple(t for v in values for t in v.split(",") if t)))
+            wanted = tuple(t for v in values for t in v.split(",") if t)
+            if wanted:
+                tags.append((name, wanted))
         elif name in resource.attributes:
             kind = resource.attributes[name][1]
             key = "project_id" if name == "tenant_id" else name
@@ -164,8 +166,6 @@ def read_fixed_ips(texts: Sequence[str]) -> list[tuple[str, str]]:
     for text in (t for whole in texts for t in whole.split(",") if t):
         key, _, value = text.partition("=")
         if key not in ("ip_address", "subnet_id", "ip_address_substr") or not value or "\0" in value:
-            raise BadRequest(
-                f"Invalid input for fixed_ips: use ip_address=, subnet_id= or ip_address_substr=, not {text[:60]!r}."
-            )
+            raise BadRequest(f"Invalid input for fixed_ips: use ip_address=, subnet_id= or ip_address_substr=, not {text[:60]!r}.")
         pairs.append((key, value))
     return pairs

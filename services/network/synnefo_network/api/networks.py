@@ -42,9 +42,7 @@ async def show_network(network_id: PathId, request: Request, ctx: Ctx, svc: Svc)
 @router.put("/networks/{network_id}")
 async def update_network(network_id: PathId, body: NetworkUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Change a network."""
-    changed = await networks.update_network(
-        svc, ctx, network_id, body.network.given(), revision=expected_revision(request)
-    )
+    changed = await networks.update_network(svc, ctx, network_id, body.network.given(), revision=expected_revision(request))
     return answer({"network": changed})
 
 

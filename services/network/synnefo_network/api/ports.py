@@ -28,9 +28,7 @@ async def list_ports(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's ports and all on its networks."""
     query = read_query(request, PORTS)
     fixed_ips = read_fixed_ips(request.query_params.getlist("fixed_ips"))
-    items = await ports.list_ports(
-        svc, ctx, query, fixed_ips=fixed_ips, groups=request.query_params.getlist("security_groups")
-    )
+    items = await ports.list_ports(svc, ctx, query, fixed_ips=fixed_ips, groups=request.query_params.getlist("security_groups"))
     return list_answer(request, PORTS, query, items)
 
 

@@ -66,9 +66,7 @@ async def show_extension(alias: PathId, ctx: Ctx) -> Response:
     return answer({"extension": EXTENSIONS[alias]})
 
 
-@router.api_route(
-    "/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}}
-)
+@router.api_route("/v2.0/routers", methods=["GET", "POST"], responses={404: {"description": "There are no routers yet."}})
 @router.api_route(
     "/v2.0/routers/{router_id}",
     methods=["GET", "PUT", "DELETE"],

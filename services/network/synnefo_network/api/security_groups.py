@@ -48,13 +48,9 @@ async def show_security_group(security_group_id: PathId, request: Request, ctx: 
 
 
 @router.put("/security-groups/{security_group_id}")
-async def update_security_group(
-    security_group_id: PathId, body: SecurityGroupUpdateBody, request: Request, ctx: Ctx, svc: Svc
-) -> Response:
+async def update_security_group(security_group_id: PathId, body: SecurityGroupUpdateBody, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Change a security group."""
-    changed = await security_groups.update_group(
-        svc, ctx, security_group_id, body.security_group.given(), revision=expected_revision(request)
-    )
+    changed = await security_groups.update_group(svc, ctx, security_group_id, body.security_group.given(), revision=expected_revision(request))
     return answer({"security_group": changed})
 
 

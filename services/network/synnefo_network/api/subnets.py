@@ -28,9 +28,7 @@ async def list_subnets(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's subnets and those of networks that it sees."""
     query = read_query(request, SUBNETS)
     shared = [read_filter_bool("shared", v) for v in request.query_params.getlist("shared")]
-    items = await subnets.list_subnets(
-        svc, ctx, query, shared=shared, pools=request.query_params.getlist("subnetpool_id")
-    )
+    items = await subnets.list_subnets(svc, ctx, query, shared=shared, pools=request.query_params.getlist("subnetpool_id"))
     return list_answer(request, SUBNETS, query, items)
 
 

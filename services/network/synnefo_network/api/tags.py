@@ -38,9 +38,7 @@ async def replace_tags(collection: PathId, resource_id: PathId, body: TagsBody, 
 @router.post("", status_code=201)
 async def add_tags(collection: PathId, resource_id: PathId, body: TagsBody, ctx: Ctx, svc: Svc) -> Response:
     """Add tags to those that are there."""
-    added = await tags.change_tags(
-        svc, ctx, collection, resource_id, change=lambda before: _limited([*before, *body.tags])
-    )
+    added = await tags.change_tags(svc, ctx, collection, resource_id, change=lambda before: _limited([*before, *body.tags]))
     return answer({"tags": added}, 201)
 
 

@@ -50,9 +50,7 @@ def _hold(held: Held, chosen: dict[tuple[str, str], Want], got: set[tuple[str, s
             held.setdefault(want.port_id, []).append({"subnet_id": subnet_id, "ip_address": ip_address})
 
 
-async def _take_any(
-    uow: UnitOfWork, svc: Services, wants: Sequence[Want], *, avoid: dict[str, set[str]], held: Held, network_id: str
-) -> None:
+async def _take_any(uow: UnitOfWork, svc: Services, wants: Sequence[Want], *, avoid: dict[str, set[str]], held: Held, network_id: str) -> None:
     pending = list(wants)
     while pending:
         chosen: dict[tuple[str, str], Want] = {}
@@ -72,9 +70,7 @@ async def _take_any(
 
 def _draw(svc: Services, want: Want, avoid: dict[str, set[str]]) -> tuple[str, str] | None:
     for subnet in want.subnets:
-        address = draw_address(
-            subnet.allocation_pools, subnet.ip_version, avoid=avoid.get(subnet.id, ()), random=svc.ids.random
-        )
+        address = draw_address(subnet.allocation_pools, subnet.ip_version, avoid=avoid.get(subnet.id, ()), random=svc.ids.random)
         if address is not None:
             return subnet.id, address
     return None

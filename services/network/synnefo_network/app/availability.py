@@ -15,14 +15,10 @@ from synnefo_network.domain.errors import NetworkNotFound
 from synnefo_network.domain.listing import NETWORKS, ListQuery
 
 
-async def list_availability(
-    svc: Services, ctx: Context, query: ListQuery, *, version: int | None
-) -> list[dict[str, Any]]:
+async def list_availability(svc: Services, ctx: Context, query: ListQuery, *, version: int | None) -> list[dict[str, Any]]:
     """A document for each network; four statements."""
     async with svc.db.read() as uow:
-        rows = await list_rows(
-            uow, NETWORKS, db_networks.networks, query=query, where=[db_networks.visible(seen_by(ctx))]
-        )
+        rows = await list_rows(uow, NETWORKS, db_networks.networks, query=query, where=[db_networks.visible(seen_by(ctx))])
         if rows is None:
             raise NetworkNotFound(query.marker or "")
         subnets = await db_subnets.subnets_of(uow, [r.id for r in rows]) if rows else {}

@@ -64,9 +64,7 @@ def _view(row: Any) -> dict[str, Any]:
     }
 
 
-async def list_floating_ips(
-    svc: Services, ctx: Context, query: ListQuery, *, associated: Sequence[str] = ()
-) -> list[dict[str, Any]]:
+async def list_floating_ips(svc: Services, ctx: Context, query: ListQuery, *, associated: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The project's floating IPs. `associated`: values of filters on what it is associated with (nothing, ever)."""
     table = db.floating_ips
     viewer = seen_by(ctx)
@@ -117,26 +115,18 @@ async def create_floating_ips(svc: Services, ctx: Context, bodies: Sequence[dict
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:
-        networks = await db_networks.get_networks(
-            uow, {r["floating_network_id"] for r in rows}, project_id=seen_by(ctx)
-        )
+        networks = await db_networks.get_networks(uow, {r["floating_network_id"] for r in rows}, project_id=seen_by(ctx))
         specs = [_port_spec(row, given, networks) for row, given in zip(rows, bodies, strict=True)]
         made = await make_ports(uow, svc, specs, networks=networks, sees_all=True)
         inserted = []
         for row, port in zip(rows, made, strict=True):
             if not port.fixed_ips:
-                raise IpAddressGenerationFailure(
-                    f"No more IP addresses available on network {row['floating_network_id']}."
-                )
-            inserted.append(
-                {**row, "floating_ip_address": port.fixed_ips[0]["ip_address"], "floating_port_id": port.row.id}
-            )
+                raise IpAddressGenerationFailure(f"No more IP addresses available on network {row['floating_network_id']}.")
+            inserted.append({**row, "floating_ip_address": port.fixed_ips[0]["ip_address"], "floating_port_id": port.row.id})
         await insert_row(uow, db.floating_ips, *inserted)
         for commission in commissions:
             svc.quota.accept(uow, commission)
-        found = await list_rows(
-            uow, FLOATING_IPS, db.floating_ips, query=ListQuery(filters={"id": tuple(r["id"] for r in rows)}), where=[]
-        )
+        found = await list_rows(uow, FLOATING_IPS, db.floating_ips, query=ListQuery(filters={"id": tuple(r["id"] for r in rows)}), where=[])
         return {r.id: r for r in found or ()}
 
     found = await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work)
@@ -153,9 +143,7 @@ def _port_spec(row: dict[str, Any], given: dict[str, Any], networks: dict[str, A
         raise NetworkNotFound(row["floating_network_id"])
     if not network.is_external:
         raise BadRequest(f"Bad floatingip request: Network {network.id} is not a valid external network.")
-    chosen = {
-        k: v for k, v in (("subnet_id", given.get("subnet_id")), ("ip_address", given.get("floating_ip_address"))) if v
-    }
+    chosen = {k: v for k, v in (("subnet_id", given.get("subnet_id")), ("ip_address", given.get("floating_ip_address"))) if v}
     return PortSpec(
         project_id="",
         network_id=network.id,
@@ -168,9 +156,7 @@ def _port_spec(row: dict[str, Any], given: dict[str, Any], networks: dict[str, A
 
 def _refuse_association(given: dict[str, Any]) -> None:
     if given.get("port_id"):
-        raise FloatingIPNotAssociable(
-            "Floating IPs cannot be associated with ports yet: this cloud has no routers. Allocate without port_id."
-        )
+        raise FloatingIPNotAssociable("Floating IPs cannot be associated with ports yet: this cloud has no routers. Allocate without port_id.")
     if given.get("fixed_ip_address"):
         raise BadRequest("Bad floatingip request: fixed_ip_address cannot be specified without port_id.")
 
@@ -185,9 +171,7 @@ async def update_floating_ip(
         authorize(ctx, "update_floatingip", {"project_id": row.project_id})
         check_revision(row, revision)
         _refuse_association(given)
-        return await update_row(
-            uow, db.floating_ips, row, {"description": given.get("description", row.description) or ""}
-        )
+        return await update_row(uow, db.floating_ips, row, {"description": given.get("description", row.description) or ""})
 
     return _view(await svc.write(work))
 

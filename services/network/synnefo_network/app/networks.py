@@ -148,9 +148,7 @@ async def charged(svc: Services, ctx: Context, provisions: dict[str, dict[str, i
 
     async with AsyncExitStack() as stack:
         commissions = [
-            await stack.enter_async_context(
-                svc.quota.reserved(project_id=project, user_id=ctx.user_id, provisions=wanted)
-            )
+            await stack.enter_async_context(svc.quota.reserved(project_id=project, user_id=ctx.user_id, provisions=wanted))
             for project, wanted in sorted(provisions.items())
         ]
         return await svc.write(lambda uow: work(uow, commissions))
@@ -160,9 +158,7 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
     zones = given.get("availability_zone_hints") or []
     for zone in zones:
         if zone not in svc.settings.availability_zones:
-            raise InvalidInput(
-                f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404
-            )
+            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
     network_type = given.get("provider:network_type") or svc.settings.default_network_type
     physical, segmentation = given.get("provider:physical_network"), given.get("provider:segmentation_id")
     return {
@@ -203,9 +199,7 @@ def _segment(network_type: str, physical: str | None, segmentation: int | None) 
     if network_type == "vlan" and segmentation is None:
         raise InvalidInput("provider:segmentation_id required for vlan provider network.")
     if network_type not in ("flat", "vlan", "geneve", "vxlan", "gre", "local"):
-        raise InvalidInput(
-            f"provider:network_type {network_type[:40]} not supported: use flat, vlan, geneve, vxlan, gre or local."
-        )
+        raise InvalidInput(f"provider:network_type {network_type[:40]} not supported: use flat, vlan, geneve, vxlan, gre or local.")
     if network_type == "local" or (network_type not in ("flat", "vlan") and segmentation is None):
         return None
     return f"{network_type}/{physical or ''}/{'' if segmentation is None else segmentation}"
@@ -221,9 +215,7 @@ async def _check_segment(uow: UnitOfWork, network_id: str, segment: str | None) 
         raise VlanIdInUse(f"Unable to create the network. The segment {segment} is in use.")
 
 
-async def update_network(
-    svc: Services, ctx: Context, network_id: str, given: dict[str, Any], *, revision: int | None = None
-) -> dict[str, Any]:
+async def update_network(svc: Services, ctx: Context, network_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises NetworkNotFound, PolicyNotAuthorized, InvalidSharedSetting, ExternalNetworkInUse."""
 
     async def work(uow: UnitOfWork) -> tuple[Any, list[str]]:
@@ -260,13 +252,9 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
         return
     users = await db_ports.owners_on_network(uow, row.id)
     if stops_external and any(p.device_owner == "network:floatingip" for p in users):
-        raise ExternalNetworkInUse(
-            f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs."
-        )
+        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs.")
     if stops_sharing and any(p.project_id not in ("", row.project_id) for p in users):
-        raise InvalidSharedSetting(
-            f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it."
-        )
+        raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it.")
 
 
 async def delete_network(svc: Services, ctx: Context, network_id: str, *, revision: int | None = None) -> None:
@@ -279,8 +267,7 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
         await db.touch_network(uow, network_id)
         if await db_ports.owners_on_network(uow, network_id):
             raise NetworkInUse(
-                f"Unable to complete operation on network {network_id}. There are one or more ports "
-                f"still in use on the network; delete them first."
+                f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
             )
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
         if not await db.delete_network(uow, network_id):

@@ -118,9 +118,7 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
     }
 
 
-async def _insert(
-    uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], rows: Sequence[dict[str, Any]]
-) -> dict[str, Row[Any]]:
+async def _insert(uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], rows: Sequence[dict[str, Any]]) -> dict[str, Row[Any]]:
     """Insert; the rows by id. A generated MAC that somebody has is drawn anew, one that was asked for is refused."""
     by_id = {row["id"]: (spec, row) for spec, row in zip(specs, rows, strict=True)}
     inserted: dict[str, Row[Any]] = {}
@@ -133,13 +131,10 @@ async def _insert(
         for row in pending:
             if by_id[row["id"]][0].mac_address is not None:
                 raise MacAddressInUse(
-                    f"Unable to complete operation for network {row['network_id']}. The mac address "
-                    f"{row['mac_address']} is in use."
+                    f"Unable to complete operation for network {row['network_id']}. The mac address {row['mac_address']} is in use."
                 )
             row["mac_address"] = make_mac(svc.settings.base_mac, svc.ids.random)
-    raise MacAddressInUse(
-        f"Unable to generate unique mac on network {rows[0]['network_id']}.", kind="MacAddressGenerationFailure"
-    )
+    raise MacAddressInUse(f"Unable to generate unique mac on network {rows[0]['network_id']}.", kind="MacAddressGenerationFailure")
 
 
 async def _groups(
@@ -158,11 +153,7 @@ async def _groups(
                     raise SecurityGroupNotFound(group_id)
             chosen.append({g: known[g].name for g in sorted(set(spec.security_groups))})
             continue
-        security = (
-            networks[spec.network_id].port_security_enabled
-            if spec.port_security_enabled is None
-            else spec.port_security_enabled
-        )
+        security = networks[spec.network_id].port_security_enabled if spec.port_security_enabled is None else spec.port_security_enabled
         if spec.is_network_device or not security:
             chosen.append({})
             continue

@@ -57,9 +57,7 @@ async def describe(uow: UnitOfWork, rows: Sequence[Any]) -> list[dict[str, Any]]
     return [f.document(networks[f.row.network_id]) for f in facts]
 
 
-def emit_port(
-    uow: UnitOfWork, what: str, document: Mapping[str, Any], *, row: Any, device_id: str | None = None
-) -> None:
+def emit_port(uow: UnitOfWork, what: str, document: Mapping[str, Any], *, row: Any, device_id: str | None = None) -> None:
     """Emit `network.port.<what>`. `device_id`: the server that had the port, if it has it no more."""
     data = {
         "port": document,

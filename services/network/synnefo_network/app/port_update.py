@@ -35,9 +35,7 @@ from synnefo_network.domain.port import (
 _COLUMN = {"binding:vnic_type": "vnic_type", "binding:host_id": "host_id", "binding:profile": "profile"}
 
 
-async def update_port(
-    svc: Services, ctx: Context, port_id: str, given: dict[str, Any], *, revision: int | None = None
-) -> dict[str, Any]:
+async def update_port(svc: Services, ctx: Context, port_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises PortNotFound, PolicyNotAuthorized, MacAddressInUse, the faults of allocation, SecurityGroupNotFound."""
 
     async def work(uow: UnitOfWork) -> PortFacts:
@@ -52,12 +50,8 @@ async def update_port(
         has_pairs = bool(values.get("allowed_address_pairs", row.allowed_address_pairs))
         security = values.get("port_security_enabled", row.port_security_enabled)
         if not security and row.port_security_enabled and groups is None and before.groups:
-            raise PortSecurityPortHasSecurityGroup(
-                "Port has security group associated. Cannot disable port security until it is removed."
-            )
-        check_security(
-            port_security=security, has_groups=bool(before.groups if groups is None else groups), has_pairs=has_pairs
-        )
+            raise PortSecurityPortHasSecurityGroup("Port has security group associated. Cannot disable port security until it is removed.")
+        check_security(port_security=security, has_groups=bool(before.groups if groups is None else groups), has_pairs=has_pairs)
         after = await update_row(uow, db.ports, row, values)
         fixed_ips = before.fixed_ips
         if given.get("fixed_ips") is not None:
@@ -108,23 +102,15 @@ def _values(svc: Services, row: Row[Any], given: Mapping[str, Any]) -> dict[str,
 
 async def _check_mac(uow: UnitOfWork, row: Row[Any], mac: str) -> None:
     if await db.mac_holder(uow, mac) is not None:
-        raise MacAddressInUse(
-            f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use."
-        )
+        raise MacAddressInUse(f"Unable to complete operation for network {row.network_id}. The mac address {mac} is in use.")
 
 
-async def _changed_groups(
-    uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]
-) -> dict[str, str] | None:
+async def _changed_groups(uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]) -> dict[str, str] | None:
     """The new groups, id → name, or None if they stay. Raises SecurityGroupNotFound."""
     if "security_groups" not in given:
         return None
     wanted = given["security_groups"] or []
-    known = (
-        await db_groups.get_groups(uow, wanted, project_id=row.project_id if seen_by(ctx) is not None else None)
-        if wanted
-        else {}
-    )
+    known = await db_groups.get_groups(uow, wanted, project_id=row.project_id if seen_by(ctx) is not None else None) if wanted else {}
     for group_id in wanted:
         if group_id not in known:
             raise SecurityGroupNotFound(group_id)

@@ -185,8 +185,7 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
         check_revision(row, revision)
         if is_undeletable(row.device_owner):
             raise ServicePortInUse(
-                f"Port {port_id} cannot be deleted directly via the port API: has device owner "
-                f"{row.device_owner}; delete what it belongs to."
+                f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}; delete what it belongs to."
             )
         if not await remove_ports(uow, svc, [row], user_id=ctx.user_id):
             raise PortNotFound(port_id)
@@ -194,9 +193,7 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
     await svc.write(work)
 
 
-async def remove_ports(
-    uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, user_id: str, releases: bool = True
-) -> list[str]:
+async def remove_ports(uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, user_id: str, releases: bool = True) -> list[str]:
     """Delete ports with their events and give back their quota (unless it was never theirs).
 
     Ids of those that were there.
@@ -206,8 +203,6 @@ async def remove_ports(
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)
     if releases:
-        for owner, count in Counter(
-            r.project_id for r in gone if not r.device_owner.startswith(NETWORK_DEVICE)
-        ).items():
+        for owner, count in Counter(r.project_id for r in gone if not r.device_owner.startswith(NETWORK_DEVICE)).items():
             svc.quota.release(uow, project_id=owner, user_id=user_id, provisions={QUOTA: count})
     return [row.id for row in gone]

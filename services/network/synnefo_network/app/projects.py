@@ -20,8 +20,6 @@ async def forget_project(uow: UnitOfWork, project_id: str) -> None:
     """
     await uow.run(delete(quota_projects).where(quota_projects.c.project_id == project_id))
     group_id = default_group_id(project_id)
-    others = await uow.scalar(
-        select(security_groups.c.id).where(security_groups.c.project_id == project_id, security_groups.c.id != group_id)
-    )
+    others = await uow.scalar(select(security_groups.c.id).where(security_groups.c.project_id == project_id, security_groups.c.id != group_id))
     if others is None and not await db_ports.is_group_used(uow, group_id):
         await uow.run(delete(security_groups).where(security_groups.c.id == group_id))

@@ -51,9 +51,7 @@ async def update_quota(svc: Services, project_id: str, limits: dict[str, int], *
         for name, limit in limits.items():
             held = holdings.get(RESOURCES[name], _UNKNOWN)
             if 0 <= limit < held.used + held.reserved:
-                raise QuotaLimitBelowUsage(
-                    f"Quota limit {limit} for {name} must be greater than or equal to already used {held.used}."
-                )
+                raise QuotaLimitBelowUsage(f"Quota limit {limit} for {name} must be greater than or equal to already used {held.used}.")
     await svc.quota.set_limits(project_id, {RESOURCES[name]: limit for name, limit in limits.items()})
     async with svc.db.begin() as uow:
         await uow.run(upsert_ignore(uow.dialect, db.quota_projects, {"project_id": project_id}))

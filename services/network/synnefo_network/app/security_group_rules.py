@@ -65,9 +65,7 @@ async def create_rules(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
     rows = [
         row
         for owner, rule, given in zip(owners, rules, bodies, strict=True)
-        for row in rule_rows(
-            svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""]
-        )
+        for row in rule_rows(svc, group_id, owner, [rule], is_charged=True, descriptions=[given.get("description") or ""])
     ]
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:

@@ -78,9 +78,7 @@ def _view(row: Any, rules: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-async def list_groups(
-    svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = ()
-) -> list[dict[str, Any]]:
+async def list_groups(svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = ()) -> list[dict[str, Any]]:
     """The project's groups; the default group is made by the first look."""
     table = db.security_groups
     viewer = seen_by(ctx)
@@ -139,9 +137,7 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
         if (given.get("name") or "").lower() == DEFAULT:
             raise SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         standard = standard_values(svc, given, project_id=owner) | {"revision": 1}
-        rows.append(
-            {**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False}
-        )
+        rows.append({**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False})
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -149,11 +145,7 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
             await ensure_default_group(uow, svc, owner)
         await insert_row(uow, db.security_groups, *rows)
         rules = [
-            rule
-            for row in rows
-            for rule in rule_rows(
-                svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True
-            )
+            rule for row in rows for rule in rule_rows(svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True)
         ]
         await db.insert_rules(uow, rules)
         for commission in commissions:
@@ -165,9 +157,7 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
     return [_view(found[r["id"]], rules[r["id"]]) for r in rows]
 
 
-async def update_group(
-    svc: Services, ctx: Context, group_id: str, given: dict[str, Any], *, revision: int | None = None
-) -> dict[str, Any]:
+async def update_group(svc: Services, ctx: Context, group_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises SecurityGroupNotFound.
 
     SecurityGroupCannotUpdateDefault, SecurityGroupInUse (stateful of a group with ports).

@@ -74,9 +74,7 @@ async def _plan(uow: UnitOfWork, asked: ServerPorts, *, server_id: str | None) -
     plan = _Plan()
     wanted = {n["uuid"] for n in asked.networks if n.get("uuid") and not n.get("port")}
     ports = await db.get_ports(uow, [n["port"] for n in asked.networks if n.get("port")], project_id=None)
-    plan.networks = await db_networks.get_networks(
-        uow, wanted | {p.network_id for p in ports.values()}, project_id=None
-    )
+    plan.networks = await db_networks.get_networks(uow, wanted | {p.network_id for p in ports.values()}, project_id=None)
     seen: set[str] = set()
     for entry in asked.networks:
         if entry.get("port"):
@@ -108,9 +106,7 @@ def _attachable(networks: dict[str, Row[Any]], entry: dict[str, Any], project_id
     if network is None or not (network.project_id == project_id or network.shared or network.is_external):
         raise NetworkNotFound(entry.get("uuid") or "")
     if network.is_external and not network.shared and network.project_id != project_id:
-        raise ExternalNetworkAttachForbidden(
-            f"It is not allowed to create an interface on external network {network.id}."
-        )
+        raise ExternalNetworkAttachForbidden(f"It is not allowed to create an interface on external network {network.id}.")
     return network
 
 
@@ -133,16 +129,12 @@ async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, make
         if not matches:
             raise SecurityGroupNotFound(name)
         if len(matches) > 1:
-            raise NoUniqueSecurityGroup(
-                f"Multiple security groups found matching '{name}'. Use an ID to be more specific."
-            )
+            raise NoUniqueSecurityGroup(f"Multiple security groups found matching '{name}'. Use an ID to be more specific.")
         ids.append(matches[0])
     return ids
 
 
-async def add_ports(
-    uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None
-) -> list[dict[str, Any]]:
+async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None) -> list[dict[str, Any]]:
     """Make and bind all ports in this transaction; their documents in the order asked for."""
     plan = await _plan(uow, asked, server_id=server_id)
     groups = await _group_ids(uow, svc, asked, makes_default=True)
@@ -165,9 +157,7 @@ async def add_ports(
     made = iter(await make_ports(uow, svc, specs, networks=plan.networks) if specs else [])
     if commission is not None:
         svc.quota.accept(uow, commission)
-    bound = await _bind(
-        uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host
-    )
+    bound = await _bind(uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host)
     documents = []
     for network, _, row in plan.entries:
         if network is not None:
@@ -178,9 +168,7 @@ async def add_ports(
     return documents
 
 
-async def _bind(
-    uow: UnitOfWork, svc: Services, server_id: str, rows: Sequence[Row[Any]], *, owner: str, host: str
-) -> dict[str, dict[str, Any]]:
+async def _bind(uow: UnitOfWork, svc: Services, server_id: str, rows: Sequence[Row[Any]], *, owner: str, host: str) -> dict[str, dict[str, Any]]:
     """Bind ports that are there; their documents. Raises PortInUse."""
     for row in rows:
         status = svc.driver.immediate_status(is_bound=True, admin_state_up=row.admin_state_up) or row.status
@@ -202,9 +190,7 @@ async def list_ports(svc: Services, server_id: str) -> list[dict[str, Any]]:
         return await describe(uow, await db.ports_of_device(uow, server_id))
 
 
-async def remove(
-    uow: UnitOfWork, svc: Services, server_id: str, *, port_id: str | None, user_id: str, releases: bool
-) -> dict[str, list[str]]:
+async def remove(uow: UnitOfWork, svc: Services, server_id: str, *, port_id: str | None, user_id: str, releases: bool) -> dict[str, list[str]]:
     """Delete what was made with the server, unbind what its user made: all, or one port.
 
     Repeating finds nothing to do.

@@ -52,9 +52,7 @@ class Services:
             except StaleRow:
                 continue
             except IntegrityError as error:
-                raise Conflict(
-                    "Something that this request refers to was changed by another request at the same time."
-                ) from error
+                raise Conflict("Something that this request refers to was changed by another request at the same time.") from error
         raise Conflict("The resource is being changed by other requests; try again.")
 
 
@@ -76,10 +74,7 @@ def new_owner(ctx: Context, given: dict[str, Any]) -> str:
         raise BadRequest("'project_id' and 'tenant_id' do not match.")
     wanted = str(named.pop())
     if wanted != ctx.project_id and seen_by(ctx) is not None:
-        raise BadRequest(
-            "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request "
-            "requires admin privileges."
-        )
+        raise BadRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges.")
     return wanted
 
 
@@ -89,9 +84,7 @@ def authorize(ctx: Context, rule: str, target: Mapping[str, Any], *, hidden: Not
         raise hidden if hidden is not None else PolicyNotAuthorized(rule)
 
 
-def authorize_attributes(
-    ctx: Context, action: str, given: Mapping[str, Any], target: Mapping[str, Any], *, rules: Mapping[str, Any]
-) -> None:
+def authorize_attributes(ctx: Context, action: str, given: Mapping[str, Any], target: Mapping[str, Any], *, rules: Mapping[str, Any]) -> None:
     """Ask `<action>:<attribute>` for each attribute given that has such a rule. Raises PolicyNotAuthorized."""
     for name in given:
         rule = f"{action}:{name}"

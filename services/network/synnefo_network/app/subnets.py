@@ -149,14 +149,10 @@ def _check_limits(svc: Services, values: dict[str, Any]) -> None:
         ("host_routes", "HostRoutesExhausted", svc.settings.max_host_routes),
     ):
         if len(values.get(name) or []) > most:
-            raise InvalidInput(
-                f"Unable to complete operation: the number of {name} exceeds the limit {most}.", kind=kind
-            )
+            raise InvalidInput(f"Unable to complete operation: the number of {name} exceeds the limit {most}.", kind=kind)
 
 
-async def update_subnet(
-    svc: Services, ctx: Context, subnet_id: str, given: dict[str, Any], *, revision: int | None = None
-) -> dict[str, Any]:
+async def update_subnet(svc: Services, ctx: Context, subnet_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises SubnetNotFound, InvalidInput, GatewayConflictWithAllocationPools."""
 
     async def work(uow: UnitOfWork) -> Any:
@@ -185,9 +181,7 @@ def _changed_values(row: Any, given: dict[str, Any]) -> dict[str, Any]:
     if values.get("gateway_ip") is not None:
         values["gateway_ip"] = str(parse_ip(values["gateway_ip"]))
     if values.keys() & {"allocation_pools", "gateway_ip"}:
-        rules.check_gateway(
-            values.get("gateway_ip", row.gateway_ip), prefix, values.get("allocation_pools", row.allocation_pools)
-        )
+        rules.check_gateway(values.get("gateway_ip", row.gateway_ip), prefix, values.get("allocation_pools", row.allocation_pools))
     return values
 
 
@@ -203,8 +197,7 @@ async def delete_subnet(svc: Services, ctx: Context, subnet_id: str, *, revision
             await db_ports.release_subnet(uow, subnet_id)
         elif await db_ports.is_subnet_used(uow, subnet_id):
             raise SubnetInUse(
-                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP "
-                f"allocation from this subnet; delete them first."
+                f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation from this subnet; delete them first."
             )
         if not await db.delete_subnet(uow, subnet_id):
             raise SubnetNotFound(subnet_id)

@@ -78,9 +78,7 @@ async def show_tag(svc: Services, ctx: Context, collection: str, row_id: str, ta
         raise TagNotFound(f"Tag {tag} could not be found.")
 
 
-async def change_tags(
-    svc: Services, ctx: Context, collection: str, row_id: str, *, change: Callable[[list[str]], Sequence[str]]
-) -> list[str]:
+async def change_tags(svc: Services, ctx: Context, collection: str, row_id: str, *, change: Callable[[list[str]], Sequence[str]]) -> list[str]:
     """Replace the tags by `change(tags)`; what they are then. Raises what `change` raises."""
     name, table, load = _resource(collection)
 

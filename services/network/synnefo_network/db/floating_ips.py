@@ -23,9 +23,7 @@ floating_ips = Table(
 
 async def get_floating_ip(uow: UnitOfWork, floating_ip_id: str, *, project_id: str | None) -> Row[Any] | None:
     f = floating_ips
-    return await uow.one(
-        select(f).where(f.c.id == floating_ip_id, f.c.project_id == project_id if project_id is not None else true())
-    )
+    return await uow.one(select(f).where(f.c.id == floating_ip_id, f.c.project_id == project_id if project_id is not None else true()))
 
 
 async def delete_floating_ip(uow: UnitOfWork, floating_ip_id: str) -> Row[Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, insert, not_, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Integer, Row, Table, and_, cast, func, insert, not_, or_, select, update
 
 from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork
@@ -44,9 +44,7 @@ async def list_rows(
         keys = [(k, "desc" if d == "asc" else "asc") for k, d in keys]
     sort = [(_sortable(table.c[resource.attributes[k][0]]), d) for k, d in keys]
     if query.marker is not None:
-        marker = await uow.one(
-            select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where)
-        )
+        marker = await uow.one(select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where))
         if marker is None:
             return None
         statement = statement.where(after(sort, tuple(marker)))
@@ -58,6 +56,8 @@ async def list_rows(
 
 
 def _sortable(column: Any) -> ColumnElement[Any]:
+    if isinstance(column.type, Boolean):
+        return cast(column, Integer)  # booleans have no order in SQL expressions
     if not column.nullable:
         return column  # type: ignore[no-any-return]
     return func.coalesce(column, "" if column.type.python_type is str else -1)

@@ -69,9 +69,7 @@ async def get_networks(uow: UnitOfWork, ids: Collection[str], *, project_id: str
 async def attachable_networks(uow: UnitOfWork, project_id: str) -> Sequence[Row[Any]]:
     """Networks that a server without a named network may get: the project's own ones and shared ones."""
     own_or_shared = or_(networks.c.project_id == project_id, networks.c.shared)
-    return await uow.all(
-        select(networks).where(own_or_shared, networks.c.admin_state_up).order_by(networks.c.created_at, networks.c.id)
-    )
+    return await uow.all(select(networks).where(own_or_shared, networks.c.admin_state_up).order_by(networks.c.created_at, networks.c.id))
 
 
 async def touch_network(uow: UnitOfWork, network_id: str) -> int:
@@ -80,9 +78,7 @@ async def touch_network(uow: UnitOfWork, network_id: str) -> int:
     On PostgreSQL the row stays locked until the transaction ends, which serialises its subnets' changes.
     """
     t = networks
-    return await uow.run(
-        update(t).where(t.c.id == network_id).values(revision=t.c.revision + 1, updated_at=uow.db.clock.now_us())
-    )
+    return await uow.run(update(t).where(t.c.id == network_id).values(revision=t.c.revision + 1, updated_at=uow.db.clock.now_us()))
 
 
 async def delete_network(uow: UnitOfWork, network_id: str) -> int:
@@ -92,9 +88,7 @@ async def delete_network(uow: UnitOfWork, network_id: str) -> int:
 async def default_external(uow: UnitOfWork, *, other_than: str) -> str | None:
     """The external network marked as default, if another."""
     t = networks
-    found: str | None = await uow.scalar(
-        select(t.c.id).where(and_(t.c.is_default, t.c.is_external, t.c.id != other_than))
-    )
+    found: str | None = await uow.scalar(select(t.c.id).where(and_(t.c.is_default, t.c.is_external, t.c.id != other_than)))
     return found
 
 

@@ -92,11 +92,7 @@ async def addresses_of(uow: UnitOfWork, port_ids: Collection[str]) -> dict[str, 
     """Port id → [{"subnet_id", "ip_address"}]."""
     found: dict[str, list[dict[str, str]]] = {i: [] for i in port_ids}
     a = ip_allocations
-    statement = (
-        select(a.c.port_id, a.c.subnet_id, a.c.ip_address)
-        .where(a.c.port_id.in_(port_ids))
-        .order_by(a.c.subnet_id, a.c.ip_address)
-    )
+    statement = select(a.c.port_id, a.c.subnet_id, a.c.ip_address).where(a.c.port_id.in_(port_ids)).order_by(a.c.subnet_id, a.c.ip_address)
     for row in await uow.all(statement):
         found[row.port_id].append({"subnet_id": row.subnet_id, "ip_address": row.ip_address})
     return found
@@ -106,9 +102,7 @@ async def group_ids_of(uow: UnitOfWork, port_ids: Collection[str]) -> dict[str, 
     """Port id → ids of its security groups."""
     found: dict[str, list[str]] = {i: [] for i in port_ids}
     g = port_security_groups
-    statement = (
-        select(g.c.port_id, g.c.security_group_id).where(g.c.port_id.in_(port_ids)).order_by(g.c.security_group_id)
-    )
+    statement = select(g.c.port_id, g.c.security_group_id).where(g.c.port_id.in_(port_ids)).order_by(g.c.security_group_id)
     for row in await uow.all(statement):
         found[row.port_id].append(row.security_group_id)
     return found
@@ -122,9 +116,7 @@ async def take_addresses(uow: UnitOfWork, rows: Sequence[dict[str, str]]) -> set
     """
     a = ip_allocations
     ordered = sorted(rows, key=lambda r: (r["subnet_id"], r["ip_address"]))
-    statement = (
-        insert_for(uow.dialect, a).values(ordered).on_conflict_do_nothing().returning(a.c.subnet_id, a.c.ip_address)
-    )
+    statement = insert_for(uow.dialect, a).values(ordered).on_conflict_do_nothing().returning(a.c.subnet_id, a.c.ip_address)
     return {(row.subnet_id, row.ip_address) for row in await uow.all(statement)}
 
 
@@ -158,9 +150,7 @@ async def set_groups(uow: UnitOfWork, pairs: Sequence[tuple[str, str]], *, inste
 
 async def owners_on_network(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
     """The ports of a network as (id, project_id, device_owner)."""
-    return await uow.all(
-        select(ports.c.id, ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(20)
-    )
+    return await uow.all(select(ports.c.id, ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(20))
 
 
 async def is_group_used(uow: UnitOfWork, group_id: str) -> bool:
@@ -176,18 +166,14 @@ async def is_subnet_used(uow: UnitOfWork, subnet_id: str) -> bool:
 async def holder_of(uow: UnitOfWork, subnet_id: str, ip_address: str) -> str | None:
     """The id of the port that has the address."""
     a = ip_allocations
-    found: str | None = await uow.scalar(
-        select(a.c.port_id).where(a.c.subnet_id == subnet_id, a.c.ip_address == ip_address)
-    )
+    found: str | None = await uow.scalar(select(a.c.port_id).where(a.c.subnet_id == subnet_id, a.c.ip_address == ip_address))
     return found
 
 
 async def used_by_subnet(uow: UnitOfWork, subnet_ids: Collection[str]) -> dict[str, int]:
     """Subnet id → how many of its addresses are in use."""
     a = ip_allocations
-    rows = await uow.all(
-        select(a.c.subnet_id, func.count().label("used")).where(a.c.subnet_id.in_(subnet_ids)).group_by(a.c.subnet_id)
-    )
+    rows = await uow.all(select(a.c.subnet_id, func.count().label("used")).where(a.c.subnet_id.in_(subnet_ids)).group_by(a.c.subnet_id))
     return {row.subnet_id: int(row.used) for row in rows}
 
 
@@ -196,18 +182,14 @@ async def bind_port(uow: UnitOfWork, port_id: str, *, device_id: str, values: di
     t = ports
     free = or_(t.c.device_id == "", t.c.device_id == device_id)
     return await uow.run(
-        update(t)
-        .where(t.c.id == port_id, free)
-        .values(device_id=device_id, revision=t.c.revision + 1, updated_at=uow.db.clock.now_us(), **values)
+        update(t).where(t.c.id == port_id, free).values(device_id=device_id, revision=t.c.revision + 1, updated_at=uow.db.clock.now_us(), **values)
     )
 
 
 async def delete_ports(uow: UnitOfWork, ids: Collection[str]) -> Sequence[Row[Any]]:
     """Delete ports; (id, project_id, device_id, device_owner) of those that were there."""
     t = ports
-    return await uow.all(
-        delete(t).where(t.c.id.in_(ids)).returning(t.c.id, t.c.project_id, t.c.device_id, t.c.device_owner)
-    )
+    return await uow.all(delete(t).where(t.c.id.in_(ids)).returning(t.c.id, t.c.project_id, t.c.device_id, t.c.device_owner))
 
 
 async def release_subnet(uow: UnitOfWork, subnet_id: str) -> int:
@@ -243,7 +225,4 @@ async def servers_with_old_ports(uow: UnitOfWork, *, created_before: int, after:
     """Ids of servers that ports were made with before a time, in order, after the id `after`."""
     t = ports
     old = t.c.is_server_made & (t.c.created_at < created_before) & (t.c.device_id > after)
-    return [
-        row.device_id
-        for row in await uow.all(select(t.c.device_id).where(old).distinct().order_by(t.c.device_id).limit(limit))
-    ]
+    return [row.device_id for row in await uow.all(select(t.c.device_id).where(old).distinct().order_by(t.c.device_id).limit(limit))]

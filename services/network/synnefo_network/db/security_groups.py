@@ -46,9 +46,7 @@ security_group_rules = Table(
     Column("remote_ip_prefix", String(64)),
     Column("remote_group_id", String(36), ForeignKey("security_groups.id", ondelete="CASCADE"), index=True),
     Column("fingerprint", String(255), nullable=False),
-    Column(
-        "is_charged", Boolean, nullable=False
-    ),  # counts in the project's quota (a default group's first rules do not)
+    Column("is_charged", Boolean, nullable=False),  # counts in the project's quota (a default group's first rules do not)
     UniqueConstraint("security_group_id", "fingerprint", name="uq_security_group_rules_group_fingerprint"),
 )
 
@@ -56,9 +54,7 @@ security_group_rules = Table(
 async def get_group(uow: UnitOfWork, group_id: str, *, project_id: str | None) -> Row[Any] | None:
     """A group of the project (None: of any)."""
     g = security_groups
-    return await uow.one(
-        select(g).where(g.c.id == group_id, g.c.project_id == project_id if project_id is not None else true())
-    )
+    return await uow.one(select(g).where(g.c.id == group_id, g.c.project_id == project_id if project_id is not None else true()))
 
 
 async def get_groups(uow: UnitOfWork, ids: Collection[str], *, project_id: str | None) -> dict[str, Row[Any]]:
@@ -95,9 +91,7 @@ async def insert_rules(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> set[s
 
 async def find_rule(uow: UnitOfWork, group_id: str, fingerprint: str) -> str | None:
     r = security_group_rules
-    found: str | None = await uow.scalar(
-        select(r.c.id).where(r.c.security_group_id == group_id, r.c.fingerprint == fingerprint)
-    )
+    found: str | None = await uow.scalar(select(r.c.id).where(r.c.security_group_id == group_id, r.c.fingerprint == fingerprint))
     return found
 
 
@@ -112,28 +106,20 @@ async def rules_of(uow: UnitOfWork, group_ids: Collection[str]) -> dict[str, lis
 
 async def get_rule(uow: UnitOfWork, rule_id: str, *, project_id: str | None) -> Row[Any] | None:
     r = security_group_rules
-    return await uow.one(
-        select(r).where(r.c.id == rule_id, r.c.project_id == project_id if project_id is not None else true())
-    )
+    return await uow.one(select(r).where(r.c.id == rule_id, r.c.project_id == project_id if project_id is not None else true()))
 
 
-async def delete_rules(
-    uow: UnitOfWork, *, rule_id: str | None = None, group_id: str | None = None
-) -> Sequence[Row[Any]]:
+async def delete_rules(uow: UnitOfWork, *, rule_id: str | None = None, group_id: str | None = None) -> Sequence[Row[Any]]:
     """Delete one rule, or a group's rules and those that point at it; (project_id, is_charged) of each."""
     r = security_group_rules
-    if rule_id is not None:
-        which = r.c.id == rule_id
-    else:
-        which = or_(r.c.security_group_id == group_id, r.c.remote_group_id == group_id)
+    of_group = or_(r.c.security_group_id == group_id, r.c.remote_group_id == group_id)
+    which = of_group if rule_id is None else r.c.id == rule_id
     return await uow.all(delete(r).where(which).returning(r.c.project_id, r.c.is_charged))
 
 
 async def touch_group(uow: UnitOfWork, group_id: str) -> int:
     g = security_groups
-    return await uow.run(
-        update(g).where(g.c.id == group_id).values(revision=g.c.revision + 1, updated_at=uow.db.clock.now_us())
-    )
+    return await uow.run(update(g).where(g.c.id == group_id).values(revision=g.c.revision + 1, updated_at=uow.db.clock.now_us()))
 
 
 async def delete_group(uow: UnitOfWork, group_id: str) -> int:

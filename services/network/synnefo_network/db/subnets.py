@@ -59,9 +59,7 @@ async def get_subnet(uow: UnitOfWork, subnet_id: str, *, project_id: str | None)
 async def subnets_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str, list[Row[Any]]]:
     """Network id → its subnets, oldest first."""
     found: dict[str, list[Row[Any]]] = {i: [] for i in network_ids}
-    for row in await uow.all(
-        select(subnets).where(subnets.c.network_id.in_(network_ids)).order_by(subnets.c.created_at, subnets.c.id)
-    ):
+    for row in await uow.all(select(subnets).where(subnets.c.network_id.in_(network_ids)).order_by(subnets.c.created_at, subnets.c.id)):
         found[row.network_id].append(row)
     return found
 
@@ -81,6 +79,4 @@ async def delete_subnet(uow: UnitOfWork, subnet_id: str) -> int:
 
 async def delete_subnets_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
     """Delete all subnets of a network; their owners, a row each."""
-    return await uow.all(
-        delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.id, subnets.c.project_id)
-    )
+    return await uow.all(delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.id, subnets.c.project_id))

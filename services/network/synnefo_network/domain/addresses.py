@@ -110,8 +110,7 @@ def check_pools(pools: Sequence[Pool], prefix: Prefix) -> list[Pool]:
         if after[0] <= before[1]:
             a, b = before[2], after[2]
             raise OverlappingAllocationPools(
-                f"Found overlapping allocation pools: {a['start']}-{a['end']} "
-                f"{b['start']}-{b['end']} for subnet {prefix}."
+                f"Found overlapping allocation pools: {a['start']}-{a['end']} {b['start']}-{b['end']} for subnet {prefix}."
             )
     return [s[2] for s in spans]
 
@@ -131,9 +130,7 @@ def pools_hold(pools: Sequence[Pool], address: Address) -> bool:
     return any(a <= int(address) <= b for a, b in pool_spans(pools))
 
 
-def draw_address(
-    pools: Sequence[Pool], version: int, *, avoid: Collection[str], random: Callable[[], float]
-) -> str | None:
+def draw_address(pools: Sequence[Pool], version: int, *, avoid: Collection[str], random: Callable[[], float]) -> str | None:
     """A random address of the pools that is not in `avoid`, or None if there is none.
 
     Random, because parallel callers then seldom meet. Pools above EXACT_POOL_SIZE are sampled; if they are

@@ -5,8 +5,6 @@ Clients switch features on by this list: an alias is here only when it works.
 Not here, though `/v2.0/floatingips` answers: `router`, whose routers do not exist yet.
 """
 
-# ruff: noqa: E501 - a table reads better unbroken
-
 from __future__ import annotations
 
 _TABLE = """

@@ -15,9 +15,7 @@ _SHARED = "True:%(network_shared)s"
 _EXTERNAL = "True:%(network_external)s"
 
 
-def _crud(
-    resource: str, path: str, *, create: str = _WRITE, get: str = _READ, update: str = _WRITE, delete: str = _WRITE
-) -> list[RuleDefault]:
+def _crud(resource: str, path: str, *, create: str = _WRITE, get: str = _READ, update: str = _WRITE, delete: str = _WRITE) -> list[RuleDefault]:
     one = f"{path}/{{id}}"
     words = resource.replace("_", " ")
     return [
@@ -39,9 +37,7 @@ def _attributes(check: str, resource: str, names: str, *, actions: str = "create
 
 _PROVIDER = "provider:network_type provider:physical_network provider:segmentation_id"
 RULES: list[RuleDefault] = [
-    RuleDefault(
-        "network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."
-    ),
+    RuleDefault("network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."),
     RuleDefault("network_device", "True:%(is_network_device)s", "device_owner starts with network:."),
     *_crud("network", "/v2.0/networks", get=f"{_READ} or True:%(shared)s or True:%(external)s"),
     *_attributes(_ADMIN, "network", f"shared router:external is_default {_PROVIDER}"),
@@ -69,13 +65,9 @@ RULES: list[RuleDefault] = [
     ),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "mac_address", actions="create"),
-    *_attributes(
-        f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"
-    ),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
-    *_attributes(
-        _ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"
-    ),
+    *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
     *_crud("security_group", "/v2.0/security-groups"),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
     *_crud("floatingip", "/v2.0/floatingips"),

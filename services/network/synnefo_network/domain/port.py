@@ -109,9 +109,7 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
     if subnet_id:
         subnet = next((s for s in subnets if s.id == subnet_id), None)
         if subnet is None:
-            raise InvalidInput(
-                f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet {subnet_id}."
-            )
+            raise InvalidInput(f"Failed to create port on network {network_id}, because fixed_ips included invalid subnet {subnet_id}.")
     if not text:
         if is_automatic(subnet):
             return Want(port_id, (subnet,), eui64(_prefix(subnet), mac))
@@ -120,16 +118,12 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
     if subnet is None:
         subnet = next((s for s in subnets if address in _prefix(s)), None)
         if subnet is None:
-            raise InvalidIpForNetwork(
-                f"IP address {text} is not a valid IP for any of the subnets on the specified network."
-            )
+            raise InvalidIpForNetwork(f"IP address {text} is not a valid IP for any of the subnets on the specified network.")
     if not is_host(_prefix(subnet), address):
         raise InvalidIpForSubnet(f"IP address {text} is not a valid IP for the specified subnet.")
     if is_automatic(subnet) and str(address) != eui64(_prefix(subnet), mac):
         raise AllocationOnAutoAddressSubnet(
-            f"IPv6 address {text} can not be directly assigned to a port on subnet {subnet.id} as "
-            f"the subnet is configured for "
-            "automatic addresses."
+            f"IPv6 address {text} can not be directly assigned to a port on subnet {subnet.id} as the subnet is configured for automatic addresses."
         )
     return Want(port_id, (subnet,), str(address))
 
@@ -137,9 +131,7 @@ def _one_want(port_id: str, mac: str, subnets: Sequence[Any], fixed: Mapping[str
 def read_address_pairs(given: Sequence[Mapping[str, str]], *, port_mac: str, most: int) -> list[dict[str, str]]:
     """Allowed address pairs in canonical form. Raises InvalidInput."""
     if len(given) > most:
-        raise InvalidInput(
-            f"The number of allowed address pairs exceeds the maximum {most}.", kind="AllowedAddressPairExhausted"
-        )
+        raise InvalidInput(f"The number of allowed address pairs exceeds the maximum {most}.", kind="AllowedAddressPairExhausted")
     pairs = []
     for pair in given:
         text = pair["ip_address"]
@@ -166,10 +158,6 @@ def check_security(*, port_security: bool, has_groups: bool, has_pairs: bool) ->
     if port_security:
         return
     if has_pairs:
-        raise AddressPairAndPortSecurityRequired(
-            "Port Security must be enabled in order to have allowed address pairs on a port."
-        )
+        raise AddressPairAndPortSecurityRequired("Port Security must be enabled in order to have allowed address pairs on a port.")
     if has_groups:
-        raise PortSecurityAndIPRequiredForSecurityGroups(
-            "Port security must be enabled to have security groups on a port."
-        )
+        raise PortSecurityAndIPRequiredForSecurityGroups("Port security must be enabled to have security groups on a port.")

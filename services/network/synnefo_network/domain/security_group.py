@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from ipaddress import ip_interface
 from typing import Any
 
 from synnefo_common.ids import uuid5
@@ -120,9 +121,7 @@ def _read_ethertype(value: Any) -> str:
     for known in ("IPv4", "IPv6"):
         if isinstance(value, str) and value.lower() == known.lower():
             return known
-    raise SecurityGroupRuleInvalidEtherType(
-        f"Security group rule for ethertype {str(value)[:20]!r} not supported: use IPv4 or IPv6."
-    )
+    raise SecurityGroupRuleInvalidEtherType(f"Security group rule for ethertype {str(value)[:20]!r} not supported: use IPv4 or IPv6.")
 
 
 def _read_protocol(value: Any, *, ethertype: str) -> str | None:
@@ -131,8 +130,7 @@ def _read_protocol(value: Any, *, ethertype: str) -> str | None:
     text = str(value).lower()
     if not ((text.isascii() and text.isdigit() and int(text[:4]) <= 255 and len(text) <= 3) or text in PROTOCOLS):
         raise SecurityGroupRuleInvalidProtocol(
-            f"Security group rule protocol {text[:40]!r} not supported: use one of "
-            f"{', '.join(PROTOCOLS)}, any, or a number from 0 to 255."
+            f"Security group rule protocol {text[:40]!r} not supported: use one of {', '.join(PROTOCOLS)}, any, or a number from 0 to 255."
         )
     if ethertype == "IPv4" and not text.isdigit() and protocol_number(text) in _ONLY_V6:
         raise SecurityGroupEthertypeConflictWithProtocol(f"Invalid ethertype {ethertype} for protocol {text}.")
@@ -149,10 +147,11 @@ def _read_port(value: Any) -> int | None:
 
 
 def _read_prefix(text: str, *, ethertype: str) -> str:
-    network = parse_cidr(text if "/" in text else f"{text}/{128 if ':' in text else 32}", what="remote_ip_prefix")
-    if network.version != int(ethertype[-1]):
+    """Host bits stay, as the caller wrote them; `fingerprint` cuts them off."""
+    whole = text if "/" in text else f"{text}/{128 if ':' in text else 32}"
+    if parse_cidr(whole, what="remote_ip_prefix").version != int(ethertype[-1]):
         raise SecurityGroupRuleParameterConflict(f"Conflicting value ethertype {ethertype} for CIDR {text}.")
-    return text if "/" in text else str(network)
+    return str(ip_interface(whole))
 
 
 def _check_ports(protocol: str | None, low: int | None, high: int | None) -> None:
@@ -164,21 +163,15 @@ def _check_ports(protocol: str | None, low: int | None, high: int | None) -> Non
     if number in _ICMP:
         for name, attribute, value in (("port_range_min", "type", low), ("port_range_max", "code", high)):
             if value is not None and value > 255:
-                raise SecurityGroupInvalidIcmpValue(
-                    f"Invalid value for ICMP {attribute} ({name}) {value}. It must be 0 to 255."
-                )
+                raise SecurityGroupInvalidIcmpValue(f"Invalid value for ICMP {attribute} ({name}) {value}. It must be 0 to 255.")
         if low is None:
-            raise SecurityGroupMissingIcmpType(
-                f"ICMP code (port_range_max) {high} is provided but ICMP type (port_range_min) is missing."
-            )
+            raise SecurityGroupMissingIcmpType(f"ICMP code (port_range_max) {high} is provided but ICMP type (port_range_min) is missing.")
     elif number not in _PORT_NUMBERS:
         raise SecurityGroupInvalidProtocolForPort(
             f"Ports cannot be specified for protocol {protocol}. Ports are only supported for {', '.join(_WITH_PORTS)}."
         )
     elif low is None or high is None or low > high:
-        raise SecurityGroupInvalidPortRange(
-            "For TCP/UDP protocols, port_range_min must be <= port_range_max, and both are needed."
-        )
+        raise SecurityGroupInvalidPortRange("For TCP/UDP protocols, port_range_min must be <= port_range_max, and both are needed.")
     elif low == 0 and number in (6, 17):
         raise SecurityGroupInvalidPortValue("Invalid value for port 0: it must be 1 to 65535.")
 

@@ -78,10 +78,7 @@ def _check_modes(prefix: Prefix, ra_mode: str | None, address_mode: str | None, 
     if not enable_dhcp:
         raise InvalidInput("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False.")
     if ra_mode and address_mode and ra_mode != address_mode:
-        raise InvalidInput(
-            f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not "
-            f"valid. They must be the same."
-        )
+        raise InvalidInput(f"ipv6_ra_mode set to '{ra_mode}' with ipv6_address_mode set to '{address_mode}' is not valid. They must be the same.")
     if (ra_mode in AUTO_MODES or address_mode in AUTO_MODES) and prefix.prefixlen != 64:
         raise InvalidInput(f"Invalid CIDR {prefix} for IPv6 address mode: EUI-64 addresses need a prefix of /64.")
 
@@ -104,9 +101,7 @@ def check_overlap(prefix: Prefix, others: Sequence[str], *, network_id: str) -> 
     for other in others:
         found = parse_cidr(other)
         if found.version == prefix.version and prefix.overlaps(found):
-            raise InvalidInput(
-                f"Requested subnet with cidr: {prefix} for network: {network_id} overlaps with another subnet: {other}."
-            )
+            raise InvalidInput(f"Requested subnet with cidr: {prefix} for network: {network_id} overlaps with another subnet: {other}.")
 
 
 def read_nameservers(given: Sequence[str]) -> list[str]:
@@ -124,9 +119,7 @@ def read_routes(given: Sequence[Mapping[str, str]], *, version: int) -> list[dic
         destination = parse_cidr(route["destination"], what="host route destination")
         nexthop = parse_ip(route["nexthop"], what="host route nexthop")
         if destination.version != version or nexthop.version != version:
-            raise InvalidInput(
-                f"Host route {route['destination']} via {route['nexthop']} does not match ip_version {version}."
-            )
+            raise InvalidInput(f"Host route {route['destination']} via {route['nexthop']} does not match ip_version {version}.")
         routes.append({"destination": str(destination), "nexthop": str(nexthop)})
     if len({(r["destination"], r["nexthop"]) for r in routes}) != len(routes):
         raise InvalidInput("Invalid input for host_routes: duplicate host route.")

@@ -19,9 +19,7 @@ from synnefo_network.settings import Settings
 class Cloud(Harness):
     """The harness with factories; each asserts that the create succeeded."""
 
-    async def make(
-        self, collection: str, key: str, *, by: httpx.AsyncClient | None = None, **body: Any
-    ) -> dict[str, Any]:
+    async def make(self, collection: str, key: str, *, by: httpx.AsyncClient | None = None, **body: Any) -> dict[str, Any]:
         answer = await (by or self.as_member()).post(f"/v2.0/{collection}", json={key: body})
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()[key]
@@ -30,17 +28,11 @@ class Cloud(Harness):
     async def make_network(self, *, by: httpx.AsyncClient | None = None, **body: Any) -> dict[str, Any]:
         return await self.make("networks", "network", by=by, **body)
 
-    async def make_subnet(
-        self, network: dict[str, Any], cidr: str, *, by: httpx.AsyncClient | None = None, **body: Any
-    ) -> dict[str, Any]:
+    async def make_subnet(self, network: dict[str, Any], cidr: str, *, by: httpx.AsyncClient | None = None, **body: Any) -> dict[str, Any]:
         version = 6 if ":" in cidr else 4
-        return await self.make(
-            "subnets", "subnet", by=by, network_id=network["id"], cidr=cidr, ip_version=version, **body
-        )
+        return await self.make("subnets", "subnet", by=by, network_id=network["id"], cidr=cidr, ip_version=version, **body)
 
-    async def make_port(
-        self, network: dict[str, Any], *, by: httpx.AsyncClient | None = None, **body: Any
-    ) -> dict[str, Any]:
+    async def make_port(self, network: dict[str, Any], *, by: httpx.AsyncClient | None = None, **body: Any) -> dict[str, Any]:
         return await self.make("ports", "port", by=by, network_id=network["id"], **body)
 
     async def make_public(self, cidr: str = "203.0.113.0/24") -> dict[str, Any]:

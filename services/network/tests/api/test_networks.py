@@ -95,9 +95,7 @@ async def test_names_look_up_by_filter_and_404_by_path(cloud: Cloud) -> None:
     assert (await client.get("/v2.0/networks/web")).status_code == 404
     found = (await client.get("/v2.0/networks?name=web&fields=id")).json()
     assert found == {"networks": [{"id": made["id"]}]}
-    both = (await client.get("/v2.0/networks?name=web&name=db&sort_key=name&sort_dir=asc&fields=name")).json()[
-        "networks"
-    ]
+    both = (await client.get("/v2.0/networks?name=web&name=db&sort_key=name&sort_dir=asc&fields=name")).json()["networks"]
     assert [n["name"] for n in both] == ["db", "web"]
 
 
@@ -134,9 +132,7 @@ async def test_pages_go_forward_to_an_empty_page_and_backward(cloud: Cloud) -> N
         url = following[0]
     assert names == ["n0", "n1", "n2", "n3", "n4"]
     last = page["networks"][0]["id"]
-    back = (
-        await client.get(f"/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&page_reverse=True&marker={last}")
-    ).json()
+    back = (await client.get(f"/v2.0/networks?limit=2&sort_key=name&sort_dir=asc&page_reverse=True&marker={last}")).json()
     assert [n["name"] for n in back["networks"]] == ["n2", "n3"]
     assert (await client.get("/v2.0/networks?limit=2&marker=nowhere")).status_code == 404
 
@@ -274,9 +270,7 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
 async def test_bad_subnet_is_refused(cloud: Cloud, body: dict[str, object], status: int, kind: str) -> None:
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.1.0.0/24")
-    answer = await cloud.as_member().post(
-        "/v2.0/subnets", json={"subnet": {"network_id": network["id"], "ip_version": 4, **body}}
-    )
+    answer = await cloud.as_member().post("/v2.0/subnets", json={"subnet": {"network_id": network["id"], "ip_version": 4, **body}})
     assert (answer.status_code, error_type(answer)) == (status, kind), answer.text
     assert cloud.quota.used["network.subnets"] == 1
 

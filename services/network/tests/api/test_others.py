@@ -10,9 +10,7 @@ from .conftest import Cloud, error_type
 async def test_discovery_is_open_and_extensions_tell_the_truth(cloud: Cloud) -> None:
     nobody = cloud.anonymous()
     versions = (await nobody.get("/")).json()["versions"]
-    assert versions == [
-        {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": "http://testserver/v2.0/"}]}
-    ]
+    assert versions == [{"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": "http://testserver/v2.0/"}]}]
     assert {r["collection"] for r in (await nobody.get("/v2.0/")).json()["resources"]} >= {
         "networks",
         "security_groups",
@@ -49,17 +47,13 @@ async def test_floating_ip_is_allocated_and_released(cloud: Cloud) -> None:
         "network.floating_ips": 1,
         **{k: v for k, v in cloud.quota.used.items() if k != "network.floating_ips"},
     }
-    assert (await client.get("/v2.0/floatingips?floating_ip_address=" + made["floating_ip_address"])).json() == {
-        "floatingips": [made]
-    }
+    assert (await client.get("/v2.0/floatingips?floating_ip_address=" + made["floating_ip_address"])).json() == {"floatingips": [made]}
     assert (await cloud.as_project().get(f"/v2.0/floatingips/{made['id']}")).status_code == 404
     network = await cloud.make_network()
     port = await cloud.make_port(network)
     answer = await client.put(f"/v2.0/floatingips/{made['id']}", json={"floatingip": {"port_id": port["id"]}})
     assert answer.status_code == 409 and "no routers" in answer.text
-    assert (
-        await client.put(f"/v2.0/floatingips/{made['id']}", json={"floatingip": {"port_id": None}})
-    ).status_code == 200
+    assert (await client.put(f"/v2.0/floatingips/{made['id']}", json={"floatingip": {"port_id": None}})).status_code == 200
     (held,) = (await cloud.as_admin().get("/v2.0/ports?device_owner=network:floatingip")).json()["ports"]
     answer = await cloud.as_admin().delete(f"/v2.0/ports/{held['id']}")
     assert (answer.status_code, error_type(answer)) == (409, "ServicePortInUse")
@@ -74,13 +68,9 @@ async def test_floating_ips_are_given_once_until_there_are_no_more(cloud: Cloud)
     answers = await asyncio.gather(*(cloud.as_member().post("/v2.0/floatingips", json=body) for _ in range(8)))
     made = [a.json()["floatingip"]["floating_ip_address"] for a in answers if a.status_code == 201]
     assert len(made) == len(set(made)) == 5
-    assert {(a.status_code, error_type(a)) for a in answers if a.status_code != 201} == {
-        (409, "IpAddressGenerationFailure")
-    }
+    assert {(a.status_code, error_type(a)) for a in answers if a.status_code != 201} == {(409, "IpAddressGenerationFailure")}
     network = await cloud.make_network()
-    answer = await cloud.as_member().post(
-        "/v2.0/floatingips", json={"floatingip": {"floating_network_id": network["id"]}}
-    )
+    answer = await cloud.as_member().post("/v2.0/floatingips", json={"floatingip": {"floating_network_id": network["id"]}})
     assert answer.status_code == 400 and "not a valid external network" in answer.text
 
 
@@ -95,9 +85,7 @@ async def test_quotas_are_a_dialect_of_the_ledger(cloud: Cloud) -> None:
     assert details["network"] == {"limit": 100, "used": 1, "reserved": 0}
     assert (await member.get(f"/v2.0/quotas/{cloud.other_project_id}")).status_code == 403
     assert (await member.put(f"/v2.0/quotas/{project}", json={"quota": {"network": 5}})).status_code == 403
-    changed = (await admin.put(f"/v2.0/quotas/{project}", json={"quota": {"network": 1, "check_limit": True}})).json()[
-        "quota"
-    ]
+    changed = (await admin.put(f"/v2.0/quotas/{project}", json={"quota": {"network": 1, "check_limit": True}})).json()["quota"]
     assert changed["network"] == 1
     answer = await member.post("/v2.0/networks", json={"network": {}})
     assert (answer.status_code, error_type(answer)) == (409, "OverQuota")

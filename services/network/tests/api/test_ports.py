@@ -66,9 +66,7 @@ async def test_small_subnet_gives_exactly_what_there_is_then_409(cloud: Cloud) -
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.0.0.0/28")
     client = cloud.as_member()
-    answers = await asyncio.gather(
-        *(client.post("/v2.0/ports", json={"port": {"network_id": network["id"]}}) for _ in range(20))
-    )
+    answers = await asyncio.gather(*(client.post("/v2.0/ports", json={"port": {"network_id": network["id"]}}) for _ in range(20)))
     made = [a for a in answers if a.status_code == 201]
     assert len(made) == 13 and len({a.json()["port"]["fixed_ips"][0]["ip_address"] for a in made}) == 13
     refused = [a for a in answers if a.status_code != 201]
@@ -106,18 +104,14 @@ async def test_bad_fixed_ip_is_refused(cloud: Cloud, fixed_ips: list[dict[str, s
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.0.0.0/24")
     await cloud.make_port(network, fixed_ips=[{"ip_address": "10.0.0.50"}])
-    answer = await cloud.as_member().post(
-        "/v2.0/ports", json={"port": {"network_id": network["id"], "fixed_ips": fixed_ips}}
-    )
+    answer = await cloud.as_member().post("/v2.0/ports", json={"port": {"network_id": network["id"], "fixed_ips": fixed_ips}})
     assert (answer.status_code, error_type(answer)) == (status, kind), answer.text
 
 
 async def test_v6_addresses_by_mode(cloud: Cloud) -> None:
     network = await cloud.make_network()
     slaac = await cloud.make_subnet(network, "fd00:1::/64", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
-    stateful = await cloud.make_subnet(
-        network, "fd00:2::/64", ipv6_address_mode="dhcpv6-stateful", ipv6_ra_mode="dhcpv6-stateful"
-    )
+    stateful = await cloud.make_subnet(network, "fd00:2::/64", ipv6_address_mode="dhcpv6-stateful", ipv6_ra_mode="dhcpv6-stateful")
     port = await cloud.make_port(network, mac_address="fa:16:3e:00:00:01")
     by_subnet = {f["subnet_id"]: f["ip_address"] for f in port["fixed_ips"]}
     assert set(by_subnet) == {slaac["id"], stateful["id"]}
@@ -127,13 +121,9 @@ async def test_v6_addresses_by_mode(cloud: Cloud) -> None:
 async def test_mac_is_unique_over_the_cloud(cloud: Cloud) -> None:
     one, two = await cloud.make_network(), await cloud.make_network(by=cloud.as_project())
     await cloud.make_port(one, mac_address="fa-16-3e-aa-bb-cc")
-    answer = await cloud.as_project().post(
-        "/v2.0/ports", json={"port": {"network_id": two["id"], "mac_address": "FA:16:3E:AA:BB:CC"}}
-    )
+    answer = await cloud.as_project().post("/v2.0/ports", json={"port": {"network_id": two["id"], "mac_address": "FA:16:3E:AA:BB:CC"}})
     assert (answer.status_code, error_type(answer)) == (409, "MacAddressInUse")
-    answer = await cloud.as_member().post(
-        "/v2.0/ports", json={"port": {"network_id": one["id"], "mac_address": "01:00:5e:00:00:01"}}
-    )
+    answer = await cloud.as_member().post("/v2.0/ports", json={"port": {"network_id": one["id"], "mac_address": "01:00:5e:00:00:01"}})
     assert answer.status_code == 400
 
 
@@ -189,9 +179,7 @@ async def test_port_security_goes_with_groups_and_pairs(cloud: Cloud) -> None:
 async def test_filters_by_address_device_group(cloud: Cloud) -> None:
     network = await cloud.make_network()
     subnet = await cloud.make_subnet(network, "10.0.0.0/24")
-    port = await cloud.make_port(
-        network, device_id="srv", fixed_ips=[{"ip_address": "10.0.0.77"}], tags=["red", "blue"]
-    )
+    port = await cloud.make_port(network, device_id="srv", fixed_ips=[{"ip_address": "10.0.0.77"}], tags=["red", "blue"])
     await cloud.make_port(network, fixed_ips=[{"ip_address": "10.0.0.5"}], tags=["red"])
     client = cloud.as_member()
     for query in (
@@ -229,6 +217,4 @@ async def test_create_keeps_its_statement_budget(still: Cloud) -> None:
         with record_queries(still.db) as queries:
             answer = await still.as_member().post("/v2.0/ports", json={"ports": [{"network_id": network["id"]}] * many})
         assert answer.status_code == 201
-        assert queries.count <= 10, (
-            queries.texts()
-        )  # of them two for events and commission; one for a lost race among 100
+        assert queries.count <= 10, queries.texts()  # of them two for events and commission; one for a lost race among 100

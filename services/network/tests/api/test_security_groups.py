@@ -82,9 +82,7 @@ async def test_group_lives_and_dies_and_leaves_no_usage(cloud: Cloud) -> None:
     assert cloud.quota.used["network.security_group_rules"] == 3
     shown = (await client.get(f"/v2.0/security-groups/{group['id']}")).json()["security_group"]
     assert shown["revision_number"] > group["revision_number"] and len(shown["security_group_rules"]) == 3
-    assert (await client.get(f"/v2.0/security-group-rules?security_group_id={group['id']}&protocol=tcp")).json()[
-        "security_group_rules"
-    ] == [rule]
+    assert (await client.get(f"/v2.0/security-group-rules?security_group_id={group['id']}&protocol=tcp")).json()["security_group_rules"] == [rule]
     assert (await cloud.as_project().get(f"/v2.0/security-groups/{group['id']}")).status_code == 404
     assert (await cloud.as_project().delete(f"/v2.0/security-group-rules/{rule['id']}")).status_code == 404
     assert (await client.delete(f"/v2.0/security-group-rules/{rule['id']}")).status_code == 204
@@ -101,9 +99,7 @@ async def test_group_with_a_port_is_in_use(cloud: Cloud) -> None:
     assert (answer.status_code, error_type(answer)) == (409, "SecurityGroupInUse")
     answer = await cloud.as_project().post("/v2.0/networks", json={"network": {}})
     other = answer.json()["network"]
-    answer = await cloud.as_project().post(
-        "/v2.0/ports", json={"port": {"network_id": other["id"], "security_groups": [group["id"]]}}
-    )
+    answer = await cloud.as_project().post("/v2.0/ports", json={"port": {"network_id": other["id"], "security_groups": [group["id"]]}})
     assert (answer.status_code, error_type(answer)) == (404, "SecurityGroupNotFound")
     await cloud.as_member().put(f"/v2.0/ports/{port['id']}", json={"port": {"security_groups": []}})
     assert (await cloud.as_member().delete(f"/v2.0/security-groups/{group['id']}")).status_code == 204
@@ -143,9 +139,7 @@ async def test_group_with_a_port_is_in_use(cloud: Cloud) -> None:
 async def test_bad_rule_is_refused(cloud: Cloud, rule: dict[str, object], status: int, kind: str) -> None:
     group = await cloud.make("security-groups", "security_group", name="web")
     base = {"security_group_id": group["id"], "direction": "ingress"}
-    await cloud.make(
-        "security-group-rules", "security_group_rule", **base, protocol="tcp", port_range_min=22, port_range_max=22
-    )
+    await cloud.make("security-group-rules", "security_group_rule", **base, protocol="tcp", port_range_min=22, port_range_max=22)
     answer = await cloud.as_member().post("/v2.0/security-group-rules", json={"security_group_rule": {**base, **rule}})
     assert (answer.status_code, error_type(answer)) == (status, kind), answer.text
     assert cloud.quota.used["network.security_group_rules"] == 3

@@ -65,9 +65,7 @@ async def test_auto_takes_the_only_network_and_refuses_to_guess(cloud: Cloud) ->
     answer = await service.post(check, json=asked(cloud))
     assert (answer.status_code, answer.json()["error"]["kind"]) == (409, "NetworkAmbiguous")
     assert (await service.post(check, json=asked(cloud, networks="none"))).json() == {"new_ports": 0}
-    assert (
-        await service.post(check, json=asked(cloud, networks=[{"uuid": shared["id"]}, {"uuid": own["id"]}]))
-    ).json() == {"new_ports": 2}
+    assert (await service.post(check, json=asked(cloud, networks=[{"uuid": shared["id"]}, {"uuid": own["id"]}]))).json() == {"new_ports": 2}
 
 
 async def test_bad_references_are_named(cloud: Cloud) -> None:
@@ -93,14 +91,10 @@ async def test_users_port_is_bound_and_only_unbound(cloud: Cloud) -> None:
     group = await cloud.make("security-groups", "security_group", name="web")
     service = cloud.internal()
     networks = [{"port": port["id"]}, {"uuid": network["id"], "fixed_ip": "10.0.0.99"}]
-    made = (await service.put(URL, json=asked(cloud, networks=networks, security_groups=["web", "default"]))).json()[
-        "ports"
-    ]
+    made = (await service.put(URL, json=asked(cloud, networks=networks, security_groups=["web", "default"]))).json()["ports"]
     assert made[0]["id"] == port["id"] and made[0]["preserve_on_delete"] is True and made[0]["status"] == "ACTIVE"
     assert made[1]["fixed_ips"][0]["ip_address"] == "10.0.0.99"
-    assert {g["name"] for g in made[1]["security_groups"]} == {"web", "default"} and group["id"] in {
-        g["id"] for g in made[1]["security_groups"]
-    }
+    assert {g["name"] for g in made[1]["security_groups"]} == {"web", "default"} and group["id"] in {g["id"] for g in made[1]["security_groups"]}
     other = URL.replace("0001", "0002")
     answer = await service.put(other, json=asked(cloud, networks=[{"port": port["id"]}]))
     assert (answer.status_code, answer.json()["error"]["kind"]) == (409, "PortInUse")
@@ -149,9 +143,7 @@ async def test_ports_of_a_server_that_is_gone_are_deleted_after_the_grace(cloud:
         await reconciler.run_once()
     cloud.peers["compute"].down = False
     assert len((await cloud.internal().get(URL)).json()["ports"]) == 1
-    cloud.peers["compute"].on(
-        "GET", "/internal/v1/servers/{id}", (404, {"error": {"message": "gone", "kind": "NotFound"}})
-    )
+    cloud.peers["compute"].on("GET", "/internal/v1/servers/{id}", (404, {"error": {"message": "gone", "kind": "NotFound"}}))
     assert len(await reconciler.run_once()) == 1
     assert (await cloud.internal().get(URL)).json()["ports"] == []
 

@@ -20,7 +20,7 @@ from synnefo_compute.domain.allocator import Demand
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
 NAME = "server_create"
-PATIENCE_S = 3600.0  # an outage of another service is waited for so long
+PATIENCE_S = 30 * 86400.0  # an outage is waited out: giving up would leave open whether the other service did its part
 
 
 def saga(compute: Compute) -> Saga:

@@ -118,9 +118,7 @@ class ScopeBody(BaseModel):
 
     def to_scope(self) -> Scope:
         """Raises Invalid."""
-        given = [
-            name for name in ("project", "domain", "system", "unscoped", "trust") if getattr(self, name) is not None
-        ]
+        given = [name for name in ("project", "domain", "system", "unscoped", "trust") if getattr(self, name) is not None]
         if len(given) > 1:
             raise Invalid("Scope must be one of project, domain, system or unscoped: more than one is given.")
         if self.trust is not None:

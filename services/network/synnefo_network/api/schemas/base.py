@@ -41,7 +41,7 @@ def _lenient_bool(value: Any) -> Any:
         return value.lower() in ("true", "1", "t", "yes", "on")
     if isinstance(value, (bool, int)) and value in (0, 1):
         return bool(value)
-    raise ValueError(f"'{str(value)[:60]}' cannot be converted to boolean")
+    raise ValueError(f"{ascii(value)[:60]} cannot be converted to boolean")
 
 
 def _lenient_int(value: Any) -> Any:
@@ -52,7 +52,7 @@ def _lenient_int(value: Any) -> Any:
 
 Text255 = Annotated[str, Field(max_length=255), AfterValidator(_no_control)]
 Text = Annotated[str, Field(max_length=1024), AfterValidator(_no_control)]
-Uuid = Annotated[str, AfterValidator(_uuid)]
+Uuid = Annotated[str, Field(max_length=36), AfterValidator(_uuid)]
 ProjectId = Annotated[str, Field(max_length=64), AfterValidator(_no_control)]
 Bool = Annotated[bool, BeforeValidator(_lenient_bool)]
 Int = Annotated[int, BeforeValidator(_lenient_int), Field(ge=-(2**31), le=2**31 - 1)]

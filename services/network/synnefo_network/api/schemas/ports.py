@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AfterValidator, Field
 
 from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Owned, Tags, Text, Text255, Uuid, Wrapper
@@ -24,11 +25,13 @@ VnicType = Literal[
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    import json
-
-    if len(json.dumps(value)) > 4095:
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        raise ValueError("must be plain JSON") from None
+    if len(text) > 4095:
         raise ValueError("binding:profile value too large")
-    if "\\u0000" in json.dumps(value):
+    if b"\\u0000" in text:
         raise ValueError("must not contain NUL characters")
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -20,7 +20,7 @@ class ServerPortsBody(BaseModel):
     project_id: ProjectId
     user_id: ProjectId = ""
     server_name: Text | None = None
-    availability_zone: Text255 | None = None
+    availability_zone: Annotated[Text255, Field(max_length=200)] | None = None
     host: Text255 | None = None
     security_groups: list[Text255] = Field(default_factory=list)
     networks: Literal["auto", "none"] | list[ServerNetwork] = "auto"

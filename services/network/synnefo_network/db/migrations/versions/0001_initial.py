@@ -300,9 +300,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("port_id", "security_group_id"),
     )
     with op.batch_alter_table("port_security_groups", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_port_security_groups_security_group_id"), ["security_group_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_port_security_groups_security_group_id"), ["security_group_id"], unique=False)
 
     # ### end Alembic commands ###
 
