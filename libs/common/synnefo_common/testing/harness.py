@@ -126,10 +126,10 @@ class Harness:
         self._clients.clear()
         await self.service.drop()
 
-    async def rise(self) -> None:
+    async def rise(self, *, work: bool | None = None) -> None:
         """After `kill`: build and start the service anew on the same database, bus and peers."""
         self._make()
-        await self.service.start(serve=False, work=self._work)
+        await self.service.start(serve=False, work=self._work if work is None else work)
 
     async def restart(self) -> None:
         """`kill` and `rise`."""
