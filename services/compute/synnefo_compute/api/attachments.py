@@ -12,11 +12,11 @@ from starlette.responses import Response
 from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import Ctx, answer, empty
 from synnefo_common.web.paging import read_limit
-from synnefo_compute.api.base import StrictBody, Svc, project_filter
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, project_filter
 from synnefo_compute.api.schemas.servers import StrictUuid
 from synnefo_compute.app import attachments
 
-router = APIRouter(prefix="/v2.1/servers/{server_id}", tags=["server attachments"])
+router = APIRouter(prefix="/v2.1/servers/{server_id}", tags=["server attachments"], dependencies=[CLEAN_QUERY])
 
 
 class VolumeAttachment(StrictBody):

@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
+from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, services
 from synnefo_compute.app.core import Compute
 
 Svc = Annotated[Compute, Depends(services)]
+
+
+def clean_query(request: Request) -> None:
+    """A NUL character can match nothing, and PostgreSQL refuses it. Raises BadRequest."""
+    if b"%00" in request.scope["query_string"]:
+        raise BadRequest("NUL characters are not allowed in the query.")
+
+
+CLEAN_QUERY = Depends(clean_query)
 
 
 class StrictBody(BaseModel):

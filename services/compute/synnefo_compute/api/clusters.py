@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import Ctx, answer
-from synnefo_compute.api.base import Svc
+from synnefo_compute.api.base import CLEAN_QUERY, Svc
 from synnefo_compute.app import clusters
 
-router = APIRouter(prefix="/v2.1", tags=["clusters"])
+router = APIRouter(prefix="/v2.1", tags=["clusters"], dependencies=[CLEAN_QUERY])
 
 
 @router.get("/os-availability-zone")

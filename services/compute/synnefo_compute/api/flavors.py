@@ -12,12 +12,12 @@ from starlette.responses import Response
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty, next_link, parse, read_bool, read_page
 from synnefo_common.web.paging import read_limit
-from synnefo_compute.api.base import Name, StrictBody, Svc, Text, boolean, integer
+from synnefo_compute.api.base import CLEAN_QUERY, Name, StrictBody, Svc, Text, boolean, integer
 from synnefo_compute.app import flavors
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.views import flavor_detail, flavor_summary
 
-router = APIRouter(prefix="/v2.1/flavors", tags=["flavors"])
+router = APIRouter(prefix="/v2.1/flavors", tags=["flavors"], dependencies=[CLEAN_QUERY])
 _MAX = 2**31 - 1
 _ID = re.compile(r"[A-Za-z0-9._ -]+")
 

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from synnefo_common.clock import iso
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
-from synnefo_compute.api.base import StrictBody, Svc, Text
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, Text
 from synnefo_compute.app import keypairs
 
-router = APIRouter(prefix="/v2.1/os-keypairs", tags=["keypairs"])
+router = APIRouter(prefix="/v2.1/os-keypairs", tags=["keypairs"], dependencies=[CLEAN_QUERY])
 _NAME = r"[ \w-]{1,255}"
 
 

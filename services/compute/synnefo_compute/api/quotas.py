@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Ctx, answer, empty
-from synnefo_compute.api.base import StrictBody, Svc, boolean, integer
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, boolean, integer
 from synnefo_compute.app import quotas
 
-router = APIRouter(prefix="/v2.1", tags=["quotas"])
+router = APIRouter(prefix="/v2.1", tags=["quotas"], dependencies=[CLEAN_QUERY])
 
 
 Limit = Annotated[Annotated[int, Field(ge=-1, le=2**31 - 1)] | None, BeforeValidator(lambda v: None if v is None else integer(v))]

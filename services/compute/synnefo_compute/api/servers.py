@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest, Forbidden, NotFound, QuotaExceeded
 from synnefo_common.web import Context, Ctx, answer, empty, next_link, read_page
-from synnefo_compute.api.base import Svc, project_filter
+from synnefo_compute.api.base import CLEAN_QUERY, Svc, project_filter
 from synnefo_compute.api.schemas.servers import CreateBody, ServerCreate, UpdateBody
 from synnefo_compute.app import server_actions, server_list, server_update
 from synnefo_compute.app.core import Compute
@@ -17,7 +17,7 @@ from synnefo_compute.app.server_create import ServerRequest, create_servers
 from synnefo_compute.app.views import links
 from synnefo_compute.db.servers import SORT_COLUMNS
 
-router = APIRouter(prefix="/v2.1/servers", tags=["servers"])
+router = APIRouter(prefix="/v2.1/servers", tags=["servers"], dependencies=[CLEAN_QUERY])
 _DEFAULT_SORT = (("created_at", "desc"),)
 
 

@@ -11,11 +11,11 @@ from starlette.responses import Response
 from synnefo_common.clock import MICROS
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Ctx, answer
-from synnefo_compute.api.base import Svc
+from synnefo_compute.api.base import CLEAN_QUERY, Svc
 from synnefo_compute.app import usage
 from synnefo_compute.app.core import Compute
 
-router = APIRouter(prefix="/v2.1/os-simple-tenant-usage", tags=["usage"])
+router = APIRouter(prefix="/v2.1/os-simple-tenant-usage", tags=["usage"], dependencies=[CLEAN_QUERY])
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,6}", flags=re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
