@@ -30,6 +30,11 @@ from synnefo_local.seed import seed
 
 Say = Callable[[str], None]
 NO_WORKER: frozenset[str] = frozenset()
+SCHEMA = (
+    "services/*/synnefo_*/db/migrations/**/*.py",
+    "services/*/synnefo_*/consumers/**/*.py",
+    "libs/common/synnefo_common/bus/topology.py",
+)
 READY_TIMEOUT_S = {False: 60.0, True: 120.0}
 
 
@@ -119,10 +124,13 @@ def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int])
 
 
 def migrate(layout: Layout, *, say: Say) -> None:
-    """Bring every database to the code's schema; skipped when the migrations are those of the last time."""
-    stamp = layout.real / "migrated"
-    wanted = migrations_digest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    """Bring every database to the code's schema and make the queues; skipped when both are those of the last time.
+
+    PostgreSQL and RabbitMQ have a stamp each, among their data: one that is made anew has none.
+    """
+    stamps = [layout.real / part / "migrated" for part in ("postgres", "rabbitmq")]
+    wanted = schema_digest()
+    if all(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
         return
     say("migrating the databases")
     env = process_env(layout)
@@ -136,13 +144,16 @@ def migrate(layout: Layout, *, say: Say) -> None:
         for name, done in zip(SERVICES, pool.map(run, SERVICES), strict=True):
             if done.returncode:
                 raise LocalError(f"migrating {name} failed:\n{done.stdout}{done.stderr}")
-    write_private(stamp, wanted)
+    for stamp in stamps:
+        write_private(stamp, wanted)
 
 
-def migrations_digest() -> str:
+def schema_digest() -> str:
+    """Of all from which tables and queues are made."""
     digest = hashlib.sha256()
-    for path in sorted(CHECKOUT.glob("services/*/synnefo_*/db/migrations/**/*.py")):
-        digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
+    for pattern in SCHEMA:
+        for path in sorted(CHECKOUT.glob(pattern)):
+            digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
