@@ -87,6 +87,8 @@ class Fleet:
             if self._ganeti is not None:
                 self._ganeti.terminate()
                 self._ganeti.wait(10)
+                assert self._ganeti.stdout is not None
+                self._ganeti.stdout.close()
             self._tmp.cleanup()
 
     def _start_ganeti(self) -> None:
