@@ -162,6 +162,7 @@ def same_bytes(walk: Walk, _: Answer) -> str:
 
 def count_blocks_first(walk: Walk) -> None:
     walk.blocks_before = walk.count_blocks()
+    demand(walk.blocks_before, "the image has no blocks: they are counted in the wrong place")
 
 
 def no_new_block(walk: Walk, _: Answer) -> str:

@@ -11,6 +11,11 @@ from synnefo_common.db import UnitOfWork
 from synnefo_compute.settings import Settings
 
 
+def instance_name(settings: Settings, server_id: str) -> str:
+    """The name of a server's instance in Ganeti."""
+    return f"{settings.instance_prefix}{server_id}"
+
+
 def nic_of(port: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """A port as a NIC: the MAC address is always ours."""
     addresses = port.get("fixed_ips") or []

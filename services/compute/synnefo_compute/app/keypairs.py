@@ -47,7 +47,11 @@ async def create_keypair(
     compute: Compute, name: str, public_key: str | None, *, user_id: str, project_id: str
 ) -> tuple[dict[str, Any], str | None]:
     """The row and, for a pair made here, its private half. Raises BadRequest, Conflict, QuotaExceeded."""
-    private, public = (None, public_key) if public_key is not None else await asyncio.to_thread(generate)
+    private: str | None = None
+    if public_key is None:
+        private, public = await asyncio.to_thread(generate)
+    else:
+        public = public_key
     values = {
         "user_id": user_id, "project_id": project_id, "name": name, "fingerprint": fingerprint(public), "public_key": public,
         "created_at": compute.clock.now_us(),
