@@ -6,17 +6,13 @@ Promised: the server ends ACTIVE or ERROR with a readable reason, once; nothing 
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 
 import pytest
+from tests.fleet import Fleet
 
 from synnefo_common import crashpoint
 from synnefo_common.crashpoint import CrashInjected
 from synnefo_common.testing import wait_until
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fleet import Fleet  # type: ignore[import-not-found]  # noqa: E402
 
 
 class Grim:

@@ -120,7 +120,7 @@ class Service:
     metadata: MetaData
     consumers: Consumers = field(default_factory=lambda: Consumers("none"))
     sagas: SagaEngine | None = None
-    reconcilers: Sequence[Reconciler] = ()
+    reconcilers: Sequence[Reconciler[Any, Any]] = ()
     serve_tasks: Sequence[Task] = ()  # run where the API runs
     work_tasks: Sequence[Task] = ()  # run where the worker runs
     on_declare: Sequence[Callable[[], Awaitable[None]]] = ()  # queues beside the service's own: make them exist

@@ -23,6 +23,7 @@ from synnefo_compute.api import (
     server_actions,
     server_metadata,
     servers,
+    usage,
     versions,
 )  # fmt: skip
 from synnefo_compute.app.core import Compute
@@ -68,7 +69,7 @@ def build(
     app = create_service_app(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
-            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, server_metadata.router, attachments.router,
+            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router, attachments.router,
             instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],

@@ -22,16 +22,20 @@ class Peers:
         self.ports: dict[str, list[dict[str, Any]]] = {}
         self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.images: list[dict[str, Any]] = []
+        self.given: dict[str, Any] = {}  # by idempotency key
         self.new_ports = 1
         network, volume = h.peers["network"], h.peers["volume"]
         network.on("POST", "/internal/v1/servers/check", lambda _r: {"new_ports": self.new_ports})
         network.on("PUT", "/internal/v1/servers/{id}/ports", self.put_ports)
         network.on("POST", "/internal/v1/servers/{id}/ports", self.add_port)
         network.on("DELETE", "/internal/v1/servers/{id}/ports", self.drop_ports)
-        network.on("DELETE", "/internal/v1/servers/{id}/ports/{port}", {"deleted": [], "unbound": []})
+        network.on("DELETE", "/internal/v1/servers/{id}/ports/{port}", self.drop_port)
+        network.on("GET", "/internal/v1/servers/{id}/ports", lambda r: {"ports": self.ports.get(r.match["id"], [])})
         volume.on("PUT", "/internal/v1/servers/{id}/volumes", self.put_volumes)
         volume.on("POST", "/internal/v1/servers/{id}/volumes/{volume}", self.attach)
-        volume.on("DELETE", "/internal/v1/servers/{id}/volumes/{volume}", {})
+        volume.on("DELETE", "/internal/v1/servers/{id}/volumes/{volume}", self.detach)
+        volume.on("GET", "/internal/v1/servers/{id}/volumes", lambda r: {"volumes": self.volumes.get(r.match["id"], [])})
+        volume.on("PUT", "/internal/v1/servers/{id}/volumes/root/size", self.grow_root)
         volume.on("DELETE", "/internal/v1/servers/{id}/volumes", self.drop_volumes)
         volume.on("POST", "/internal/v1/volumes/{id}/freeze", {"root": "cm9vdA==", "size_bytes": 1 << 30, "digest": "00"})
         image = {"id": IMAGE, "status": "active", "size": 1 << 20, "virtual_size": None, "min_disk": 0, "min_ram": 0, "properties": {}}
@@ -51,9 +55,16 @@ class Peers:
         return {"ports": made}
 
     def add_port(self, r: PeerRequest) -> Any:
-        port = self.port(r.match["id"], 9)
-        self.ports.setdefault(r.match["id"], []).append(port)
-        return {"ports": [port]}
+        key = r.headers["Idempotency-Key"]
+        if key not in self.given:
+            self.given[key] = self.port(r.match["id"], 9)
+            self.ports.setdefault(r.match["id"], []).append(self.given[key])
+        return {"ports": [self.given[key]]}
+
+    def drop_port(self, r: PeerRequest) -> Any:
+        had = self.ports.get(r.match["id"], [])
+        self.ports[r.match["id"]] = [p for p in had if p["id"] != r.match["port"]]
+        return {"deleted": [p["id"] for p in had if p["id"] == r.match["port"]], "unbound": []}
 
     def drop_ports(self, r: PeerRequest) -> Any:
         gone = self.ports.pop(r.match["id"], [])
@@ -66,7 +77,30 @@ class Peers:
         )
         return {"volumes": made}
 
+    def detach(self, r: PeerRequest) -> Any:
+        had = self.volumes.get(r.match["id"], [])
+        self.volumes[r.match["id"]] = [v for v in had if v["id"] != r.match["volume"]]
+        return {}
+
+    def grow_root(self, r: PeerRequest) -> Any:
+        root = next(v for v in self.volumes[r.match["id"]] if v["boot_index"] == 0)
+        root["size_gib"] = max(root["size_gib"], r.json["size_gib"])
+        return root
+
     def attach(self, r: PeerRequest) -> Any:
+        """As the volume service does: one attachment of a volume, wherever."""
+        for server_id, volumes in self.volumes.items():
+            for found in volumes:
+                if found["id"] == r.match["volume"]:
+                    if server_id == r.match["id"] and r.headers["Idempotency-Key"] == found.get("key"):
+                        return found
+                    error = {"code": 409, "kind": "Conflict", "fault": "volume.in_use", "message": "volume is in use", "details": {}}
+                    return 409, {"error": error}
+        made = self._volume(r) | {"key": r.headers["Idempotency-Key"]}
+        self.volumes.setdefault(r.match["id"], []).append(made)
+        return made
+
+    def _volume(self, r: PeerRequest) -> dict[str, Any]:
         return {"id": r.match["volume"], "size_gib": 2, "boot_index": None, "visible": True, "device_name": "/dev/vdb"}
 
     def drop_volumes(self, r: PeerRequest) -> Any:

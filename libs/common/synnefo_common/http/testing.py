@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,8 @@ class FakePeers(dict[str, FakePeer]):
     def transport(self) -> httpx.MockTransport:
         """For `HttpClient`: the host name is the peer's name."""
 
-        def handle(request: httpx.Request) -> httpx.Response:
+        async def handle(request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0)  # as on a network, others go on meanwhile: races show
             peer = self[request.url.host]
             response = peer.answer(request)
             if request.url.path == "/v3/auth/tokens":

@@ -57,6 +57,9 @@ class Lab:
     snapshot: Callable[[], Awaitable[Any]]
     answers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # payload for each wait
     saga: Saga | None = None  # if it is made anew for each world; else the one given to `saga_tests`
+    # For a saga that by design does not go back to the state before: (step, "before" | "after" its action) looks at what
+    # an error there left. Its `failed` hook is run then.
+    after_failure: Callable[[str, str], Awaitable[None]] | None = None
 
 
 MakeLab = Callable[[], AbstractAsyncContextManager[Lab]]
@@ -112,9 +115,13 @@ async def check_unwinds(saga: Saga, make_lab: MakeLab, *, at: str, moment: str, 
         steps = [_failing(step, moment) if step.name == at else step for step in real.steps]
         steps = [_watch_undo(step, failures, is_twice=is_undo_twice) for step in steps]
         answers = {**lab.answers, at: {"error": "injected"}}
-        state = await _run(lab, replace(real, steps=steps, failed=None), answers=answers)
+        failed = real.failed if lab.after_failure is not None else None
+        state = await _run(lab, replace(real, steps=steps, failed=failed), answers=answers)
         assert not failures, f"undo failed: {failures}"
         assert state is SagaState.FAILED, f"the saga ended {state}"
+        if lab.after_failure is not None:
+            await lab.after_failure(at, moment)
+            return
         assert await lab.snapshot() == before, f"not undone after an error {moment} {at}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -105,14 +105,36 @@ class Harness:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self.service: Service
 
-    async def __aenter__(self) -> Harness:
+    async def __aenter__(self) -> Self:
+        self._make()
+        await self.db.create_all(self.service.metadata)
+        await self.service.start(serve=False, work=self._work)
+        return self
+
+    def _make(self) -> None:
         http = HttpClient(transport=self.peers.transport())
         self.service = self._build(
             self.settings, bus=self.bus, clock=self.clock, ids=self.ids, verifier=self.verifier, http=http, quota=self.quota
         )
-        await self.db.create_all(self.service.metadata)
-        await self.service.start(serve=False, work=self._work)
-        return self
+
+    async def kill(self) -> None:
+        """Drop the service where it stands, as kill -9 does. Needs a database that outlives it: give a `database_url`."""
+        if self.settings.database_url == "sqlite://":
+            raise ValueError("a private database dies with its service: give the harness a database_url")
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
+        await self.service.drop()
+
+    async def rise(self, *, work: bool | None = None) -> None:
+        """After `kill`: build and start the service anew on the same database, bus and peers."""
+        self._make()
+        await self.service.start(serve=False, work=self._work if work is None else work)
+
+    async def restart(self) -> None:
+        """`kill` and `rise`."""
+        await self.kill()
+        await self.rise()
 
     async def __aexit__(self, *_exc: object) -> None:
         for client in self._clients.values():

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import Ctx, answer, empty
 from synnefo_common.web.paging import read_limit
-from synnefo_compute.api.base import StrictBody, Svc, project_filter
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, project_filter
 from synnefo_compute.api.schemas.servers import StrictUuid
 from synnefo_compute.app import attachments
 
-router = APIRouter(prefix="/v2.1/servers/{server_id}", tags=["server attachments"])
+router = APIRouter(prefix="/v2.1/servers/{server_id}", tags=["server attachments"], dependencies=[CLEAN_QUERY])
 
 
 class VolumeAttachment(StrictBody):
@@ -34,7 +35,7 @@ class VolumeAttachmentBody(StrictBody):
 class FixedIp(StrictBody):
     """An item of `fixed_ips`."""
 
-    ip_address: Annotated[str, StringConstraints(max_length=45)]
+    ip_address: Annotated[str, AfterValidator(lambda text: str(ipaddress.ip_address(text)))]
 
 
 class InterfaceAttachment(StrictBody):
@@ -42,7 +43,7 @@ class InterfaceAttachment(StrictBody):
 
     net_id: StrictUuid | None = None
     port_id: StrictUuid | None = None
-    fixed_ips: list[FixedIp] | None = None
+    fixed_ips: Annotated[list[FixedIp], Field(min_length=1, max_length=1)] | None = None
 
 
 class InterfaceAttachmentBody(StrictBody):
@@ -122,13 +123,13 @@ async def attach_interface(server_id: str, ctx: Ctx, svc: Svc, body: InterfaceAt
         raise BadRequest("Must not input both network_id and port_id")
     if wanted.fixed_ips and not wanted.net_id:
         raise BadRequest("Must input network_id when request IP address")
-    if wanted.fixed_ips and len(wanted.fixed_ips) > 1:
-        raise BadRequest("Only one fixed address can be asked for.")
-    if not wanted.net_id and not wanted.port_id:
-        raise BadRequest("Give net_id or port_id: without them there is no telling which network is meant.")
-    network: dict[str, Any] = {"port": wanted.port_id} if wanted.port_id else {"uuid": wanted.net_id}
-    if wanted.fixed_ips:
-        network["fixed_ip"] = wanted.fixed_ips[0].ip_address
+    network: Any = "auto"  # the project's only network
+    if wanted.port_id:
+        network = {"port": wanted.port_id}
+    elif wanted.net_id:
+        network = {"uuid": wanted.net_id}
+        if wanted.fixed_ips:
+            network["fixed_ip"] = wanted.fixed_ips[0].ip_address
     port = await attachments.attach_interface(
         svc, server_id, network, project_id=project_filter(ctx), user_id=ctx.user_id, request_id=ctx.request_id
     )

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
-from fastapi import Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import Depends, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
+from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, services
 from synnefo_compute.app.core import Compute
 
 Svc = Annotated[Compute, Depends(services)]
+
+
+def clean_query(request: Request) -> None:
+    """A NUL character can match nothing, and PostgreSQL refuses it. Raises BadRequest."""
+    if b"%00" in request.scope["query_string"]:
+        raise BadRequest("NUL characters are not allowed in the query.")
+
+
+CLEAN_QUERY = Depends(clean_query)
 
 
 class StrictBody(BaseModel):
@@ -40,6 +51,28 @@ def _clean_name(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_clean)]
 Name = Annotated[str, AfterValidator(_clean_name)]
+
+
+def _reference(value: Any) -> Any:
+    """An id, perhaps as a number or as the end of a URL, as old clients send flavors."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ValueError("must be an id")
+    text = str(value).rsplit("/", 1)[-1]
+    if not 0 < len(text) <= 255:
+        raise ValueError("must be an id of 1 to 255 characters")
+    return text
+
+
+Reference = Annotated[Text, BeforeValidator(_reference)]
+
+
+def integer(value: Any) -> int:
+    """A number, or one in a string, as Nova takes them. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value, flags=re.ASCII):
+        return int(value)
+    raise ValueError("must be an integer")
 
 
 def boolean(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
@@ -11,30 +12,25 @@ from starlette.responses import Response
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty, next_link, parse, read_bool, read_page
 from synnefo_common.web.paging import read_limit
-from synnefo_compute.api.base import Name, StrictBody, Svc, Text, boolean
+from synnefo_compute.api.base import CLEAN_QUERY, Name, StrictBody, Svc, Text, boolean, integer
 from synnefo_compute.app import flavors
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.views import flavor_detail, flavor_summary
 
-router = APIRouter(prefix="/v2.1/flavors", tags=["flavors"])
+router = APIRouter(prefix="/v2.1/flavors", tags=["flavors"], dependencies=[CLEAN_QUERY])
 _MAX = 2**31 - 1
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("must be an integer")
-    return int(value)
+_ID = re.compile(r"[A-Za-z0-9._ -]+")
 
 
 def _swap(value: Any) -> int:
-    return 0 if value == "" else _integer(value)
+    return 0 if value == "" else integer(value)
 
 
 def _flavor_id(text: Any) -> Any:
     if text is None or text == "auto":
         return None
     text = str(text)
-    if not text or len(text) > 255 or text != text.strip() or any(not (c.isalnum() or c in "-._ ") for c in text):
+    if not text or len(text) > 255 or text != text.strip() or not _ID.fullmatch(text):
         raise ValueError("must be 1 to 255 letters, digits, spaces, dashes, dots or underscores, with no space at the ends")
     return text
 
@@ -45,8 +41,8 @@ def _factor(value: float) -> float:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_integer), Field(ge=0, le=_MAX)]
-Positive = Annotated[int, BeforeValidator(_integer), Field(ge=1, le=_MAX)]
+Count = Annotated[int, BeforeValidator(integer), Field(ge=0, le=_MAX)]
+Positive = Annotated[int, BeforeValidator(integer), Field(ge=1, le=_MAX)]
 
 
 class FlavorCreate(StrictBody):
@@ -181,7 +177,7 @@ async def show_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc) -> Respo
 
 
 @router.put("/{flavor_id}/os-extra_specs/{key}")
-async def update_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+async def update_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Set one extra spec."""
     ctx.require("os_compute_api:os-flavor-extra-specs:update")
     spec = parse(OneSpec, {"spec": body}).spec
@@ -216,7 +212,7 @@ async def list_flavor_access(flavor_id: str, ctx: Ctx, svc: Svc) -> Response:
 
 
 @router.post("/{flavor_id}/action")
-async def flavor_action(flavor_id: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+async def flavor_action(flavor_id: str, ctx: Ctx, svc: Svc, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Give a project access to a private flavor, or take it away."""
     ctx.require("os_compute_api:os-flavor-access")
     if len(body) != 1:

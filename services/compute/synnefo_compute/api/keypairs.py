@@ -12,15 +12,15 @@ from starlette.responses import Response
 from synnefo_common.clock import iso
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty
-from synnefo_compute.api.base import StrictBody, Svc, Text
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, Text
 from synnefo_compute.app import keypairs
 
-router = APIRouter(prefix="/v2.1/os-keypairs", tags=["keypairs"])
-_NAME = r"^[ \w@.-]{1,255}$"
+router = APIRouter(prefix="/v2.1/os-keypairs", tags=["keypairs"], dependencies=[CLEAN_QUERY])
+_NAME = r"[ \w-]{1,255}"
 
 
 class KeypairCreate(StrictBody):
-    """`keypair`. Nova lets the name hold letters, digits, blanks, `_`, `-`, `.`, `@`."""
+    """`keypair`. At 2.1 the name holds letters, digits, blanks, `_` and `-`; dots came with 2.92."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     public_key: Annotated[Text, StringConstraints(max_length=65535)] | None = None

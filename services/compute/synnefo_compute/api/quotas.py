@@ -10,23 +10,17 @@ from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Ctx, answer, empty
-from synnefo_compute.api.base import StrictBody, Svc, boolean
+from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, boolean, integer
 from synnefo_compute.app import quotas
 
-router = APIRouter(prefix="/v2.1", tags=["quotas"])
+router = APIRouter(prefix="/v2.1", tags=["quotas"], dependencies=[CLEAN_QUERY])
 
 
-def _limit(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("must be an integer")
-    return int(value)
-
-
-Limit = Annotated[int | None, BeforeValidator(lambda v: None if v is None else _limit(v)), Field(ge=-1, le=2**31 - 1)]
+Limit = Annotated[Annotated[int, Field(ge=-1, le=2**31 - 1)] | None, BeforeValidator(lambda v: None if v is None else integer(v))]
 
 
 class QuotaSet(StrictBody):
-    """`quota_set`. What Nova does not count any more (networks, addresses) is taken and ignored, as Nova takes it at 2.1."""
+    """`quota_set`. What Nova does not count any more (addresses, groups) is taken and ignored, as Nova takes it at 2.1."""
 
     instances: Limit = None
     cores: Limit = None
@@ -42,7 +36,6 @@ class QuotaSet(StrictBody):
     floating_ips: Limit = None
     security_groups: Limit = None
     security_group_rules: Limit = None
-    networks: Limit = None
     force: Annotated[bool, BeforeValidator(boolean)] = False
 
 
@@ -75,10 +68,16 @@ async def show_quota_defaults(project_id: str, ctx: Ctx, svc: Svc) -> Response:
     return answer({"quota_set": {"id": project_id, **quotas.CONSTANTS, "metadata_items": svc.settings.metadata_items, **shown}})
 
 
+def _refuse_user(request: Request) -> None:
+    if request.query_params.get("user_id"):
+        raise BadRequest("Quotas of single users are not kept: leave out user_id to change the project's.")
+
+
 @router.put("/os-quota-sets/{project_id}")
-async def update_quota_set(project_id: str, body: QuotaBody, ctx: Ctx, svc: Svc) -> Response:
+async def update_quota_set(project_id: str, request: Request, body: QuotaBody, ctx: Ctx, svc: Svc) -> Response:
     """Set limits."""
     ctx.require("os_compute_api:os-quota-sets:update")
+    _refuse_user(request)
     wanted = {k: v for k, v in body.quota_set.model_dump(exclude={"force"}).items() if v is not None}
     if not body.quota_set.force:
         found = await quotas.holdings(svc, project_id)
@@ -92,9 +91,10 @@ async def update_quota_set(project_id: str, body: QuotaBody, ctx: Ctx, svc: Svc)
 
 
 @router.delete("/os-quota-sets/{project_id}", status_code=202)
-async def delete_quota_set(project_id: str, ctx: Ctx, svc: Svc) -> Response:
+async def delete_quota_set(project_id: str, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Back to the defaults."""
     ctx.require("os_compute_api:os-quota-sets:update")
+    _refuse_user(request)
     await svc.quota.reset_limits(project_id, prefix="compute.")
     return empty(202)
 

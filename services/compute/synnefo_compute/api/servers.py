@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from synnefo_common.errors import BadRequest, NotFound, QuotaExceeded
+from synnefo_common.errors import BadRequest, Forbidden, NotFound, QuotaExceeded
 from synnefo_common.web import Context, Ctx, answer, empty, next_link, read_page
-from synnefo_compute.api.base import Svc, project_filter
+from synnefo_compute.api.base import CLEAN_QUERY, Svc, project_filter
 from synnefo_compute.api.schemas.servers import CreateBody, ServerCreate, UpdateBody
 from synnefo_compute.app import server_actions, server_list, server_update
 from synnefo_compute.app.core import Compute
@@ -17,7 +17,7 @@ from synnefo_compute.app.server_create import ServerRequest, create_servers
 from synnefo_compute.app.views import links
 from synnefo_compute.db.servers import SORT_COLUMNS
 
-router = APIRouter(prefix="/v2.1/servers", tags=["servers"])
+router = APIRouter(prefix="/v2.1/servers", tags=["servers"], dependencies=[CLEAN_QUERY])
 _DEFAULT_SORT = (("created_at", "desc"),)
 
 
@@ -25,10 +25,13 @@ async def _list(request: Request, ctx: Context, svc: Compute, *, details: bool) 
     ctx.require("os_compute_api:servers:detail" if details else "os_compute_api:servers:index")
     page = read_page(request, max_limit=svc.settings.max_page, sort_keys=SORT_COLUMNS, default_sort=_DEFAULT_SORT)
     query = dict(request.query_params)
+    statuses = [text.upper() for text in request.query_params.getlist("status")]
     is_admin = ctx.may("os_compute_api:servers:index:get_all_tenants")
-    if "all_tenants" in query and not is_admin:
+    if not is_admin and server_list.wants_all_projects(query):
         ctx.require("os_compute_api:servers:index:get_all_tenants")
-    found = await server_list.list_servers(svc, query, page, project_id=ctx.project_id, is_admin=is_admin, with_details=details)
+    if not is_admin and statuses == ["DELETED"]:
+        raise Forbidden("Only administrators may list deleted instances")
+    found = await server_list.list_servers(svc, query, page, statuses=statuses, project_id=ctx.project_id, is_admin=is_admin, with_details=details)
     body: dict[str, Any]
     if details:
         extended = ctx.may("os_compute_api:os-extended-server-attributes")
@@ -104,6 +107,8 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
     """Accept a server; it is built afterwards."""
     ctx.require("os_compute_api:servers:create")
     server = body.server
+    if body.hints.get("group") or body.hints_old.get("group"):
+        raise BadRequest("Server group in the scheduler hints could not be found: this cloud has no server groups.")
     zone, forced = server.availability_zone, None
     if zone and ":" in zone:
         ctx.require("os_compute_api:servers:create:forced_host")
@@ -122,7 +127,7 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
         security_groups=list(dict.fromkeys(g.name for g in server.security_groups)) or ["default"], key_name=server.key_name or None,
         metadata=server.metadata, user_data=server.user_data, config_drive=bool(server.config_drive), disk_config=server.disk_config,
         zone=zone or None, forced=forced, access_ip_v4=server.accessIPv4, access_ip_v6=server.accessIPv6, disks=disks,
-        count=int(server.max_count or 1),
+        count=server.max_count or server.min_count or 1, least=server.min_count or 1,
     )  # fmt: skip
     rows = await create_servers(
         svc, wanted, project_id=ctx.project, user_id=ctx.user_id, request_id=ctx.request_id, is_admin=ctx.is_admin
@@ -150,14 +155,10 @@ async def update_server(server_id: str, body: UpdateBody, ctx: Ctx, svc: Svc) ->
     """Name and access addresses."""
     ctx.require("os_compute_api:servers:update")
     changes = body.server.model_dump(exclude_unset=True, exclude_none=True)
-    if not changes:
-        raise BadRequest("No attribute to update: give name, accessIPv4, accessIPv6 or OS-DCF:diskConfig.")
     await server_update.update_server(svc, server_id, changes, project_id=project_filter(ctx))
     extended = ctx.may("os_compute_api:os-extended-server-attributes")
     shown = await server_list.show_server(svc, server_id, project_id=project_filter(ctx), is_admin=extended)
-    for key in [k for k in shown if k.startswith(("OS-EXT-", "OS-SRV-", "os-extended")) or k in ("config_drive", "key_name", "security_groups")]:
-        del shown[key]
-    return answer({"server": shown})
+    return answer({"server": server_list.without_extensions(shown)})
 
 
 @router.delete("/{server_id}", status_code=204)

@@ -14,6 +14,7 @@ from synnefo_compute.api.base import Svc
 router = APIRouter(tags=["versions"])
 MINIMUM = MAXIMUM = "2.1"
 UPDATED = "2013-07-23T11:33:21Z"
+NAMESPACE = "https://docs.openstack.org/api-ref/compute/"
 
 
 def version(url: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ _EXTENSIONS = (
 
 
 def _extension(alias: str, name: str) -> dict[str, Any]:
-    return {"alias": alias, "name": name, "description": f"{name} support.", "links": [], "namespace": "", "updated": "2014-12-03T00:00:00Z"}
+    return {"alias": alias, "name": name, "description": f"{name} support.", "links": [], "namespace": NAMESPACE, "updated": "2014-12-03T00:00:00Z"}
 
 
 @router.get("/v2.1/extensions")

@@ -78,7 +78,7 @@ async def detach_volume(
             raise NotFound(f"Instance {server_id} is not attached to volume {volume_id[:100]}.", code="compute.attachment.not_found")
         row = await _ready(uow, server_id, project_id=project_id, action="detach_volume")
         if volume.get("boot_index") == 0:
-            raise Conflict("Cannot detach a root device volume", code="compute.attachment.root")
+            raise BadRequest("Cannot detach a root device volume", code="compute.attachment.root")
         action_id = await begin_action(
             uow, row, action="detach_volume", event="compute_detach_volume", user_id=user_id, request_id=request_id
         )
@@ -98,9 +98,9 @@ async def list_volumes(compute: Compute, server_id: str, *, project_id: str | No
 
 
 async def attach_interface(
-    compute: Compute, server_id: str, network: dict[str, Any], *, project_id: str | None, user_id: str, request_id: str
+    compute: Compute, server_id: str, network: dict[str, Any] | str, *, project_id: str | None, user_id: str, request_id: str
 ) -> dict[str, Any]:
-    """The attached port. Raises NotFound, Conflict, BadRequest, QuotaExceeded."""
+    """The attached port; `network` may be `auto`. Raises NotFound, Conflict, BadRequest, QuotaExceeded."""
     async with compute.db.begin() as uow:
         row = await _ready(uow, server_id, project_id=project_id, action="attach_interface")
         action_id = await begin_action(
@@ -116,6 +116,10 @@ async def attach_interface(
         port = await _ask(compute, saga_id, lambda: compute.network.add_port(server_id, interface_attach.request_body(data), key=key))
     except NotFound as fault:
         raise InvalidReference(fault.message) from fault
+    except Conflict as fault:
+        if fault.kind == "NetworkAmbiguous":
+            raise InvalidReference(fault.message) from fault
+        raise
     async with compute.db.begin() as uow:
         await compute.sagas.signal(uow, saga_id, "begin", {})
         await projections.put(uow, server_ports, server_id, [port], seq=0)

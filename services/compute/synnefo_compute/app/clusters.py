@@ -8,14 +8,34 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.clock import MICROS, iso
+from synnefo_common.errors import NotFound
 from synnefo_compute.app.core import Compute
-from synnefo_compute.db import clusters
+from synnefo_compute.app.jobs import instance_name
+from synnefo_compute.db import clusters, servers
 
 
 async def list_clusters(compute: Compute) -> Sequence[Row[Any]]:
     """All clusters with their promises."""
     async with compute.db.read() as uow:
         return await clusters.list_clusters(uow)
+
+
+async def search(compute: Compute, pattern: str) -> Sequence[Row[Any]]:
+    """Clusters with the text in their name. Raises NotFound if there is none."""
+    rows = [row for row in await list_clusters(compute) if pattern in row.name]
+    if not rows:
+        raise NotFound(f"No hypervisor matching '{pattern[:60]}' could be found.")
+    return rows
+
+
+async def servers_of(compute: Compute, names: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """cluster → its servers as Nova lists them under a hypervisor."""
+    async with compute.db.read() as uow:
+        rows = await servers.list_on_clusters(uow, names)
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row.cluster, []).append({"uuid": row.id, "name": instance_name(compute.settings, row.id)})
+    return found
 
 
 def is_up(compute: Compute, row: Row[Any]) -> bool:
@@ -57,7 +77,7 @@ def hypervisor_detail(compute: Compute, row: Row[Any]) -> dict[str, Any]:
     kind = (row.hypervisors or ["fake"])[0]
     return {
         **hypervisor_summary(compute, row),
-        "hypervisor_type": "QEMU" if kind == "kvm" else kind, "hypervisor_version": 3000002, "host_ip": "127.0.0.1", "cpu_info": "",
+        "hypervisor_type": "QEMU" if kind == "kvm" else kind, "hypervisor_version": 3000002, "host_ip": None, "cpu_info": "",
         "vcpus": row.cpu_total, "vcpus_used": row.cpu_used, "memory_mb": row.ram_total_mib,
         "memory_mb_used": row.ram_total_mib - row.ram_free_mib, "free_ram_mb": row.ram_free_mib, "local_gb": row.disk_total_gib,
         "local_gb_used": row.disk_total_gib - row.disk_free_gib, "free_disk_gb": row.disk_free_gib, "disk_available_least": row.disk_free_gib,

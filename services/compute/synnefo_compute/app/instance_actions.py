@@ -13,7 +13,7 @@ from synnefo_compute.domain.errors import ServerNotFound
 
 
 async def _check(uow: Any, server_id: str, project_id: str | None) -> None:
-    if "\x00" in server_id or await servers.get_server(uow, server_id, project_id=project_id, deleted=True) is None:
+    if await servers.get_server(uow, server_id, project_id=project_id, deleted=True) is None:
         raise ServerNotFound(server_id)
 
 

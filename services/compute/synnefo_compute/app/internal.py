@@ -31,7 +31,7 @@ _COLUMNS = (
 async def server_facts(compute: Compute, server_id: str) -> dict[str, Any]:
     """Raises ServerNotFound for one that is deleted or never was."""
     async with compute.db.read() as uow:
-        row = await servers_db.get_server(uow, server_id, project_id=None) if "\x00" not in server_id else None
+        row = await servers_db.get_server(uow, server_id, project_id=None)
     if row is None:
         raise ServerNotFound(server_id)
     return _facts(row)

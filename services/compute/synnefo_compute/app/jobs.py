@@ -11,6 +11,11 @@ from synnefo_common.db import UnitOfWork
 from synnefo_compute.settings import Settings
 
 
+def instance_name(settings: Settings, server_id: str) -> str:
+    """The name of a server's instance in Ganeti."""
+    return f"{settings.instance_prefix}{server_id}"
+
+
 def nic_of(port: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """A port as a NIC: the MAC address is always ours."""
     addresses = port.get("fixed_ips") or []
@@ -40,6 +45,5 @@ def emit_job(
 ) -> None:
     """Append the job to the outbox. `verb` is e.g. `instance.create`; `token` names this job for ever."""
     data = {"job_token": token, "server_id": server_id, "cluster": cluster, "verb": verb, "params": dict(params or {})}
-    uow.emit(
-        Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=job_routing_key(cluster, verb))
-    )
+    key = job_routing_key(cluster, verb)
+    uow.emit(Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=key))

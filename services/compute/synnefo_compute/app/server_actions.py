@@ -89,11 +89,9 @@ async def delete(compute: Compute, server_id: str, *, project_id: str | None, us
             uow, row, action="delete", event="compute_terminate_instance", user_id=user_id, request_id=request_id
         )
         is_building = row.vm_state == VmState.BUILDING and row.saga_id is not None
-        values: dict[str, Any] = {"delete_requested": True, "task_state": TaskState.DELETING}
+        await _set(uow, row, "delete", {"delete_requested": True, "task_state": TaskState.DELETING, "action_id": action_id})
         if is_building:  # the create saga starts the deletion at its end
-            await _set(uow, row, "delete", values)
             return
-        await _set(uow, row, "delete", {**values, "action_id": action_id})
         fresh = await load(uow, server_id, project_id=None)
         await server_delete.start(uow, compute, fresh)
 

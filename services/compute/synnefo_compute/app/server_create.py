@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from synnefo_common.errors import BadRequest, Fault, Forbidden, NotFound
+from synnefo_common.errors import BadRequest, Fault, NotFound, QuotaExceeded
+from synnefo_common.quota import Commission
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.sagas import server_create as create_saga
 from synnefo_compute.db import actions, clusters, flavors, keypairs, servers
@@ -35,7 +36,8 @@ class ServerRequest:
     access_ip_v4: str
     access_ip_v6: str
     disks: list[dict[str, Any]] = field(default_factory=list)
-    count: int = 1
+    count: int = 1  # at most
+    least: int = 1
 
 
 def flavor_document(row: Row[Any]) -> dict[str, Any]:
@@ -68,30 +70,27 @@ async def create_servers(
     image = await _image(compute, wanted, project_id, flavor)
     volumes, new_volumes = _volumes(wanted, flavor, image)
     new_ports = await _check_networks(compute, wanted, project_id)
-    provisions = {
-        "compute.instances": wanted.count, "compute.cores": flavor.vcpus * wanted.count, "compute.ram_mib": flavor.ram_mib * wanted.count,
-    }  # fmt: skip
-    for resource, n in {"network.ports": new_ports, **new_volumes}.items():
-        if n:
-            provisions[resource] = n * wanted.count
-    per_server = {r: n // wanted.count for r, n in provisions.items()}
-    commissions = []
+    provisions = {"compute.instances": 1, "compute.cores": flavor.vcpus, "compute.ram_mib": flavor.ram_mib, "network.ports": new_ports}
+    provisions |= new_volumes
+    commissions: list[Commission] = []
     try:
-        if wanted.count > 1:  # all or nothing: one check for the sum, then one commission a server
-            probe = await compute.quota.reserve((project_id, user_id), provisions)
-            await _reject(compute, [probe])
-        for _ in range(wanted.count):
-            commissions.append(await compute.quota.reserve((project_id, user_id), per_server))
+        for _ in range(wanted.count):  # a commission a server; as many servers as there is quota for, but not fewer than the least
+            try:
+                commissions.append(await compute.quota.reserve((project_id, user_id), provisions))
+            except QuotaExceeded:
+                if len(commissions) < wanted.least:
+                    raise
+                break
         return await _insert(
-            compute, wanted, flavor, image, volumes, new_volumes, new_ports, commissions, project_id=project_id, user_id=user_id,
-            request_id=request_id,
+            compute, wanted, flavor=flavor, image=image, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
+            commissions=commissions, project_id=project_id, user_id=user_id, request_id=request_id,
         )  # fmt: skip
     except BaseException:
         await _reject(compute, commissions)
         raise
 
 
-async def _reject(compute: Compute, commissions: list[Any]) -> None:
+async def _reject(compute: Compute, commissions: list[Commission]) -> None:
     if commissions:
         async with compute.db.begin() as uow:
             for commission in commissions:
@@ -155,8 +154,6 @@ async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: s
         return await compute.network.check(project_id=project_id, networks=wanted.networks, security_groups=wanted.security_groups)
     except NotFound as fault:
         raise InvalidReference(fault.message) from fault
-    except Forbidden:
-        raise
     except Fault as fault:
         if fault.http_status == 400:
             raise InvalidReference(fault.message) from fault
@@ -164,8 +161,8 @@ async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: s
 
 
 async def _insert(
-    compute: Compute, wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
-    new_volumes: dict[str, int], new_ports: int, commissions: list[Any], *, project_id: str, user_id: str, request_id: str,
+    compute: Compute, wanted: ServerRequest, *, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
+    new_volumes: dict[str, int], new_ports: int, commissions: list[Commission], project_id: str, user_id: str, request_id: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     ids, now = compute.ids, compute.clock.now_us()
     reservation = "r-" + ids.hex()[:8]

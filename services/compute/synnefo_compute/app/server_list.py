@@ -23,6 +23,9 @@ from synnefo_compute.db.servers import servers
 from synnefo_compute.domain.states import STATUSES, TaskState, VmState
 
 _PLAIN = re.compile(r"^[\w .:@-]*$")
+_GROUP_REPEAT = re.compile(r"\)[*+?{]")
+_OPEN_REPEAT = re.compile(r"[*+{]")
+_BACK_REFERENCE = re.compile(r"\\[1-9]")
 
 
 @dataclass(frozen=True)
@@ -41,37 +44,51 @@ def _matches(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
         raise BadRequest("Invalid filter: NUL characters are not allowed.")
     if _PLAIN.match(text):
         return column.contains(text, autoescape=True)
+    return column.regexp_match(_pattern(text).pattern)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """A regular expression that cannot take for ever: repeats of groups and many open repeats can. Raises BadRequest."""
+    if len(text) > 255 or _GROUP_REPEAT.search(text) or len(_OPEN_REPEAT.findall(text)) > 2 or "(?" in text or _BACK_REFERENCE.search(text):
+        raise BadRequest("The regular expression is too complex: repeat single characters only, with at most two of * and +.")
     try:
-        re.compile(text)
-    except re.error as error:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
         raise BadRequest(f"Invalid regular expression {text[:60]!r}: {error}.") from error
-    return column.regexp_match(text)
 
 
-def conditions(query: Mapping[str, str], *, project_id: str | None, is_admin: bool) -> list[ColumnElement[bool]]:
+def wants_all_projects(query: Mapping[str, str]) -> bool:
+    """`all_tenants`: true without a value too. Raises BadRequest."""
+    return read_bool(query.get("all_tenants"), default="all_tenants" in query, name="all_tenants")
+
+
+def _is_true(text: str | None) -> bool:
+    return (text or "").strip().lower() in ("1", "t", "true", "on", "y", "yes")
+
+
+def conditions(
+    query: Mapping[str, str], *, statuses: Sequence[str], project_id: str | None, is_admin: bool
+) -> list[ColumnElement[bool]]:
     """WHERE of a list call. Unknown filters are ignored, as are an ordinary user's use of administrators' ones."""
     where: list[ColumnElement[bool]] = []
-    all_projects = is_admin and read_bool(query.get("all_tenants"), default="all_tenants" in query, name="all_tenants")
+    all_projects = is_admin and wants_all_projects(query)
     if is_admin and (other := query.get("project_id") or query.get("tenant_id")) and all_projects:
         where.append(servers.c.project_id == other)
     elif not all_projects:
         where.append(servers.c.project_id == project_id)
-    wants_deleted = is_admin and read_bool(query.get("deleted"), name="deleted")
-    status = (query.get("status") or "").upper()
+    wants_deleted = is_admin and _is_true(query.get("deleted"))
     if "changes-since" in query:
         try:
             where.append(servers.c.updated_at >= parse_iso(query["changes-since"].replace(" ", "+")))
         except (ValueError, OverflowError):
             raise BadRequest("Invalid changes-since: use an ISO 8601 time.") from None
-    elif wants_deleted or (status == "DELETED" and is_admin):
+    elif wants_deleted or (is_admin and list(statuses) == ["DELETED"]):
         where.append(servers.c.deleted_at.is_not(None))
-    elif status == "DELETED":
-        where.append(false())
     else:
         where.append(servers.c.deleted_at.is_(None))
-    if status and status != "DELETED":
-        states = STATUSES.get(status)
-        where.append(_status(status, states) if states else false())
+    if statuses:
+        known = [(status, STATUSES[status]) for status in dict.fromkeys(statuses) if STATUSES.get(status)]
+        where.append(or_(*(_status(status, states) for status, states in known)) if known else false())
     simple = {
         "image": servers.c.image_id, "flavor": servers.c.flavor_id, "uuid": servers.c.id, "reservation_id": servers.c.reservation_id,
         "vm_state": servers.c.vm_state, "task_state": servers.c.task_state, "key_name": servers.c.key_name,
@@ -105,10 +122,11 @@ def _status(status: str, states: Sequence[VmState]) -> ColumnElement[bool]:
 
 
 async def list_servers(
-    compute: Compute, query: Mapping[str, str], page: Page, *, project_id: str | None, is_admin: bool, with_details: bool
+    compute: Compute, query: Mapping[str, str], page: Page, *, statuses: Sequence[str], project_id: str | None, is_admin: bool,
+    with_details: bool,
 ) -> Listing:
     """One page. Raises BadRequest for a bad filter or an unknown marker."""
-    where = conditions(query, project_id=project_id, is_admin=is_admin)
+    where = conditions(query, statuses=statuses, project_id=project_id, is_admin=is_admin)
     columns = None if with_details else [servers.c.id, servers.c.name]
     try:
         async with compute.db.read() as uow:
@@ -134,12 +152,7 @@ async def list_servers(
 
 async def _with_address(uow: Any, where: Sequence[ColumnElement[bool]], wanted: Sequence[tuple[str, str]]) -> list[str]:
     """Servers with an address that matches; the ports' addresses are in their JSON, so they are compared here."""
-    patterns = []
-    for _key, text in wanted:
-        try:
-            patterns.append(re.compile(text))
-        except re.error as error:
-            raise BadRequest(f"Invalid regular expression {text[:60]!r}: {error}.") from error
+    patterns = [_pattern(text) for _key, text in wanted]
     rows = await uow.all(
         select(server_ports.c.server_id, server_ports.c.data).join(servers, servers.c.id == server_ports.c.server_id).where(*where)
     )
@@ -162,7 +175,22 @@ async def show_server(compute: Compute, server_id: str, *, project_id: str | Non
 
 def detail(compute: Compute, row: Row[Any], ports: list[dict[str, Any]], volumes: list[dict[str, Any]], *, is_admin: bool) -> dict[str, Any]:
     """A row in full."""
-    return server_detail(row, ports, volumes, url=compute.url, is_admin=is_admin, zone=compute.settings.availability_zone)
+    return server_detail(row, ports, volumes, url=compute.url, is_admin=is_admin, settings=compute.settings)
+
+
+_BASIC_ADDRESS = ("version", "addr")
+_EXTENSIONS = ("OS-EXT-", "OS-SRV-", "os-extended", "config_drive", "key_name", "security_groups")
+
+
+def without_extensions(shown: dict[str, Any]) -> dict[str, Any]:
+    """A server in full, cut to what PUT answers at 2.1."""
+    cut = {key: value for key, value in shown.items() if not key.startswith(_EXTENSIONS)}
+    cut["addresses"] = _basic(shown["addresses"])
+    return cut
+
+
+def _basic(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    return {network: [{key: a[key] for key in _BASIC_ADDRESS} for a in items] for network, items in found.items()}
 
 
 def summary(compute: Compute, row: Row[Any]) -> dict[str, Any]:
@@ -175,5 +203,4 @@ async def show_addresses(compute: Compute, server_id: str, *, project_id: str | 
     async with compute.db.read() as uow:
         await load(uow, server_id, project_id=project_id)
         ports = await projections.of_servers(uow, server_ports, [server_id])
-    found = addresses(ports.get(server_id, []))
-    return {network: [{"version": a["version"], "addr": a["addr"]} for a in items] for network, items in found.items()}
+    return _basic(addresses(ports.get(server_id, [])))

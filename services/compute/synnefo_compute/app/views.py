@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.clock import iso
+from synnefo_compute.app.jobs import instance_name
 from synnefo_compute.domain.states import status_of
+from synnefo_compute.settings import Settings
 
 _PROGRESS_STATUSES = frozenset({"ACTIVE", "BUILD", "DELETED", "MIGRATING", "RESIZE", "VERIFY_RESIZE", "REBUILD", "REVERT_RESIZE"})
 _FAULT_STATUSES = frozenset({"ERROR", "DELETED"})
@@ -54,7 +56,7 @@ def host_id(row: Row[Any]) -> str:
 
 
 def server_detail(
-    row: Row[Any], ports: list[dict[str, Any]], volumes: list[dict[str, Any]], *, url: str, is_admin: bool, zone: str
+    row: Row[Any], ports: list[dict[str, Any]], volumes: list[dict[str, Any]], *, url: str, is_admin: bool, settings: Settings
 ) -> dict[str, Any]:
     """GET /servers/{id} at 2.1."""
     status = status_of(row.vm_state, row.task_state)
@@ -77,7 +79,7 @@ def server_detail(
         "accessIPv6": row.access_ip_v6,
         "links": links(url, "servers", row.id),
         "OS-DCF:diskConfig": row.disk_config,
-        "OS-EXT-AZ:availability_zone": (row.availability_zone or zone) if row.cluster else (row.availability_zone or ""),
+        "OS-EXT-AZ:availability_zone": (row.availability_zone or settings.availability_zone) if row.cluster else (row.availability_zone or ""),
         "config_drive": "True" if row.config_drive else "",
         "key_name": row.key_name,
         "OS-SRV-USG:launched_at": iso(row.launched_at, micros=True, zone=False),
@@ -97,10 +99,8 @@ def server_detail(
     if is_admin:
         server["OS-EXT-SRV-ATTR:host"] = row.cluster
         server["OS-EXT-SRV-ATTR:hypervisor_hostname"] = row.node or row.cluster
-        server["OS-EXT-SRV-ATTR:instance_name"] = f"snf-{row.id}"
+        server["OS-EXT-SRV-ATTR:instance_name"] = instance_name(settings, row.id)
     return server
-
-
 
 
 def flavor_summary(row: Row[Any], url: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from synnefo_common.errors import BadRequest
 from synnefo_common.http import ServiceClient
 
 
@@ -26,8 +27,10 @@ class NetworkClient:
         return list(answer["ports"])
 
     async def add_port(self, server_id: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
-        """One more port, or an existing one bound."""
+        """One more port, or an existing one bound. Raises BadRequest if `auto` finds no network."""
         answer = await self._peer.post(f"/internal/v1/servers/{server_id}/ports", body, key=key)
+        if not answer["ports"]:
+            raise BadRequest("There is no network that the interface could be attached to: give net_id or port_id.")
         return dict(answer["ports"][0])
 
     async def remove_port(self, server_id: str, port_id: str, *, key: str) -> None:

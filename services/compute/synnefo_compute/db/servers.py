@@ -18,12 +18,14 @@ from sqlalchemy import (
     Text,
     func,
     insert,
+    or_,
     select,
     update,
 )  # fmt: skip
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.paging import after, order
+from synnefo_common.ids import is_uuid
 from synnefo_compute.db.base import metadata
 
 servers = Table(
@@ -98,6 +100,8 @@ async def insert_servers(uow: UnitOfWork, rows: Sequence[Mapping[str, Any]]) -> 
 
 async def get_server(uow: UnitOfWork, server_id: str, *, project_id: str | None, deleted: bool = False) -> Row[Any] | None:
     """A server; `project_id` None only for administrators and for the machinery below."""
+    if not is_uuid(server_id):
+        return None
     statement = select(servers).where(servers.c.id == server_id)
     if project_id is not None:
         statement = statement.where(servers.c.project_id == project_id)
@@ -155,13 +159,17 @@ async def count_by_project(uow: UnitOfWork) -> Sequence[Row[Any]]:
     )  # fmt: skip
 
 
-async def stuck(uow: UnitOfWork, *, before_us: int, limit: int = 200) -> Sequence[Row[Any]]:
-    """Servers whose task has been under way since before then."""
-    return await uow.all(
-        select(servers.c.id, servers.c.cluster, servers.c.job_token, servers.c.task_state, servers.c.saga_id, servers.c.vm_state)
-        .where(servers.c.task_since < before_us, servers.c.deleted_at.is_(None))
-        .order_by(servers.c.task_since)
-        .limit(limit)
-    )
+async def list_on_clusters(uow: UnitOfWork, names: Sequence[str]) -> Sequence[Row[Any]]:
+    """Live servers of these clusters: id and cluster."""
+    query = select(servers.c.id, servers.c.cluster).where(servers.c.cluster.in_(list(names)), servers.c.deleted_at.is_(None))
+    return await uow.all(query.order_by(servers.c.created_at, servers.c.id))
 
 
+async def list_in_period(uow: UnitOfWork, *, start_us: int, stop_us: int, project_id: str | None, limit: int) -> Sequence[Row[Any]]:
+    """Servers, deleted ones too, that ran at some time between these, by project."""
+    query = select(
+        servers.c.id, servers.c.project_id, servers.c.name, servers.c.flavor, servers.c.vm_state, servers.c.launched_at, servers.c.deleted_at
+    ).where(servers.c.launched_at < stop_us, or_(servers.c.deleted_at.is_(None), servers.c.deleted_at > start_us))
+    if project_id is not None:
+        query = query.where(servers.c.project_id == project_id)
+    return await uow.all(query.order_by(servers.c.project_id, servers.c.launched_at, servers.c.id).limit(limit))

@@ -20,6 +20,7 @@ RULES = [
     _rule("servers:create:forced_host", _ADMIN, "Name the cluster of a new server.", ("POST", "/servers")),
     _rule("servers:update", _WRITE, "Change a server's name and addresses.", ("PUT", "/servers/{server_id}")),
     _rule("servers:delete", _WRITE, "Delete a server.", ("DELETE", "/servers/{server_id}")),
+    _rule("os-deferred-delete:force", _WRITE, "Delete a server at once.", ("POST", "/servers/{server_id}/action (forceDelete)")),
     _rule("servers:start", _WRITE, "Start a server.", ("POST", "/servers/{server_id}/action (os-start)")),
     _rule("servers:stop", _WRITE, "Stop a server.", ("POST", "/servers/{server_id}/action (os-stop)")),
     _rule("servers:reboot", _WRITE, "Reboot a server.", ("POST", "/servers/{server_id}/action (reboot)")),

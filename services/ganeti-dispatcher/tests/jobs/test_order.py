@@ -115,7 +115,8 @@ async def test_paused_dispatcher_does_not_submit_what_another_took(make_cloud: A
 
     cloud = await make_cloud("alpha")
     fleet = cloud.h.service.work_tasks[0].__self__
-    server_id, passed = new_id(), []
+    server_id = new_id()
+    passed: list[str] = []
 
     def pause(point: str) -> None:
         if point == "dispatcher.job.before_submit" and not passed:

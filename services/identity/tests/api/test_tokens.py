@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from services.identity.tests.cloud import Cloud, parse_iso
 
@@ -52,7 +54,8 @@ async def test_admin_token_carries_implied_roles(cloud: Cloud) -> None:
 
 
 async def test_unscoped_token_has_no_roles_and_no_catalog(cloud: Cloud) -> None:
-    for scope in (None, "unscoped", {"unscoped": {}}):
+    scopes: list[Any] = [None, "unscoped", {"unscoped": {}}]
+    for scope in scopes:
         token = (await cloud.ask_token("demo", scope=scope)).json()["token"]
         assert set(token) == {"methods", "user", "audit_ids", "expires_at", "issued_at"}
 

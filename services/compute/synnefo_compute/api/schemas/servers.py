@@ -7,25 +7,50 @@ import binascii
 import ipaddress
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from synnefo_common.ids import is_uuid
-from synnefo_compute.api.base import Name, StrictBody, Text, boolean
+from synnefo_compute.api.base import Name, Reference, StrictBody, Text, boolean, integer
 
 Bool = Annotated[bool, BeforeValidator(boolean)]
-Uuid = Annotated[str, StringConstraints(max_length=64)]
+ShortText = Annotated[Text, StringConstraints(max_length=255)]
 MetaKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9-_:. ]{1,255}$")]
 MetaValue = Annotated[Text, StringConstraints(max_length=255)]
 Metadata = dict[MetaKey, MetaValue]
 USER_DATA_MAX = 65535
+_MAX = 2**31 - 1
 
 
 def _ip(text: str, version: int) -> str:
     if text == "":
         return text
-    if ipaddress.ip_address(text).version != version:
+    address = ipaddress.ip_address(text)
+    if address.version != version or "%" in text:
         raise ValueError(f"must be an IPv{version} address")
-    return text
+    return str(address)
+
+
+def _number(low: int, high: int) -> BeforeValidator:
+    """A number between these, or a string of one."""
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return None
+        number = integer(value)
+        if not low <= number <= high:
+            raise ValueError(f"must be {low} to {high}")
+        return number
+
+    return BeforeValidator(check)
+
+
+Count = Annotated[int | None, _number(1, 1000)]
+
+
+def _no_files(files: list[Any]) -> list[Any]:
+    if files:
+        raise ValueError("files are not injected into servers: give user_data, which the server's cloud-init reads")
+    return files
 
 
 def _uuid(text: Any) -> Any:
@@ -47,9 +72,7 @@ class NetworkRequest(StrictBody):
     @field_validator("fixed_ip")
     @classmethod
     def _address(cls, text: str | None) -> str | None:
-        if text is not None:
-            ipaddress.ip_address(text)
-        return text
+        return None if text is None else _ip(text, 6 if ":" in text else 4)
 
 
 class SecurityGroupRef(StrictBody):
@@ -58,30 +81,29 @@ class SecurityGroupRef(StrictBody):
     name: Annotated[Text, StringConstraints(min_length=1, max_length=255)]
 
 
+def _boot_index(value: Any) -> Any:
+    """Any negative number means: not bootable."""
+    return None if value in (None, "", "None") else max(-1, integer(value))
+
+
+def _volume_size(value: Any) -> Any:
+    return None if value in (None, "", "None") else integer(value)
+
+
 class BlockDevice(StrictBody):
     """An item of `block_device_mapping_v2`."""
 
     source_type: Literal["image", "volume", "snapshot", "blank"]
     uuid: StrictUuid | None = None
-    boot_index: int | str | None = None
+    boot_index: Annotated[Annotated[int, Field(le=_MAX)] | None, BeforeValidator(_boot_index)] = None
     destination_type: Literal["local", "volume"] | None = None
     delete_on_termination: Bool = False
-    volume_size: int | str | None = None
-    device_name: Annotated[str, StringConstraints(max_length=255)] | None = None
-    device_type: str | None = None
-    disk_bus: str | None = None
-    guest_format: str | None = None
+    volume_size: Annotated[Annotated[int, Field(ge=0, le=_MAX)] | None, BeforeValidator(_volume_size)] = None
+    device_name: ShortText | None = None
+    device_type: ShortText | None = None
+    disk_bus: ShortText | None = None
+    guest_format: ShortText | None = None
     no_device: Any = None
-
-    @field_validator("boot_index", "volume_size")
-    @classmethod
-    def _integer(cls, value: Any) -> int | None:
-        if value is None or value in ("", "None"):
-            return None
-        number = int(value)
-        if not -1 <= number <= 2**31 - 1:
-            raise ValueError("out of range")
-        return number
 
     @model_validator(mode="after")
     def _has_source(self) -> BlockDevice:
@@ -96,41 +118,34 @@ class ServerCreate(StrictBody):
     """`server` of POST /servers."""
 
     name: Name
-    flavorRef: Annotated[str | int, Field(union_mode="left_to_right")]
+    flavorRef: Reference
     imageRef: str | None = None
     networks: list[NetworkRequest] | None = None
-    key_name: Annotated[str, StringConstraints(max_length=255)] | None = None
+    key_name: ShortText | None = None
     metadata: Metadata = Field(default_factory=dict)
     security_groups: list[SecurityGroupRef] = Field(default_factory=list)
     user_data: Annotated[str, StringConstraints(max_length=USER_DATA_MAX)] | None = None
     config_drive: Bool | None = None
     availability_zone: Annotated[Text, StringConstraints(min_length=1, max_length=255)] | None = None
     block_device_mapping_v2: list[BlockDevice] = Field(default_factory=list)
-    min_count: int | str = 1
-    max_count: int | str | None = None
+    min_count: Count = None
+    max_count: Count = None
     return_reservation_id: Bool = False
     accessIPv4: str = ""
     accessIPv6: str = ""
-    adminPass: Annotated[str, StringConstraints(max_length=255)] | None = None
+    adminPass: ShortText | None = None
+    personality: Annotated[list[Any], AfterValidator(_no_files)] = Field(default_factory=list)
     disk_config: Annotated[Literal["AUTO", "MANUAL"], Field(alias="OS-DCF:diskConfig")] = "MANUAL"
 
     @field_validator("imageRef")
     @classmethod
     def _image(cls, text: str | None) -> str | None:
         if text in (None, ""):
-            return None
+            return text
         tail = text.rsplit("/", 1)[-1]
         if not is_uuid(tail):
             raise ValueError("Invalid imageRef provided")
         return tail
-
-    @field_validator("flavorRef")
-    @classmethod
-    def _flavor(cls, value: Any) -> str:
-        text = str(value).rsplit("/", 1)[-1]
-        if not text:
-            raise ValueError("must name a flavor")
-        return text
 
     @field_validator("user_data")
     @classmethod
@@ -152,21 +167,13 @@ class ServerCreate(StrictBody):
     def _v6(cls, text: str) -> str:
         return _ip(text, 6)
 
-    @field_validator("min_count", "max_count")
-    @classmethod
-    def _count(cls, value: Any) -> int | None:
-        if value is None:
-            return None
-        number = int(value)
-        if not 1 <= number <= 1000:
-            raise ValueError("must be 1 to 1000")
-        return number
-
     @model_validator(mode="after")
-    def _counts(self) -> ServerCreate:
-        if self.max_count is None:
-            self.max_count = self.min_count
-        if int(self.min_count) > int(self.max_count):
+    def _consistent(self) -> ServerCreate:
+        if self.imageRef == "":  # Nova takes an empty text for "boot from volume" only
+            if not self.block_device_mapping_v2:
+                raise ValueError("Invalid imageRef provided")
+            self.imageRef = None
+        if (self.min_count or 1) > (self.max_count or self.min_count or 1):
             raise ValueError("min_count must be <= max_count")
         return self
 
@@ -213,7 +220,7 @@ class Reboot(StrictBody):
 class Resize(StrictBody):
     """`resize`."""
 
-    flavorRef: str | int
+    flavorRef: Reference
     disk_config: Annotated[Literal["AUTO", "MANUAL"] | None, Field(alias="OS-DCF:diskConfig")] = None
 
 
@@ -227,17 +234,7 @@ class CreateImage(StrictBody):
 class ConsoleOutput(StrictBody):
     """`os-getConsoleOutput`."""
 
-    length: int | str | None = None
-
-    @field_validator("length")
-    @classmethod
-    def _length(cls, value: Any) -> int | None:
-        if value is None:
-            return None
-        number = int(value)
-        if not -1 <= number <= 2**31 - 1:
-            raise ValueError("out of range")
-        return None if number == -1 else number
+    length: Annotated[int | None, _number(-1, 2**31 - 1)] = None
 
 
 class ResetState(StrictBody):

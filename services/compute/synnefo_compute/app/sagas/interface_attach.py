@@ -9,7 +9,7 @@ from synnefo_common.errors import NotFound
 from synnefo_common.saga import Remote, Saga, SagaContext, Wait
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import nic_of
-from synnefo_compute.app.sagas.job_steps import job_steps
+from synnefo_compute.app.sagas.job_steps import job_steps, was_refused
 from synnefo_compute.db import actions, projections
 
 ATTACH, DETACH = "interface_attach", "interface_detach"
@@ -22,8 +22,10 @@ def reserve_key(saga_id: str) -> str:
 
 def request_body(data: dict[str, Any]) -> dict[str, Any]:
     """What the network service is asked."""
+    wanted = data["network"]
     return {
-        "project_id": data["project_id"], "user_id": data["user_id"], "networks": [data["network"]], "security_groups": [], "reserved": False,
+        "project_id": data["project_id"], "user_id": data["user_id"], "networks": wanted if isinstance(wanted, str) else [wanted],
+        "security_groups": [], "reserved": False,
     }  # fmt: skip
 
 
@@ -38,6 +40,8 @@ def attach_saga(compute: Compute) -> Saga:
         return {"port": await compute.network.add_port(ctx.data["server_id"], request_body(ctx.data), key=ctx.action_key)}
 
     async def unreserve(ctx: SagaContext) -> None:
+        if was_refused(ctx, "reserve"):
+            return
         port = ctx.out.get("reserve", {}).get("port")
         if port is None:  # the call may have worked without our knowing: the same key gives the port again
             port = await compute.network.add_port(ctx.data["server_id"], request_body(ctx.data), key=ctx.action_key)

@@ -13,6 +13,11 @@ from synnefo_compute.app.jobs import emit_job
 Params = Callable[[SagaContext], Mapping[str, Any] | None]
 
 
+def was_refused(ctx: SagaContext, step: str) -> bool:
+    """In an undo: the step has no answer because its call was refused, and a refusal has no effect. Else it may have had one."""
+    return step not in ctx.out and 400 <= (ctx.error or {}).get("status", 500) < 500
+
+
 def job_steps(compute: Compute, name: str, *, verb: str, params: Params) -> list[Local | Wait]:
     """`ask_<name>` and `<name>`; `params` gives None when there is nothing to do. The job's token is `<saga id>:<name>`."""
 

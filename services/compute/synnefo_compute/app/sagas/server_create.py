@@ -2,12 +2,14 @@
 
 The commission (server, ports and root volume together) was issued before the server was accepted. A failure does not take
 back what was made: the server goes to ERROR with the reason, keeps its ports and disks, and its deletion frees them.
-What was never made is taken off the ledger again in the transaction that says so.
+What was never made is taken off the ledger again in the transaction that says so: the undos do not undo, they ask what is there.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from sqlalchemy import Table
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
@@ -42,6 +44,20 @@ def saga(compute: Compute) -> Saga:
             return {"volumes": []}
         body = {"project_id": data["project_id"], "user_id": data["user_id"], "reserved": True, "volumes": data["volumes"]}
         return {"volumes": await compute.volume.put_volumes(data["server_id"], body, key=ctx.key)}
+
+    async def find_ports(ctx: SagaContext) -> None:
+        """After a refusal there are none; after an outage that outlasted our patience there may be."""
+        ports = ctx.out["ports"]["ports"] if "ports" in ctx.out else await compute.network.list_ports(ctx.data["server_id"])
+        await note(ctx, projections.server_ports, ports)
+
+    async def find_volumes(ctx: SagaContext) -> None:
+        volumes = ctx.out["volumes"]["volumes"] if "volumes" in ctx.out else await compute.volume.list_volumes(ctx.data["server_id"])
+        await note(ctx, projections.server_volumes, volumes)
+
+    async def note(ctx: SagaContext, table: Table, items: list[dict[str, Any]]) -> None:
+        if items:
+            async with compute.db.begin() as uow:
+                await projections.put(uow, table, ctx.data["server_id"], items, seq=0)
 
     async def submit(uow: UnitOfWork, ctx: SagaContext) -> dict[str, Any]:
         data, server_id = ctx.data, ctx.data["server_id"]
@@ -86,7 +102,7 @@ def saga(compute: Compute) -> Saga:
         await clusters.settle(uow, server_id, exists=False)
         await actions.finish(uow, ctx.data["action_id"], message=message)
         compute.quota.accept(uow, ctx.data["commission_id"])
-        never_made = _never_made(ctx)
+        never_made = await _never_made(uow, ctx)
         if never_made:
             compute.quota.release(uow, project_id=ctx.data["project_id"], user_id=ctx.data["user_id"], provisions=never_made)
         await _deleted_meanwhile(uow, compute, server_id)
@@ -94,8 +110,8 @@ def saga(compute: Compute) -> Saga:
     return Saga(
         NAME,
         steps=[
-            Remote("ports", make_ports, deadline_s=PATIENCE_S),
-            Remote("volumes", make_volumes, deadline_s=PATIENCE_S),
+            Remote("ports", make_ports, find_ports, deadline_s=PATIENCE_S),
+            Remote("volumes", make_volumes, find_volumes, deadline_s=PATIENCE_S),
             Local("submit", submit, deadline_s=PATIENCE_S),
             Wait("job", timeout_s=24 * 3600.0),
         ],
@@ -104,13 +120,14 @@ def saga(compute: Compute) -> Saga:
     )
 
 
-def _never_made(ctx: SagaContext) -> dict[str, int]:
-    """What the commission counts and nobody made, because its step was refused (a refusal has no effect)."""
+async def _never_made(uow: UnitOfWork, ctx: SagaContext) -> dict[str, int]:
+    """What the commission counts and nobody made. Ports come all or none, and so do disks."""
+    server_id = ctx.data["server_id"]
     never: dict[str, int] = {}
-    if "ports" not in ctx.out and ctx.data["new_ports"]:
+    if ctx.data["new_ports"] and not await projections.of_servers(uow, projections.server_ports, [server_id]):
         never["network.ports"] = ctx.data["new_ports"]
-    if "volumes" not in ctx.out:
-        never |= {resource: n for resource, n in ctx.data["new_volumes"].items() if n}
+    if any(ctx.data["new_volumes"].values()) and not await projections.of_servers(uow, projections.server_volumes, [server_id]):
+        never |= ctx.data["new_volumes"]
     return never
 
 

@@ -13,7 +13,7 @@ from synnefo_common.errors import NotFound
 from synnefo_common.saga import Remote, Saga, SagaContext, Wait
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import disk_of
-from synnefo_compute.app.sagas.job_steps import job_steps
+from synnefo_compute.app.sagas.job_steps import job_steps, was_refused
 from synnefo_compute.db import actions, projections
 
 ATTACH, DETACH = "volume_attach", "volume_detach"
@@ -38,6 +38,8 @@ def attach_saga(compute: Compute) -> Saga:
         return {"volume": volume}
 
     async def unreserve(ctx: SagaContext) -> None:
+        if was_refused(ctx, "reserve"):
+            return  # nothing of ours is attached: what is there may be another request's
         await compute.volume.detach(ctx.data["server_id"], ctx.data["volume_id"], key=ctx.key)
 
     def add(ctx: SagaContext) -> dict[str, Any]:
@@ -47,7 +49,8 @@ def attach_saga(compute: Compute) -> Saga:
         await actions.finish(uow, ctx.data["action_id"])
 
     async def failed(uow: UnitOfWork, ctx: SagaContext, error: dict[str, Any]) -> None:
-        await projections.drop(uow, projections.server_volumes, ctx.data["volume_id"], server_id=ctx.data["server_id"])
+        if "reserve" in ctx.out:
+            await projections.drop(uow, projections.server_volumes, ctx.data["volume_id"], server_id=ctx.data["server_id"])
         await actions.finish(uow, ctx.data["action_id"], message=str(error.get("message") or "The volume could not be attached."))
 
     return Saga(
