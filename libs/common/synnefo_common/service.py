@@ -91,7 +91,8 @@ def make_kit(
     identity = ServiceIdentity(name, settings.service_password, common, http, clock=clock)
     if verifier is None:
         source = IdentityKeys(common, http, identity)
-        revocations = RevocationLog(source, clock=clock)
+        # A poll that waited out the log's age would make the log look too old with identity well.
+        revocations = RevocationLog(source, clock=clock, wait_s=min(20.0, common.revocation_max_age_s / 3))
         verifier = LocalVerifier(source, revocations, clock=clock, max_age_s=common.revocation_max_age_s)
     peers = {peer: ServiceClient(peer, common, http, identity, clock=clock) for peer in SERVICES}
     return Kit(

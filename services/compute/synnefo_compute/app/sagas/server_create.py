@@ -65,7 +65,9 @@ def saga(compute: Compute) -> Saga:
         if row is None or row.delete_requested:
             raise Abort("The server was deleted while it was being built.")
         demand = Demand(vcpus=data["vcpus"], ram_mib=data["ram_mib"], disk_gib=data["disk_gib"], zone=data.get("zone"))
-        cluster = await place(uow, settings, server_id=server_id, demand=demand, forced=data.get("forced"))
+        cluster = await place(
+            uow, settings, server_id=server_id, demand=demand, since_us=row.created_at, forced=data.get("forced")
+        )
         ports, volumes = ctx.out["ports"]["ports"], ctx.out["volumes"]["volumes"]
         await projections.put(uow, projections.server_ports, server_id, ports, seq=0)
         await projections.put(uow, projections.server_volumes, server_id, volumes, seq=0)
