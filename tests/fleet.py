@@ -87,6 +87,8 @@ class Fleet:
             if self._ganeti is not None:
                 self._ganeti.terminate()
                 self._ganeti.wait(10)
+                assert self._ganeti.stdout is not None
+                self._ganeti.stdout.close()
             self._tmp.cleanup()
 
     def _start_ganeti(self) -> None:
@@ -105,9 +107,8 @@ class Fleet:
 
     def _settings(self, name: str) -> Any:
         urls = {n: f"http://{n}" for n in SERVICES}
-        values: dict[str, Any] = {
-            "database_url": f"sqlite:///{self.dir}/{name}.db", "service_password": "pw", "common": CommonSettings(internal_urls=urls, public_urls=urls),
-        }  # fmt: skip
+        common = CommonSettings(internal_urls=urls, public_urls=urls)
+        values: dict[str, Any] = {"database_url": f"sqlite:///{self.dir}/{name}.db", "service_password": "pw", "common": common}
         if name in ("image", "volume", "object"):
             values["store_url"] = f"file://{self.dir}/store"
         if name == "identity":
@@ -148,9 +149,10 @@ class Fleet:
         await self.log_in()
         for name in CLUSTERS:
             facts = self.cluster_facts(name)
+            certificate = await asyncio.to_thread(Path(facts["certificate"]).read_text)
             body = {
                 "name": name, "rapi_url": facts["url"], "username": facts["user"], "password": facts["password"],
-                "certificate_pem": Path(facts["certificate"]).read_text(),
+                "certificate_pem": certificate,
             }  # fmt: skip
             await self.admin.json("dispatcher", "POST", "/v1/clusters", body)
         flavor = {"name": "m1.nano", "id": "1", "ram": 128, "vcpus": 1, "disk": 1}

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from synnefo_local import ganeti, infra
 from synnefo_local.client_files import write_client_files
 from synnefo_local.etc_files import Backends, embedded_backends, write_settings
+from synnefo_local.launch import FEW, Launcher
 from synnefo_local.layout import (
     CHECKOUT,
     SERVICES,
@@ -29,7 +29,11 @@ from synnefo_local.readiness import is_listening, wait_ready
 from synnefo_local.seed import seed
 
 Say = Callable[[str], None]
-NO_WORKER: frozenset[str] = frozenset()
+SCHEMA = (
+    "services/*/synnefo_*/db/migrations/**/*.py",
+    "services/*/synnefo_*/consumers/**/*.py",
+    "libs/common/synnefo_common/bus/topology.py",
+)
 READY_TIMEOUT_S = {False: 60.0, True: 120.0}
 
 
@@ -40,11 +44,17 @@ def our_processes(layout: Layout, memory: Mapping[str, Any]) -> list[Process]:
         return [*processes, Process("cloud", module("synnefo_local", "embedded"), layout.run, layout.log)]
     ports = service_ports(memory)
     for name in SERVICES:
-        serve, url = module(f"synnefo_{name}", "serve"), ready_url(ports[name])
-        processes.append(Process(name, serve, layout.run, layout.log, port=ports[name], ready_url=url))
-        if name not in NO_WORKER:
-            processes.append(Process(f"{name}-worker", module(f"synnefo_{name}", "worker"), layout.run, layout.log))
+        url = ready_url(ports[name])
+        processes.append(service_process(layout, name, "serve", name, port=ports[name], ready_url=url))
+        processes.append(service_process(layout, name, "worker", f"{name}-worker"))
     return processes
+
+
+def service_process(
+    layout: Layout, service: str, verb: str, name: str, *, port: int | None = None, ready_url: str | None = None
+) -> Process:
+    package = f"synnefo_{service}"
+    return Process(name, module(package, verb), layout.run, layout.log, port=port, ready_url=ready_url, package=package)
 
 
 def module(name: str, *arguments: str) -> tuple[str, ...]:
@@ -73,17 +83,17 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     refuse_foreign_ports(processes, service_ports(memory))
     save_memory(layout, memory)
 
-    backends, real_clusters = start_backends(layout, memory, say=say)
-    write_settings(layout, memory, backends)
-    write_client_files(layout, memory)
-    if layout.is_full:
-        migrate(layout, say=say)
-
-    started = [process.name for process in processes if process.pid() is None]
-    for process in processes:
-        if process.name in started:
-            process.start(process_env(layout))
-    say("started " + ", ".join(started) if started else "everything is running already")
+    with Launcher(process_env(layout)) as launcher:
+        stopped = [process for process in processes if process.pid() is None]
+        if len([process for process in stopped if process.package]) > FEW:
+            launcher.warm()
+        backends, real_clusters = start_backends(layout, memory, say=say)
+        write_settings(layout, memory, backends)
+        write_client_files(layout, memory)
+        if layout.is_full:
+            migrate(layout, launcher, say=say)
+        launcher.start(stopped)
+    say("started " + ", ".join(p.name for p in stopped) if stopped else "everything is running already")
     urls = {name: ready_url(port) for name, port in service_ports(memory).items() if name in SERVICES}
     wait_ready(processes, urls, timeout_s=READY_TIMEOUT_S[layout.is_full])
     say(f"all services are ready after {time.monotonic() - began:.1f} s")
@@ -118,31 +128,27 @@ def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int])
             )
 
 
-def migrate(layout: Layout, *, say: Say) -> None:
-    """Bring every database to the code's schema; skipped when the migrations are those of the last time."""
-    stamp = layout.real / "migrated"
-    wanted = migrations_digest()
-    if stamp.exists() and stamp.read_text() == wanted:
+def migrate(layout: Layout, launcher: Launcher, *, say: Say) -> None:
+    """Bring every database to the code's schema and make the queues; skipped when both are those of the last time.
+
+    PostgreSQL and RabbitMQ have a stamp each, among their data: one that is made anew has none.
+    """
+    stamps = [layout.real / part / "migrated" for part in ("postgres", "rabbitmq")]
+    wanted = schema_digest()
+    if all(stamp.exists() and stamp.read_text() == wanted for stamp in stamps):
         return
     say("migrating the databases")
-    env = process_env(layout)
-
-    def run(name: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            module(f"synnefo_{name}", "migrate"), env=env, capture_output=True, text=True, check=False
-        )
-
-    with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        for name, done in zip(SERVICES, pool.map(run, SERVICES), strict=True):
-            if done.returncode:
-                raise LocalError(f"migrating {name} failed:\n{done.stdout}{done.stderr}")
-    write_private(stamp, wanted)
+    launcher.run([service_process(layout, name, "migrate", f"{name}-migrate") for name in SERVICES])
+    for stamp in stamps:
+        write_private(stamp, wanted)
 
 
-def migrations_digest() -> str:
+def schema_digest() -> str:
+    """Of all from which tables and queues are made."""
     digest = hashlib.sha256()
-    for path in sorted(CHECKOUT.glob("services/*/synnefo_*/db/migrations/**/*.py")):
-        digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
+    for pattern in SCHEMA:
+        for path in sorted(CHECKOUT.glob(pattern)):
+            digest.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -23,6 +23,7 @@ class Process:
     log_folder: Path
     port: int | None = None
     ready_url: str | None = None
+    package: str | None = None  # a service's, whose command line is `python -m package …`: it may be forked (`launch`)
 
     @property
     def log(self) -> Path:
@@ -36,17 +37,23 @@ class Process:
         """The pid while that very process lives, else None."""
         return living_pid(self.pid_file)
 
-    def start(self, env: Mapping[str, str]) -> int:
+    def rotate_log(self) -> None:
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
+
+    def start(self, env: Mapping[str, str]) -> int:
+        self.rotate_log()
         with self.log.open("ab") as log:
             child = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(env), start_new_session=True
             )
         child.returncode = 0  # it outlives us: nobody waits for it, and Popen need not complain about that
-        started = start_time(child.pid)
-        write_private(self.pid_file, f"{child.pid} {started or 'gone'}\n")
+        self.record(child.pid)
         return child.pid
+
+    def record(self, pid: int) -> None:
+        """From now on this is the one."""
+        write_private(self.pid_file, f"{pid} {start_time(pid) or 'gone'}\n")
 
     def tail(self, lines: int = 30) -> str:
         if not self.log.exists():

@@ -91,9 +91,9 @@ def catalogue(_: Walk, answer: Answer) -> str:
 def usage(answer: Answer) -> dict[str, int]:
     """What is used or reserved of each resource. Key pairs are counted per user and shown as N/A."""
     return {
-        row["resource"]: int(row["in_use"]) + int(row["reserved"] or 0)
+        row["Resource"]: int(row["In Use"]) + int(row["Reserved"] or 0)
         for row in answer.json
-        if str(row["in_use"]).lstrip("-").isdigit()
+        if str(row["In Use"]).lstrip("-").isdigit()
     }
 
 
@@ -162,6 +162,7 @@ def same_bytes(walk: Walk, _: Answer) -> str:
 
 def count_blocks_first(walk: Walk) -> None:
     walk.blocks_before = walk.count_blocks()
+    demand(walk.blocks_before, "the image has no blocks: they are counted in the wrong place")
 
 
 def no_new_block(walk: Walk, _: Answer) -> str:

@@ -84,8 +84,9 @@ def count_blocks(layout: Layout) -> int:
     if layout.is_full:
         conf = layout.real / "rados/ceph.conf"
         done = subprocess.run(
-            ["/usr/bin/rados", "-c", str(conf), "-p", "blocks", "ls"], capture_output=True, text=True, check=True
-        )
+            ["/usr/bin/rados", "-c", str(conf), "-p", "blocks", "--namespace", "cas", "ls"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
         return len(done.stdout.split())
     return sum(1 for path in (layout.data / "store/cas").rglob("*") if path.is_file())
 

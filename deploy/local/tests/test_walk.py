@@ -10,7 +10,7 @@ from synnefo_local.layout import Layout
 from synnefo_local.story import MAKE, UNMAKE, Answer, Step, StoryError, Walk, has, usage, usage_is_back, usage_rose
 
 QUOTA = (
-    '[{"resource": "instances", "in_use": 2, "reserved": 1}, {"resource": "key_pairs", "in_use": "N/A", "reserved": 0}]'
+    '[{"Resource": "instances", "In Use": 2, "Reserved": 1}, {"Resource": "key_pairs", "In Use": "N/A", "Reserved": 0}]'
 )
 
 

@@ -70,7 +70,7 @@ def _jobs(facts: Facts) -> Iterator[Finding]:
 
 def _transitions(facts: Facts) -> Iterator[Finding]:
     sagas = {s["id"] for service in facts.values() for s in service.get("work", {}).get("sagas", ())}
-    jobs = {j for j in facts.get("dispatcher", {}).get("live_jobs") or ()}
+    jobs = set(facts.get("dispatcher", {}).get("live_jobs") or ())
     for server in _rows(facts, "compute", "servers"):
         if server["task_state"] is None and server["vm_state"] != "building":
             continue
@@ -83,8 +83,8 @@ def _transitions(facts: Facts) -> Iterator[Finding]:
         for row in _rows(facts, service, key):
             if row["status"] not in quiet and row["age_s"] > STUCK_S:
                 yield Finding(3, f"{key[:-1]}_stuck", row["id"], f"in {row['status']} for {row['age_s']:.0f} s")
-    for name, service in facts.items():
-        work = service.get("work", {})
+    for name, said in facts.items():
+        work = said.get("work", {})
         if work.get("undo_failed"):
             yield Finding(3, "undo_failed", name, f"{work['undo_failed']} sagas could not be undone")
         for saga in work.get("sagas", ()):

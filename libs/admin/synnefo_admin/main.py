@@ -88,7 +88,7 @@ def cluster_list(as_json: AsJson = False) -> None:
 
 
 @cluster_app.command("add")
-def cluster_add(
+def cluster_add(  # noqa: PLR0917 - typer reads the command's options off the parameters
     name: str,
     rapi_url: Annotated[str, typer.Option(help="https://master:5080")],
     username: Annotated[str, typer.Option()],

@@ -12,6 +12,11 @@ from synnefo_admin.audit import Facts, check, settled
 
 PROJECT = "p1"
 WORK = {"sagas": [], "undo_failed": 0, "outbox": 0, "outbox_age_s": 0.0, "dead_letters": 0}
+OWNER = "compute:nova"
+
+
+def _address(ip: str) -> dict[str, str]:
+    return {"subnet_id": "n", "ip_address": ip}
 
 
 def healthy() -> Facts:
@@ -32,8 +37,8 @@ def healthy() -> Facts:
         {"project_id": PROJECT, "resource": "volume.volumes", "used": 1, "pending": 0},
     ]
     ports = [
-        {"id": "q1", "device_id": "s1", "device_owner": "compute:nova", "mac_address": "aa:1", "fixed_ips": [{"subnet_id": "n", "ip_address": "10.0.0.2"}]},
-        {"id": "q2", "device_id": "s2", "device_owner": "compute:nova", "mac_address": "aa:2", "fixed_ips": [{"subnet_id": "n", "ip_address": "10.0.0.3"}]},
+        {"id": "q1", "device_id": "s1", "device_owner": OWNER, "mac_address": "aa:1", "fixed_ips": [_address("10.0.0.2")]},
+        {"id": "q2", "device_id": "s2", "device_owner": OWNER, "mac_address": "aa:2", "fixed_ips": [_address("10.0.0.3")]},
     ]
     instances = [
         {"name": "snf-s1", "server_id": "s1", "cluster": "alpha", "disks": ["snf-vol-v1"]},
@@ -43,7 +48,7 @@ def healthy() -> Facts:
         "identity": {"holdings": holdings, "commissions": [{"id": "c1", "issuer": "compute", "age_s": 2.0}], "work": dict(WORK)},
         "compute": {"servers": servers, "volumes": {"s1": ["v1"]}, "ports": {}, "usage": usage, "work": {**WORK, "sagas": [saga]}},
         "network": {
-            "ports": ports, "allocations": [{"subnet_id": "n", "ip_address": "10.0.0.2"}, {"subnet_id": "n", "ip_address": "10.0.0.3"}],
+            "ports": ports, "allocations": [_address("10.0.0.2"), _address("10.0.0.3")],
             "usage": {PROJECT: {"network.ports": 2}}, "work": dict(WORK),
         },
         "volume": {
@@ -68,7 +73,7 @@ def _holding(facts: Facts, resource: str, **changes: Any) -> None:
 
 
 PLANTS: dict[str, tuple[Callable[[Facts], Any], set[str]]] = {
-    "instance of no server": (lambda f: _instance(f), {"instance_without_server"}),
+    "instance of no server": (_instance, {"instance_without_server"}),
     "instance with our prefix and no id": (lambda f: _instance(f, server_id=None, name="snf-odd"), {"instance_without_server"}),
     "second instance on the same cluster": (lambda f: _instance(f, server_id="s2", cluster="beta"), {"instance_twice"}),
     "second instance on another cluster": (lambda f: _instance(f, server_id="s2", cluster="alpha"), {"instance_twice"}),
@@ -104,9 +109,12 @@ PLANTS: dict[str, tuple[Callable[[Facts], Any], set[str]]] = {
         lambda f: f["network"]["usage"].update(p2={"network.ports": 1}), {"quota_differs"},
     ),
     "commission that nobody decides": (lambda f: f["identity"]["commissions"][0].update(age_s=400.0), {"commission_pending"}),
-    "address held twice": (lambda f: f["network"]["ports"][1].update(fixed_ips=[{"subnet_id": "n", "ip_address": "10.0.0.2"}]), {"address_twice", "address_leaked"}),
+    "address held twice": (
+        lambda f: f["network"]["ports"][1].update(fixed_ips=[_address("10.0.0.2")]),
+        {"address_twice", "address_leaked"},
+    ),
     "address of nobody": (
-        lambda f: f["network"]["allocations"].append({"subnet_id": "n", "ip_address": "10.0.0.99"}), {"address_leaked"},
+        lambda f: f["network"]["allocations"].append(_address("10.0.0.99")), {"address_leaked"},
     ),
     "hardware address held twice": (lambda f: f["network"]["ports"][1].update(mac_address="aa:1"), {"mac_twice"}),
     "port of a server that is gone": (lambda f: f["network"]["ports"][0].update(device_id="gone"), {"port_without_server"}),

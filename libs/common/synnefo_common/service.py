@@ -119,9 +119,10 @@ class Service:
     metadata: MetaData
     consumers: Consumers = field(default_factory=lambda: Consumers("none"))
     sagas: SagaEngine | None = None
-    reconcilers: Sequence[Reconciler] = ()
+    reconcilers: Sequence[Reconciler[Any, Any]] = ()
     serve_tasks: Sequence[Task] = ()  # run where the API runs
     work_tasks: Sequence[Task] = ()  # run where the worker runs
+    on_declare: Sequence[Callable[[], Awaitable[None]]] = ()  # queues beside the service's own: make them exist
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
     extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
@@ -139,8 +140,10 @@ class Service:
         return self.kit.name
 
     async def declare(self) -> None:
-        """Make this service's queue exist; in one process all services do so before any of them starts."""
+        """Make this service's queues exist: all services do so before any starts, or what one publishes early is lost."""
         await self.runner.declare()
+        for hook in self.on_declare:
+            await hook()
 
     async def start(self, *, serve: bool | Literal["in process"] = True, work: bool = True) -> None:
         """Start the API, the worker or both; returns when they run. Raises OSError if a port is taken.
@@ -227,10 +230,14 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for hook in self.on_stop:
-            await hook()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what was built: consumers first, which use the rest."""
         if self.kit.owns_bus:
             await self.kit.bus.close()
+        for hook in self.on_stop:
+            await hook()
         await self.kit.http.close()
         await self.kit.db.close()
 
@@ -268,7 +275,7 @@ def _run(arguments: argparse.Namespace, package: str, build: Build, settings: Se
     verb = arguments.verb
     if verb == "migrate":
         migrate.upgrade(settings.database_url, package)
-        return 0
+        return 0 if settings.common.bus_url.startswith("memory:") else asyncio.run(_declare_queues(build(settings)))
     if verb == "revision":
         migrate.upgrade(settings.database_url, package)
         migrate.make_revision(settings.database_url, package, arguments.message)
@@ -317,12 +324,25 @@ async def _serve_until_signal(service: Service, *, serve: bool, work: bool) -> N
     await service.stop()
 
 
+async def _declare_queues(service: Service) -> int:
+    """A broker keeps messages only for queues that it knows: they are made with the tables, before anything starts."""
+    bus = service.kit.bus
+    try:
+        await service.declare()
+        await bus.start(wait_s=30)
+        if bus.is_connected:
+            return 0
+        print(f"{service.name}: the broker has not taken the queues", file=sys.stderr)
+        return 1
+    finally:
+        await service.close()
+
+
 async def _reconcile_once(service: Service, *, dry_run: bool) -> int:
     for reconciler in service.reconcilers:
         for action in await reconciler.run_once(dry_run=dry_run):
             print(f"{reconciler.name}: {action}")
-    await service.kit.http.close()
-    await service.kit.db.close()
+    await service.close()
     return 0
 
 

@@ -17,11 +17,8 @@ from synnefo_common.testing import wait_until
 
 @pytest.fixture(params=["memory", pytest.param("rabbit", marks=pytest.mark.full)])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
-    made: Bus
-    if request.param == "memory":
-        made = MemoryBus(is_strict=True)
-    else:
-        made = RabbitBus(request.getfixturevalue("amqp_url"), retry_delay_s=0.2)
+    is_memory = request.param == "memory"
+    made: Bus = MemoryBus(is_strict=True) if is_memory else RabbitBus(request.getfixturevalue("amqp_url"), retry_delay_s=0.2)
     await made.start()
     yield made
     await made.close()

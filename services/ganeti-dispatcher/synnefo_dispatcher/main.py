@@ -64,5 +64,5 @@ def build(
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=Consumers("dispatcher"),
-        work_tasks=[fleet.run, forget_old_jobs], on_start=[fleet.declare], on_stop=[connections.close],
+        work_tasks=[fleet.run, forget_old_jobs], on_declare=[fleet.declare], on_stop=[connections.close],
     )  # fmt: skip

@@ -108,7 +108,7 @@ class Cloud:
 
     async def start(self, *, is_registered: bool = True) -> None:
         overrides = {**SETTINGS, **self.settings}
-        url = f"sqlite:///{self.directory}/dispatcher.db"
+        url = overrides.pop("database_url", f"sqlite:///{self.directory}/dispatcher.db")
         self._stack = AsyncExitStack()
         self.h = await self._stack.enter_async_context(Harness(build, Settings, overrides, database_url=url))
         if is_registered:

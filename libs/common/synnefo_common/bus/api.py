@@ -45,8 +45,8 @@ Handler = Callable[[Delivery], Awaitable[None]]
 class Bus(Protocol):
     """At-least-once transport between services."""
 
-    async def start(self) -> None:
-        """Connect, or go on trying in the background; never raises for an absent broker."""
+    async def start(self, *, wait_s: float = 5.0) -> None:
+        """Connect; after `wait_s` without a broker go on trying in the background. Never raises for an absent one."""
 
     async def close(self) -> None:
         """Stop consuming and disconnect. What is unacknowledged will come again."""

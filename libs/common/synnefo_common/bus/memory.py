@@ -59,7 +59,7 @@ class MemoryBus:
     def is_connected(self) -> bool:
         return not self.is_down
 
-    async def start(self) -> None:
+    async def start(self, *, wait_s: float = 0.0) -> None:
         """Nothing to connect to."""
 
     async def close(self) -> None:

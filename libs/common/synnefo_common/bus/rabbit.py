@@ -59,7 +59,6 @@ class RabbitBus:
         return self._publishing.is_up
 
     async def start(self, *, wait_s: float = 5.0) -> None:
-        """Connect; after `wait_s` without a broker go on trying in the background."""
         self._publishing.start()
         self._consuming.start()
         with contextlib.suppress(TimeoutError):

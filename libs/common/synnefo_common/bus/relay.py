@@ -7,6 +7,7 @@ aggregates go side by side. Not for deciding what is sent: that was committed al
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -62,7 +63,7 @@ class Relay:
         self._outages = 0
 
     async def run(self) -> None:
-        """Work until cancelled. Broker and database outages are waited for."""
+        """Work until cancelled, then let another process have the lease at once. Outages are waited for."""
         unlisten = None
         try:
             while True:
@@ -82,12 +83,16 @@ class Relay:
                     continue
                 except (DBAPIError, OSError) as error:
                     log.warning("relay_database_error", service=self.service, error=repr(error))
-                    unlisten = None
+                    if unlisten is not None:
+                        await unlisten()
+                        unlisten = None
                 if pause:
                     await self.db.outbox_wakeup.wait(pause)
         finally:
             if unlisten is not None:
                 await unlisten()
+            with contextlib.suppress(DBAPIError, OSError):
+                await self.lease.release()
 
     async def run_once(self) -> int:
         """Publish one batch; the number of rows published. Raises BusUnavailable after marking what was confirmed."""

@@ -158,8 +158,19 @@ class Database:
         import asyncpg
 
         connection = await asyncpg.connect(self.url)
-        await connection.add_listener(channel, lambda *_args: callback())
-        return connection.close  # type: ignore[no-any-return]
+        try:
+            await connection.add_listener(channel, lambda *_args: callback())
+        except BaseException:
+            connection.terminate()
+            raise
+
+        async def end() -> None:
+            try:
+                await connection.close(timeout=1)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                connection.terminate()
+
+        return end
 
     async def close(self) -> None:
         """Close all connections."""

@@ -123,6 +123,9 @@ class SagaEngine:
                     pause = self._pause()
                 except (DBAPIError, OSError) as error:
                     log.warning("saga_engine_database_error", service=self.service, error=repr(error))
+                    if unlisten is not None:
+                        await unlisten()
+                        unlisten = None
                 await self.wakeup.wait(pause)
                 if self._crash is not None:
                     raise self._crash

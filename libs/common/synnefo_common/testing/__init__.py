@@ -6,6 +6,16 @@ from synnefo_common.testing.routes import routes_of
 from synnefo_common.testing.waiting import wait_until
 
 __all__ = [
-    "Answer", "Client", "FakePeer", "FakePeers", "Harness", "PeerRequest", "TestClock", "TestVerifier", "asgi_client", "socket_client",
-    "routes_of", "wait_until",
+    "Answer",
+    "Client",
+    "FakePeer",
+    "FakePeers",
+    "Harness",
+    "PeerRequest",
+    "TestClock",
+    "TestVerifier",
+    "asgi_client",
+    "routes_of",
+    "socket_client",
+    "wait_until",
 ]  # fmt: skip

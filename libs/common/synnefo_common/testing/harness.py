@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import orjson
@@ -105,7 +105,7 @@ class Harness:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self.service: Service
 
-    async def __aenter__(self) -> Harness:
+    async def __aenter__(self) -> Self:
         self._make()
         await self.db.create_all(self.service.metadata)
         await self.service.start(serve=False, work=self._work)

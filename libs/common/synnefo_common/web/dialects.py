@@ -44,7 +44,7 @@ class Dialect:
             response.headers[name] = value
         return response
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         return answer({"error": {"code": status, "title": title_of(status), "message": fault.message}}, status)
 
 
@@ -61,7 +61,7 @@ class ComputeDialect(Dialect):
     }  # fmt: skip
     fallback: ClassVar[str] = "computeFault"
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         if status == 406:
             error = {"code": fault.code, "status": 406, "title": "Not Acceptable", "detail": fault.message, "links": []}
             return answer({"errors": [error | {"request_id": request_id}]}, status)
@@ -91,7 +91,7 @@ class NetworkDialect(Dialect):
         501: "HTTPNotImplemented", 503: "HTTPServiceUnavailable",
     }  # fmt: skip
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         generic = fault.kind in {c.__name__ for c in Fault.__subclasses__()}
         kind = self.kinds.get(status, fault.kind) if generic and not isinstance(fault, QuotaExceeded) else fault.kind
         return answer({"NeutronError": {"type": kind, "message": fault.message, "detail": ""}}, status)
@@ -102,7 +102,7 @@ class ImageDialect(Dialect):
 
     quota_status = 413
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         title = f"{status} {title_of(status)}"
         page = (
             f"<html>\n <head>\n  <title>{title}</title>\n </head>\n <body>\n  <h1>{title}</h1>\n"
@@ -116,7 +116,7 @@ class ObjectDialect(Dialect):
 
     quota_status = 413
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         page = f"<html><h1>{title_of(status)}</h1><p>{escape(fault.message, quote=False)}</p></html>"
         return Response(page, status_code=status, media_type="text/html")
 
@@ -124,6 +124,6 @@ class ObjectDialect(Dialect):
 class InternalDialect(Dialect):
     """Between services, and the dispatcher's admin API: everything the caller needs to raise the same fault."""
 
-    def body(self, fault: Fault, status: int, request_id: str) -> Response:  # noqa: ARG002
+    def body(self, fault: Fault, status: int, request_id: str) -> Response:
         error = {"code": status, "title": title_of(status), "kind": fault.kind, "fault": fault.code}
         return answer({"error": error | {"message": fault.message, "details": fault.details}}, status)

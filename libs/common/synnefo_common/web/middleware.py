@@ -106,8 +106,8 @@ class ServiceMiddleware:
                     log.exception("request_failed", method=scope["method"], path=path)
                     if started_answer:
                         raise
-                    fault = Fault(f"An unexpected error prevented the server from fulfilling your request ({request_id}).")
-                    await dialect.render(fault, request_id=request_id)(scope, receive, send_with_headers)
+                    bug = Fault(f"An unexpected error prevented the server from fulfilling your request ({request_id}).")
+                    await dialect.render(bug, request_id=request_id)(scope, receive, send_with_headers)
         finally:
             flow.request_id.reset(marks[0])
             flow.traceparent.reset(marks[1])

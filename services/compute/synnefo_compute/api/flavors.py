@@ -177,7 +177,7 @@ async def show_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc) -> Respo
 
 
 @router.put("/{flavor_id}/os-extra_specs/{key}")
-async def update_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+async def update_extra_spec(flavor_id: str, key: str, ctx: Ctx, svc: Svc, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Set one extra spec."""
     ctx.require("os_compute_api:os-flavor-extra-specs:update")
     spec = parse(OneSpec, {"spec": body}).spec
@@ -212,7 +212,7 @@ async def list_flavor_access(flavor_id: str, ctx: Ctx, svc: Svc) -> Response:
 
 
 @router.post("/{flavor_id}/action")
-async def flavor_action(flavor_id: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+async def flavor_action(flavor_id: str, ctx: Ctx, svc: Svc, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Give a project access to a private flavor, or take it away."""
     ctx.require("os_compute_api:os-flavor-access")
     if len(body) != 1:

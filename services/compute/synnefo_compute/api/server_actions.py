@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from starlette.responses import Response
@@ -106,7 +106,7 @@ NOT_OFFERED = frozenset({
 
 
 @router.post("/{server_id}/action")
-async def server_action(server_id: str, ctx: Ctx, svc: Svc, body: dict[str, Any] = Body()) -> Response:
+async def server_action(server_id: str, ctx: Ctx, svc: Svc, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Do one thing to a server."""
     if len(body) != 1:
         raise BadRequest("The body must hold exactly one action.")

@@ -45,6 +45,5 @@ def emit_job(
 ) -> None:
     """Append the job to the outbox. `verb` is e.g. `instance.create`; `token` names this job for ever."""
     data = {"job_token": token, "server_id": server_id, "cluster": cluster, "verb": verb, "params": dict(params or {})}
-    uow.emit(
-        Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=job_routing_key(cluster, verb))
-    )
+    key = job_routing_key(cluster, verb)
+    uow.emit(Event(type="ganeti.job.requested", aggregate="server", aggregate_id=server_id, data=data, exchange=JOBS, routing_key=key))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -25,14 +24,13 @@ def fingerprint(public_key: str) -> str:
     """MD5 of the key's blob in colons, Nova's form. Raises BadRequest."""
     parts = public_key.split()
     try:
-        if len(parts) < 2:
-            raise ValueError
         blob = base64.b64decode(parts[1], validate=True)
         length = int.from_bytes(blob[:4], "big")
-        if blob[4 : 4 + length].decode() != parts[0]:
-            raise ValueError
-    except (ValueError, binascii.Error, UnicodeDecodeError):
-        raise BadRequest("Keypair data is invalid: failed to generate fingerprint") from None
+        is_key = blob[4 : 4 + length].decode() == parts[0]
+    except (IndexError, ValueError):  # ValueError: not base64, not text
+        is_key = False
+    if not is_key:
+        raise BadRequest("Keypair data is invalid: failed to generate fingerprint")
     digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
     return ":".join(digest[i : i + 2] for i in range(0, 32, 2))
 
@@ -62,11 +60,10 @@ async def create_keypair(
         taken = await db.get_keypair(uow, user_id, name)
     if taken is not None:
         raise Conflict(f"Key pair '{name}' already exists.", code="compute.keypair.exists")
-    async with compute.quota.reserved(project_id=project_id, user_id=user_id, provisions={RESOURCE: 1}) as commission:
-        async with compute.db.begin() as uow:
-            if not await db.insert_keypair(uow, values):
-                raise Conflict(f"Key pair '{name}' already exists.", code="compute.keypair.exists")
-            compute.quota.accept(uow, commission)
+    async with compute.quota.reserved(project_id=project_id, user_id=user_id, provisions={RESOURCE: 1}) as commission, compute.db.begin() as uow:
+        if not await db.insert_keypair(uow, values):
+            raise Conflict(f"Key pair '{name}' already exists.", code="compute.keypair.exists")
+        compute.quota.accept(uow, commission)
     return values, private
 
 

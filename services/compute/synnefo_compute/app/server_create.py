@@ -82,8 +82,8 @@ async def create_servers(
                     raise
                 break
         return await _insert(
-            compute, wanted, flavor, image, volumes, new_volumes, new_ports, commissions, project_id=project_id, user_id=user_id,
-            request_id=request_id,
+            compute, wanted, flavor=flavor, image=image, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
+            commissions=commissions, project_id=project_id, user_id=user_id, request_id=request_id,
         )  # fmt: skip
     except BaseException:
         await _reject(compute, commissions)
@@ -161,8 +161,8 @@ async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: s
 
 
 async def _insert(
-    compute: Compute, wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
-    new_volumes: dict[str, int], new_ports: int, commissions: list[Commission], *, project_id: str, user_id: str, request_id: str,
+    compute: Compute, wanted: ServerRequest, *, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
+    new_volumes: dict[str, int], new_ports: int, commissions: list[Commission], project_id: str, user_id: str, request_id: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     ids, now = compute.ids, compute.clock.now_us()
     reservation = "r-" + ids.hex()[:8]

@@ -57,7 +57,9 @@ class Fleet:
                     await self.sync()
                 except (DBAPIError, OSError) as error:
                     log.warning("fleet_database_error", error=repr(error))
-                    unlisten = None
+                    if unlisten is not None:
+                        await unlisten()
+                        unlisten = None
                 await self.dispatcher.clusters_changed.wait(self.dispatcher.settings.poll_s)
         finally:
             for name in list(self.workers):

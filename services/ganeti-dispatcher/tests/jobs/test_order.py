@@ -115,7 +115,8 @@ async def test_paused_dispatcher_does_not_submit_what_another_took(make_cloud: A
 
     cloud = await make_cloud("alpha")
     fleet = cloud.h.service.work_tasks[0].__self__
-    server_id, passed = new_id(), []
+    server_id = new_id()
+    passed: list[str] = []
 
     def pause(point: str) -> None:
         if point == "dispatcher.job.before_submit" and not passed:
@@ -130,7 +131,7 @@ async def test_paused_dispatcher_does_not_submit_what_another_took(make_cloud: A
 
 
 async def test_all_states_are_told_if_wished(make_cloud: Any, new_id: Any, params: Any) -> None:
-    cloud = await make_cloud("alpha", job_delay_s=0.1, emit_all_states=True)
+    cloud = await make_cloud("alpha", job_delay_s=1.0, emit_all_states=True)
     server_id = new_id()
     token = await cloud.ask("instance.create", server_id, params(server_id))
     await cloud.ended(token)

@@ -35,6 +35,7 @@ CATALOGUE = (
     ("block-storage", "volume", "volume", "/v3/$(project_id)s"),
     ("volumev3", "volumev3", "volume", "/v3/$(project_id)s"),
     ("object-store", "object", "object", "/v1/AUTH_$(project_id)s"),
+    ("ganeti-dispatcher", "dispatcher", "dispatcher", "/v1"),
 )
 INTERFACES = ("public", "internal", "admin")
 

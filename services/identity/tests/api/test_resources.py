@@ -87,7 +87,8 @@ async def test_bad_names_are_400(cloud: Cloud, kind: str, longest: int) -> None:
 async def test_enabled_must_be_a_boolean(cloud: Cloud) -> None:
     admin = await cloud.login("admin")
     for kind in ("user", "project", "domain"):
-        for value in ("true", 1, None, []):
+        wrong: list[Any] = ["true", 1, None, []]
+        for value in wrong:
             answer = await admin.post(f"/v3/{kind}s", json={kind: {"name": "x", "enabled": value}})
             assert answer.status_code == 400
 

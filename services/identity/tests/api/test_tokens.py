@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from services.identity.tests.cloud import Cloud, parse_iso
 
@@ -39,7 +41,7 @@ async def test_project_token_says_everything_keystone_says(cloud: Cloud) -> None
     assert len(token["audit_ids"]) == 1
     assert parse_iso(token["expires_at"]) - parse_iso(token["issued_at"]) == 3600 * 10**6
     types = {s["type"] for s in token["catalog"]}
-    assert types == {"identity", "compute", "network", "image", "block-storage", "volumev3", "object-store"}
+    assert types == {"identity", "compute", "network", "image", "block-storage", "volumev3", "object-store", "ganeti-dispatcher"}
     volume = next(s for s in token["catalog"] if s["type"] == "volumev3")
     assert {e["interface"] for e in volume["endpoints"]} == {"public", "internal", "admin"}
     assert {e["url"] for e in volume["endpoints"]} == {f"http://volume/v3/{token['project']['id']}"}
@@ -52,7 +54,8 @@ async def test_admin_token_carries_implied_roles(cloud: Cloud) -> None:
 
 
 async def test_unscoped_token_has_no_roles_and_no_catalog(cloud: Cloud) -> None:
-    for scope in (None, "unscoped", {"unscoped": {}}):
+    scopes: list[Any] = [None, "unscoped", {"unscoped": {}}]
+    for scope in scopes:
         token = (await cloud.ask_token("demo", scope=scope)).json()["token"]
         assert set(token) == {"methods", "user", "audit_ids", "expires_at", "issued_at"}
 
@@ -247,4 +250,4 @@ async def test_auth_lists(cloud: Cloud) -> None:
     admin = await cloud.login("admin")
     assert (await admin.get("/v3/auth/system")).json()["system"] == [{"all": True}]
     assert [d["id"] for d in (await admin.get("/v3/auth/domains")).json()["domains"]] == ["default"]
-    assert len((await admin.get("/v3/auth/catalog")).json()["catalog"]) == 7
+    assert len((await admin.get("/v3/auth/catalog")).json()["catalog"]) == 8

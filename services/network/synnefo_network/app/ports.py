@@ -203,6 +203,6 @@ async def remove_ports(uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, u
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)
     if releases:
-        for owner, count in Counter(r.project_id for r in gone if not r.device_owner.startswith(NETWORK_DEVICE)).items():
+        for owner, count in Counter(r.project_id for r in gone if r.project_id).items():
             svc.quota.release(uow, project_id=owner, user_id=user_id, provisions={QUOTA: count})
     return [row.id for row in gone]

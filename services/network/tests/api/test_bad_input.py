@@ -52,7 +52,7 @@ def bodies(world: dict[str, str]) -> list[tuple[str, str, str, dict[str, Any]]]:
         "security_group_id": world["group"], "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1,
         "port_range_max": 2, "remote_ip_prefix": "10.0.0.0/8", "remote_group_id": None, "description": "",
     }  # fmt: skip
-    floating = {
+    floating: dict[str, Any] = {
         "floating_network_id": world["public"], "floating_ip_address": None, "subnet_id": None, "port_id": None, "fixed_ip_address": None,
         "description": "", "tags": [],
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from .conftest import Cloud, error_type
@@ -151,14 +153,15 @@ async def test_revision_moves_and_if_match_holds(cloud: Cloud) -> None:
 
 async def test_unknown_and_read_only_attributes_are_400(cloud: Cloud) -> None:
     client = cloud.as_member()
-    for body in (
+    bodies: list[Any] = [
         {"network": {"color": 1}},
         {"network": {"status": "DOWN"}},
         {"net": {}},
         [],
         {"network": {"name": "a\0b"}},
         {"networks": []},
-    ):
+    ]
+    for body in bodies:
         answer = await client.post("/v2.0/networks", json=body)
         assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest"), body
 

@@ -218,3 +218,12 @@ async def test_create_keeps_its_statement_budget(still: Cloud) -> None:
             answer = await still.as_member().post("/v2.0/ports", json={"ports": [{"network_id": network["id"]}] * many})
         assert answer.status_code == 201
         assert queries.count <= 10, queries.texts()  # of them two for events and commission; one for a lost race among 100
+
+
+async def test_port_that_became_a_network_device_gives_its_quota_back(cloud: Cloud) -> None:
+    network = await cloud.make_network()
+    port = await cloud.make_port(network)
+    url = f"/v2.0/ports/{port['id']}"
+    assert (await cloud.as_member().put(url, json={"port": {"device_owner": "network:dhcp"}})).status_code == 200
+    assert (await cloud.as_member().delete(url)).status_code == 204
+    assert cloud.quota.used["network.ports"] == 0

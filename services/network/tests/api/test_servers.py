@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from synnefo_common.errors import Unavailable
+from synnefo_network.settings import Settings
 
 from .conftest import Cloud
 
@@ -135,7 +136,7 @@ async def test_ports_of_a_server_that_is_gone_are_deleted_after_the_grace(cloud:
     await cloud.internal().put(URL, json=asked(cloud))
     (reconciler,) = cloud.service.reconcilers
     assert await reconciler.run_once() == []
-    cloud.clock.advance(cloud.settings.orphan_grace_s + 1)
+    cloud.clock.advance(Settings().orphan_grace_s + 1)
     cloud.peers["compute"].on("GET", "/internal/v1/servers/{id}", {"id": SERVER})
     assert await reconciler.run_once() == []
     cloud.peers["compute"].down = True

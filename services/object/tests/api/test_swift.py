@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -61,7 +62,7 @@ async def test_large_object_comes_back_whole_and_in_ranges(me: httpx.AsyncClient
     data = os.urandom(9 * MIB + 17)
     await me.put(f"{A}/c")
 
-    async def pieces():  # type: ignore[no-untyped-def]
+    async def pieces() -> AsyncIterator[bytes]:
         for at in range(0, len(data), 65536):
             yield data[at : at + 65536]
 

@@ -1,0 +1,1 @@
+"""`make bench`: what the cloud costs, in CPU seconds of its own processes, against a cloud of its own."""
