@@ -19,14 +19,14 @@ NAME, REVERT_NAME = "server_resize", "server_revert_resize"
 
 
 def _steps(compute: Compute, *, to: str, grows: bool) -> list[Any]:
-    """`to`: which flavor of the data the instance gets."""
+    """`to`: which flavor of the data the instance gets. A disk grows and never shrinks again: a revert leaves it."""
 
     async def grow_volume(ctx: SagaContext) -> None:
-        if grows and ctx.data["grow_root_gib"]:
+        if ctx.data["grow_root_gib"]:
             await compute.volume.grow_root(ctx.data["server_id"], ctx.data["grow_root_gib"], key=ctx.key)
 
     def grow_params(ctx: SagaContext) -> dict[str, Any] | None:
-        if not grows or not ctx.data["grow_root_gib"]:
+        if not ctx.data["grow_root_gib"]:
             return None
         return {"name": f"snf-vol-{ctx.data['root_volume_id']}", "size_mib": ctx.data["grow_root_gib"] * 1024}
 
@@ -36,11 +36,11 @@ def _steps(compute: Compute, *, to: str, grows: bool) -> list[Any]:
     def if_running(ctx: SagaContext) -> dict[str, Any] | None:
         return {} if ctx.data["was_running"] else None
 
+    grow = [Remote("grow_volume", grow_volume, deadline_s=3600.0), *job_steps(compute, "grow", verb="instance.grow_disk", params=grow_params)]
     return [
         *job_steps(compute, "stop", verb="instance.shutdown", params=if_running),
         *job_steps(compute, "change", verb="instance.modify_beparams", params=change_params),
-        Remote("grow_volume", grow_volume, deadline_s=3600.0),
-        *job_steps(compute, "grow", verb="instance.grow_disk", params=grow_params),
+        *(grow if grows else []),
         *job_steps(compute, "start", verb="instance.startup", params=if_running),
     ]
 
