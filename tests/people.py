@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import Any
 
 import httpx
-from tests.stack import Stack
 
 from synnefo_local.layout import CLUSTERS
+from tests.stack import Stack
 
 PAUSE_S = 0.2
 

@@ -12,10 +12,10 @@ import pytest
 from tests.people import Person, assert_soon_clean, fake_instances, wait_for
 from tests.stack import Stack, why_not
 
-from synnefo_local import cloud, infra
+from synnefo_local import infra
 from synnefo_local.layout import SERVICES
 
-pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
 SETTLED_S = 120
 REVOCATION_AGE_S = 4
@@ -46,12 +46,13 @@ def admin(stack: Stack) -> Iterator[Person]:
         yield person
 
 
-def read_all(person: Person) -> dict[str, int | None]:
-    """The status of one read of each service."""
-    found = {}
+def unread(person: Person) -> dict[str, int | None]:
+    """The services that do not answer a read, with the status or None."""
+    found: dict[str, int | None] = {}
     for service, path in READS:
         answer = person.call(service, "GET", path.format(project=person.project_id))
-        found[service] = answer.status_code if answer is not None else None
+        if answer is None or not answer.is_success:
+            found[service] = answer.status_code if answer is not None else None
     return found
 
 
@@ -59,6 +60,7 @@ def settled(person: Person) -> bool:
     return all(server["status"] in ("ACTIVE", "ERROR") for server in person.servers().values())
 
 
+@pytest.mark.full
 def test_each_process_is_killed_while_servers_come_and_go(stack: Stack, demo: Person, admin: Person) -> None:
     image, network = demo.image(), demo.make_network()
     before = admin.usage()
@@ -97,6 +99,7 @@ def test_each_process_is_killed_while_servers_come_and_go(stack: Stack, demo: Pe
     assert_soon_clean(stack)
 
 
+@pytest.mark.full
 def test_without_the_broker_reads_work_and_writes_are_kept(stack: Stack, demo: Person) -> None:
     image, network = demo.image(), demo.make_network("10.8.0.0/24")
     old = demo.boot("old", image, network)
@@ -107,7 +110,7 @@ def test_without_the_broker_reads_work_and_writes_are_kept(stack: Stack, demo: P
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     for _ in range(3):
-        assert set(read_all(demo).values()) == {200}
+        assert unread(demo) == {}
         time.sleep(0.5)
     new = demo.boot("new", image, network)
     assert new is not None and new.status_code == 202, new
@@ -128,11 +131,15 @@ def test_without_the_broker_reads_work_and_writes_are_kept(stack: Stack, demo: P
     assert_soon_clean(stack)
 
 
+@pytest.mark.full
 def test_without_identity_known_tokens_go_on_for_a_while_and_then_wait(stack: Stack, demo: Person) -> None:
-    """The network service alone is given a short age of its revocation log, so that the test need not last a minute."""
+    """The network service alone is given a short age of its revocation log, so that the test need not last a minute.
+
+    It keeps it: this is the last test of this cloud.
+    """
     stack.kill("network")
     stack.start(env={"SYNNEFO_COMMON_REVOCATION_MAX_AGE_S": str(REVOCATION_AGE_S)})
-    assert set(read_all(demo).values()) == {200}
+    assert unread(demo) == {}
     stack.kill("identity")
     began = time.monotonic()
     statuses: list[tuple[float, int]] = []
@@ -149,12 +156,9 @@ def test_without_identity_known_tokens_go_on_for_a_while_and_then_wait(stack: St
     # The log is as old as its last answer, which may be a long poll's length before the kill.
     wait_for(refused, REVOCATION_AGE_S + 10, "503 when the log is too old")
     assert {status for _, status in statuses} == {200, 503}, statuses
-    others = {service: status for service, status in read_all(demo).items() if service not in ("identity", "network")}
-    assert set(others.values()) == {200}, others
+    assert unread(demo) == {"identity": None, "network": 503}
     stack.start()
-    wait_for(lambda: set(read_all(demo).values()) == {200}, 30, "all answer again")
-    stack.kill("network")
-    stack.start()
+    wait_for(lambda: not unread(demo), 30, "all answer again")
     assert_soon_clean(stack)
 
 
@@ -167,7 +171,7 @@ def test_without_ganeti_all_but_jobs_goes_on() -> None:
         server = f"/v2.1/servers/{first.json()['server']['id']}"
 
         stack.kill("ganeti")
-        assert set(read_all(demo).values()) == {200}
+        assert unread(demo) == {}
         stop = demo.call("compute", "POST", f"{server}/action", {"os-stop": None})
         assert stop is not None and stop.status_code == 202, stop
         second = demo.boot("second", image, network)
@@ -177,7 +181,7 @@ def test_without_ganeti_all_but_jobs_goes_on() -> None:
         path = f"/v3/{demo.project_id}/volumes/{volume}"
         wait_for(lambda: demo.json("volume", "GET", path)["volume"]["status"] == "available", 20, "a volume")
         time.sleep(3)  # the dispatcher has noticed
-        assert set(read_all(demo).values()) == {200}
+        assert unread(demo) == {}
         assert demo.json("compute", "GET", server)["server"]["status"] == "ACTIVE", "a job that cannot have run"
 
         stack.start()
@@ -186,4 +190,3 @@ def test_without_ganeti_all_but_jobs_goes_on() -> None:
         demo.delete_all_servers()
         demo.json("volume", "DELETE", path)
         assert_soon_clean(stack)
-        assert cloud.is_running(stack.layout)
