@@ -7,11 +7,12 @@ repeat an event until it is taken. The whole fleet is killed by `test_cloud`.
 from __future__ import annotations
 
 import random
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from services.compute.tests.cloud import IMAGE, NETWORK, ComputeHarness
 from sqlalchemy import func, select
 
 from synnefo_common import crashpoint
@@ -26,18 +27,22 @@ from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "services/compute/tests"))
-from cloud import IMAGE, NETWORK, ComputeHarness  # type: ignore[import-not-found]
-
 _service = build(Settings(database_url="sqlite://"))
 SAGAS = [_service.sagas.sagas[name] for name in (server_create.NAME, server_delete.NAME)]  # type: ignore[union-attr]
-SAGA_POINTS = [point for saga in SAGAS for point in crash_points("compute", saga)]
+ALL_SAGA_POINTS = [point for saga in SAGAS for point in crash_points("compute", saga)]
+SAGA_POINTS = [point for point in ALL_SAGA_POINTS if ".undo." not in point]
+REFUSED_POINTS = [point for point in ALL_SAGA_POINTS if ".undo." in point]
 CONSUMER_POINTS = _service.consumers.crash_points()
 POINTS = [*SAGA_POINTS, *relay_points("compute"), *CONSUMER_POINTS]
+# A failed job takes the saga back over the undos of its first steps too.
 FAILING_POINTS = [
-    *(p for p in crash_points("compute", SAGAS[0]) if not p.endswith((".job.after_effect", ".job.after_log"))), *(p for p in CONSUMER_POINTS if ".job_ended." in p),
+    *(p for p in ALL_SAGA_POINTS if ".server_create." in p and not p.endswith((".job.after_effect", ".job.after_log"))),
+    *(p for p in CONSUMER_POINTS if ".job_ended." in p),
     *relay_points("compute"),
 ]  # fmt: skip
+
+
+Things = dict[str, list[dict[str, Any]]]  # by server
 
 
 class Grim:
@@ -64,22 +69,30 @@ class Grim:
 class World:
     """Network, volume and Ganeti: what they made, and the events that compute has not taken yet."""
 
-    def __init__(self, h: ComputeHarness, *, job_fails: bool) -> None:
-        self.h, self.job_fails = h, job_fails
-        self.ports: dict[str, list[dict[str, Any]]] = {}
-        self.volumes: dict[str, list[dict[str, Any]]] = {}
+    def __init__(self, h: ComputeHarness, *, job_fails: bool, refuses: str | None) -> None:
+        self.h, self.job_fails, self.refuses = h, job_fails, refuses
+        self.ports: Things = {}
+        self.volumes: Things = {}
         self.instances: set[str] = set()
         self.done: dict[str, str] = {}  # job token → verb
         self.mail: list[tuple[str, str, dict[str, Any]]] = []
         for peer, kind, of in (("network", "ports", self.ports), ("volume", "volumes", self.volumes)):
-            h.peers[peer].on("PUT", f"/internal/v1/servers/{{id}}/{kind}", lambda r, k=kind, o=of: self.put(r, k, o))
-            h.peers[peer].on("DELETE", f"/internal/v1/servers/{{id}}/{kind}", lambda r, k=kind, o=of: self.drop(r, k, o))
+            path = f"/internal/v1/servers/{{id}}/{kind}"
+            h.peers[peer].on("GET", path, partial(self.get, kind, of))
+            h.peers[peer].on("PUT", path, partial(self.put, kind, of))
+            h.peers[peer].on("DELETE", path, partial(self.drop, kind, of))
 
     def tell(self, type_: str, **data: Any) -> None:
         self.mail.append((self.h.ids.uuid(), type_, data))
 
-    def put(self, r: PeerRequest, kind: str, of: dict[str, list[dict[str, Any]]]) -> Any:
+    def get(self, kind: str, of: Things, r: PeerRequest) -> Any:
+        return {kind: of.get(r.match["id"], [])}
+
+    def put(self, kind: str, of: Things, r: PeerRequest) -> Any:
         server_id = r.match["id"]
+        if kind == self.refuses:
+            error = {"code": 409, "kind": "Conflict", "fault": "peer.conflict", "message": f"no {kind} for you", "details": {}}
+            return 409, {"error": error}
         if server_id not in of:
             if kind == "ports":
                 of[server_id] = [self.h.world.port(server_id)]
@@ -90,7 +103,7 @@ class World:
                 self.tell("volume.attachment.created", volume=of[server_id][0], server_id=server_id)
         return {kind: of[server_id]}
 
-    def drop(self, r: PeerRequest, kind: str, of: dict[str, list[dict[str, Any]]]) -> Any:
+    def drop(self, kind: str, of: Things, r: PeerRequest) -> Any:
         server_id = r.match["id"]
         gone = of.pop(server_id, [])
         for item in gone:
@@ -145,16 +158,16 @@ async def until(h: ComputeHarness, world: World, grim: Grim, reached: Any) -> An
             await h.rise()
         return await reached()
 
-    found = await wait_until(step, 30.0, what=f"{reached} after {grim.point}")
-    return found
+    return await wait_until(step, 30.0, what=f"{reached} after {grim.point}")
 
 
 async def live(
-    tmp_path: Path, point: str | None, *, job_fails: bool = False, hit: int = 1, then: str | None = None, is_hasty: bool = False
+    tmp_path: Path, point: str | None, *, job_fails: bool = False, refuses: str | None = None, hit: int = 1, then: str | None = None,
+    is_hasty: bool = False,
 ) -> Grim:
     """A server's whole life with a death in it, and the looks at what is left. Hasty: it is deleted while it is built."""
     async with ComputeHarness(database_url=f"sqlite:///{tmp_path}/compute.db") as h:
-        world = World(h, job_fails=job_fails)
+        world = World(h, job_fails=job_fails, refuses=refuses)
         await h.flavor()
         grim = Grim(point, hit=hit, then=then)
         try:
@@ -181,9 +194,10 @@ async def live(
             if not is_hasty:
                 shown = await until(h, world, grim, built)
                 await calm(h, world, grim)
-                if job_fails:
+                if job_fails or refuses:
                     assert shown["status"] == "ERROR"
-                    assert shown["fault"]["message"] == "create failed on cluster alpha: disk image is damaged"
+                    why = f"no {refuses} for you" if refuses else "create failed on cluster alpha: disk image is damaged"
+                    assert shown["fault"]["message"] == why
                 else:
                     assert shown["status"] == "ACTIVE"
                     assert world.instances == {server_id}
@@ -220,7 +234,7 @@ async def look(h: ComputeHarness, world: World, server_id: str, *, exists: bool)
     """Exactly once, nothing leaked, everything counted."""
     verbs = sorted(verb for verb, _ in {(job["verb"], job["job_token"]) for job in h.jobs()})
     assert len(verbs) == len(set(verbs)) <= 2 - exists, f"one job of each kind: {verbs}"
-    assert not exists or verbs == ["instance.create"]
+    assert not exists or verbs == ([] if world.refuses else ["instance.create"])
     async with h.db.read() as uow:
         ports = {r.id for r in await uow.all(select(server_ports.c.id))}
         volumes = {r.id for r in await uow.all(select(server_volumes.c.id))}
@@ -232,7 +246,7 @@ async def look(h: ComputeHarness, world: World, server_id: str, *, exists: bool)
     assert promised <= (1 if exists else 0), "room is promised to nobody"
     assert not h.quota.pending, "a commission was never decided"
     n = int(exists)
-    wanted = {"compute.instances": n, "compute.cores": n, "compute.ram_mib": 128 * n, "network.ports": n}
+    wanted = {"compute.instances": n, "compute.cores": n, "compute.ram_mib": 128 * n, "network.ports": len(ports)}
     assert {k: v for k, v in h.quota.used.items() if v} == {k: v for k, v in wanted.items() if v}
     listed = (await h.as_member().get("/v2.1/servers")).json()["servers"]
     assert len(listed) == n
@@ -250,6 +264,14 @@ async def test_a_server_lives_and_dies_once_whatever_is_killed(tmp_path: Path, p
 @pytest.mark.parametrize("point", FAILING_POINTS)
 async def test_a_server_that_fails_to_build_says_why_whatever_is_killed(tmp_path: Path, point: str) -> None:
     await live(tmp_path, point, job_fails=True)
+
+
+@pytest.mark.parametrize("refuses", ["ports", "volumes"])
+@pytest.mark.parametrize("point", [*REFUSED_POINTS, "compute.server_delete.submit.after_log"])
+async def test_a_refused_part_is_not_counted_whatever_is_killed(tmp_path: Path, point: str, refuses: str) -> None:
+    if refuses == "ports" and ".volumes.undo." in point:
+        pytest.skip("never got so far")
+    await live(tmp_path, point, refuses=refuses)
 
 
 @pytest.mark.parametrize("hit", [2, 3])

@@ -69,8 +69,8 @@ def build(
     app = create_service_app(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
-            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router, attachments.router,
-            instance_actions.router, server_actions.router, servers.router, internal.router,
+            versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
+            attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         microversions=Microversions(

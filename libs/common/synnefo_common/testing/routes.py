@@ -11,6 +11,6 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
     found = set()
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.path is not None:
-            methods = route.original_route.methods
+            methods = route.original_route.methods or set()
             found |= {(m, route.path) for m in methods if m != "HEAD" or "GET" not in methods}
     return found

@@ -56,7 +56,7 @@ Name = Annotated[str, AfterValidator(_clean_name)]
 def _reference(value: Any) -> Any:
     """An id, perhaps as a number or as the end of a URL, as old clients send flavors."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError("must be an id")
+        raise ValueError("must be an id")  # noqa: TRY004 - pydantic turns ValueError alone into a refusal
     text = str(value).rsplit("/", 1)[-1]
     if not 0 < len(text) <= 255:
         raise ValueError("must be an id of 1 to 255 characters")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from synnefo_common.testing import routes_of
 
 IMAGE = "c0ffee00-c0ff-4eec-8ffe-c0ffeec0ffee"

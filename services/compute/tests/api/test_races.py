@@ -112,7 +112,7 @@ async def test_a_boot_stays_within_its_budget_of_statements(h: Any) -> None:
     with record_queries(h.db) as one:
         await h.server()
         await h.settle()
-    polls = [text for text in one.texts() if "FROM outbox" in text or "count(" in text.lower() and "sagas" in text]
+    polls = [text for text in one.texts() if "FROM outbox" in text or ("count(" in text.lower() and "sagas" in text)]
     calls = sum(len(peer.requests) for peer in h.peers.values())
     cost = one.count - len(polls)
     print(f"a boot in compute: {cost} statements ({len(polls)} polls left out), {calls // 2} calls to peers")

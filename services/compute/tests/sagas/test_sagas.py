@@ -5,15 +5,14 @@ Create, resize and delete do not go back to the state before: what a failure lea
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
+from services.compute.tests.cloud import IMAGE, NETWORK, ComputeHarness
 from sqlalchemy import delete, func, select
 
 from synnefo_common.db.tables import outbox, sagas
@@ -24,9 +23,6 @@ from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.db.servers import servers
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from cloud import IMAGE, NETWORK, ComputeHarness  # type: ignore[import-not-found]
 
 _known = build(Settings(database_url="sqlite://")).sagas.sagas  # type: ignore[union-attr]
 VOLUME = "b0000000-0000-4000-8000-000000000001"
@@ -77,6 +73,7 @@ async def laboratory(name: str, prepare: Prepare, answers: dict[str, Any], look:
                 await look(h, step, moment)
 
             compute = h.service.app.state.services
+            assert h.service.sagas is not None
             yield Lab(
                 h.db, compute, data, lambda: snapshot(h), answers=answers, saga=h.service.sagas.sagas[name],
                 after_failure=after_failure if look else None,
@@ -210,7 +207,7 @@ async def look_at_failed_detach(h: ComputeHarness, step: str, moment: str) -> No
             assert await uow.scalar(select(func.count()).select_from(table)) == 1, f"error {moment} {step}"
 
 
-BEGUN = {"begin": {}, "job": {}}
+BEGUN: dict[str, Any] = {"begin": {}, "job": {}}
 TestVolumeAttach = suite(volume_attach.ATTACH, attach_volume, answers=BEGUN, look=look_at_failed_attach)
 TestVolumeDetach = suite(volume_attach.DETACH, detach_volume, look=look_at_failed_detach)
 TestInterfaceAttach = suite(interface_attach.ATTACH, attach_interface, answers=BEGUN, look=look_at_failed_attach)
