@@ -67,6 +67,9 @@ async def create_servers(
             raise InvalidReference("The requested availability zone is not available")
     image = await _image(compute, wanted, project_id, flavor)
     volumes, new_volumes = _volumes(wanted, flavor, image)
+    for volume in volumes:  # so that the volume service need not ask for the image again
+        if image is not None and volume["source"] == "image" and volume["uuid"] == image["id"]:
+            volume |= {"image": image, "image_seen_at": compute.clock.now_us()}
     new_ports = await _check_networks(compute, wanted, project_id)
     provisions = {
         "compute.instances": wanted.count, "compute.cores": flavor.vcpus * wanted.count, "compute.ram_mib": flavor.ram_mib * wanted.count,

@@ -62,9 +62,8 @@ class ClusterWorker:
             self.surveyor.nudge()
 
     def jobs_ended(self) -> None:
-        """Room in the queue, another job of the same server, other figures."""
+        """Other figures. (The end of the job's task rings for what waits behind it.)"""
         self.surveyor.nudge()
-        self.bell.set()
 
     async def target(self) -> Target:
         """What new instances need to know of the cluster. Raises RapiError."""

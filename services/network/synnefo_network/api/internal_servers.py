@@ -33,7 +33,7 @@ def _asked(body: ServerPortsBody) -> servers.ServerPorts:
     )
 
 
-async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int) -> Response:
+async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int, is_told: bool = True) -> Response:
     asked = _asked(body)
     digest = request_hash(request.method, request.url.path, body.model_dump())
 
@@ -42,7 +42,7 @@ async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Ser
             stored = await idempotent(uow, key, digest)
             if stored is not None:
                 return stored.body
-            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission)}
+            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission, is_told=is_told)}
             await remember(uow, key, status, document)
             return document
 
@@ -57,8 +57,8 @@ async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Ser
 
 @router.put("/servers/{server_id}/ports")
 async def put_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
-    """Make and bind all ports of a new server, at once or not at all."""
-    return await _add(request, server_id, body, svc, key, status=200)
+    """Make and bind all ports of a new server, at once or not at all. The answer is all the news: there are no events."""
+    return await _add(request, server_id, body, svc, key, status=200, is_told=False)
 
 
 @router.post("/servers/{server_id}/ports", status_code=201)

@@ -41,10 +41,12 @@ async def make_ports(
     *,
     networks: Mapping[str, Row[Any]],
     sees_all: bool = False,
+    is_told: bool = True,
 ) -> list[PortFacts]:
     """Insert the ports with addresses and groups, and their events; what was made, in the order of `specs`.
 
-    `networks` has the row of every network named. Raises the faults of allocation, SecurityGroupNotFound,
+    `networks` has the row of every network named. Without `is_told` there are no events: who asked for the ports is the one
+    who would want them, and gets them as the answer. Raises the faults of allocation, SecurityGroupNotFound,
     MacAddressInUse.
     """
     subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
@@ -73,7 +75,7 @@ async def make_ports(
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
     await db.set_groups(uow, [(row["id"], g) for row, chosen in zip(rows, groups, strict=True) for g in chosen])
     made = [PortFacts(inserted[r["id"]], held.get(r["id"], []), chosen) for r, chosen in zip(rows, groups, strict=True)]
-    for port in made:
+    for port in made if is_told else ():
         if not port.row.device_owner.startswith("network:"):
             emit_port(uow, "created", port.document(networks[port.row.network_id]), row=port.row)
     return made

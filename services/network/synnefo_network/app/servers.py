@@ -134,8 +134,8 @@ async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, make
     return ids
 
 
-async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None) -> list[dict[str, Any]]:
-    """Make and bind all ports in this transaction; their documents in the order asked for."""
+async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None, is_told: bool = True) -> list[dict[str, Any]]:
+    """Make and bind all ports in this transaction; their documents in the order asked for. `is_told`: see `make_ports`."""
     plan = await _plan(uow, asked, server_id=server_id)
     groups = await _group_ids(uow, svc, asked, makes_default=True)
     owner = f"compute:{asked.availability_zone}"
@@ -154,7 +154,7 @@ async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: Serve
         for network, fixed_ip, _ in plan.entries
         if network is not None
     ]
-    made = iter(await make_ports(uow, svc, specs, networks=plan.networks) if specs else [])
+    made = iter(await make_ports(uow, svc, specs, networks=plan.networks, is_told=is_told) if specs else [])
     if commission is not None:
         svc.quota.accept(uow, commission)
     bound = await _bind(uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host)
