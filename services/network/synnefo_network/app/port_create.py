@@ -40,16 +40,19 @@ async def make_ports(
     specs: Sequence[PortSpec],
     *,
     networks: Mapping[str, Row[Any]],
+    subnets: Mapping[str, Sequence[Any]] | None = None,
     sees_all: bool = False,
     is_told: bool = True,
 ) -> list[PortFacts]:
     """Insert the ports with addresses and groups, and their events; what was made, in the order of `specs`.
 
-    `networks` has the row of every network named. Without `is_told` there are no events: who asked for the ports is the one
-    who would want them, and gets them as the answer. Raises the faults of allocation, SecurityGroupNotFound,
+    `networks` has the row of every network named, `subnets` theirs if they are known. Without `is_told` there are no
+    events: who asked for the ports is the one who would want them, and gets them as the answer.
+    Raises the faults of allocation, SecurityGroupNotFound,
     MacAddressInUse.
     """
-    subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
+    if subnets is None:
+        subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
     groups = await _groups(uow, svc, specs, networks, sees_all=sees_all)
     rows = [_row(svc, spec, networks[spec.network_id]) for spec in specs]
     for spec, row, chosen in zip(specs, rows, groups, strict=True):

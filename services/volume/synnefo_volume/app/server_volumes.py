@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
@@ -26,7 +27,7 @@ _IMAGE_FRESH_US = 30 * MICROS  # what compute heard of the image so short a time
 _HELD = (Status.IN_USE, Status.DETACHING, Status.ATTACHING)
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
+def view(row: Any) -> dict[str, Any]:
     """A row of `db.volumes.of_server` as compute keeps it."""
     return {
         "id": row.id,
@@ -44,6 +45,12 @@ def view(row: Row[Any]) -> dict[str, Any]:
         "tag": row.a_tag,
         "volume_type": row.volume_type,
     }
+
+
+def view_of_new(row: Mapping[str, Any], attachment: Mapping[str, Any]) -> dict[str, Any]:
+    """As `view`, of rows that were inserted a moment ago."""
+    of_attachment = {f"a_{key}": value for key, value in attachment.items()}
+    return view(SimpleNamespace(**{**row, "status": Status.IN_USE}, **of_attachment))
 
 
 def _event(kind: str, row: Row[Any]) -> Event:
@@ -79,16 +86,20 @@ async def put_volumes(
         there = {row.id: row for row in await volumes.of_server(uow, server_id)}
     if set(ids) <= set(there):
         async with svc.db.read() as uow:
+            left: list[Mapping[str, Any]]
             left = [row._mapping for row in await volumes.get_many(uow, ids) if row.status == Status.CREATING]
+        held = None
     else:
-        left = await _accept(
+        left, held = await _accept(
             svc, server_id, wanted, ids, project_id=project_id, user_id=user_id, is_reserved=is_reserved
         )
     await asyncio.gather(*(_make(svc, row) for row in left))
     async with svc.db.begin() as uow:
         if left:
             values = {"status": Status.IN_USE, "origin_root": None, "updated_at": svc.clock.now_us()}
-            await volumes.change(uow, [r["id"] for r in left], old=[Status.CREATING], values=values)
+            changed = await volumes.change(uow, [r["id"] for r in left], old=[Status.CREATING], values=values)
+            if held is not None and changed == len(ids):
+                return [view_of_new(row, one) for row, one in zip(left, held, strict=True)]
         return [view(row) for row in await volumes.of_server(uow, server_id) if row.id in ids]
 
 
@@ -106,11 +117,13 @@ async def _accept(
     project_id: str,
     user_id: str,
     is_reserved: bool,
-) -> list[Mapping[str, Any]]:
-    """Rows of all new volumes, and attachments of all, in one transaction; the new rows."""
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Rows of all new volumes, and attachments of all, in one transaction: both."""
     now = svc.clock.now_us()
     images = await _images(svc, wanted, project_id=project_id)
-    new, held, taken = [], [], []
+    new: list[dict[str, Any]] = []
+    held: list[Mapping[str, Any]] = []
+    taken: list[str] = []
     devices: set[str] = {w["device_name"] for w in wanted if w.get("device_name")}
     async with svc.db.read() as uow:
         default = await volume_types.find(uow, svc.settings.default_volume_type, project_id=None, by_name=True)
@@ -152,7 +165,7 @@ async def _accept(
             raise Conflict("A volume to boot with is not available.", code="volume.volume.not_available")
         await volumes.attach(uow, held)
         svc.quota.accept(uow, commission)
-    return new
+    return [{**row, "volume_type": default.name if default else None} for row in new], held
 
 
 async def _images(svc: Services, wanted: Sequence[Mapping[str, Any]], *, project_id: str) -> dict[str, dict[str, Any]]:

@@ -70,7 +70,6 @@ def saga(compute: Compute) -> Saga:
             "job_token": None, "launched_at": compute.clock.now_us(), "node": ctx.out["job"].get("node"),
         }  # fmt: skip
         row = await servers.change_and_get(uow, server_id, values)
-        await clusters.settle(uow, server_id, exists=True)
         await actions.finish(uow, ctx.data["action_id"])
         compute.quota.accept(uow, ctx.data["commission_id"])
         await _deleted_meanwhile(uow, compute, row)
@@ -82,7 +81,7 @@ def saga(compute: Compute) -> Saga:
         values = {"vm_state": VmState.ERROR, "task_state": None, "fault": fault, "saga_id": None, "job_token": None}
         row = await servers.change_and_get(uow, server_id, values)
         await _project(uow, ctx)
-        await clusters.settle(uow, server_id, exists=False)
+        await clusters.break_promise(uow, server_id)
         await actions.finish(uow, ctx.data["action_id"], message=message)
         compute.quota.accept(uow, ctx.data["commission_id"])
         never_made = _never_made(ctx)
