@@ -99,7 +99,8 @@ async def put_volumes(
             values = {"status": Status.IN_USE, "origin_root": None, "updated_at": svc.clock.now_us()}
             changed = await volumes.change(uow, [r["id"] for r in left], old=[Status.CREATING], values=values)
             if held is not None and changed == len(ids):
-                return [view_of_new(row, one) for row, one in zip(left, held, strict=True)]
+                new = [view_of_new(row, one) for row, one in zip(left, held, strict=True)]
+                return sorted(new, key=lambda v: (v["boot_index"] is None, v["boot_index"], v["id"]))  # as `of_server`
         return [view(row) for row in await volumes.of_server(uow, server_id) if row.id in ids]
 
 
