@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -37,6 +38,9 @@ from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, lo
 from synnefo_common.web.commissions import commission_routes
 
 log = get_logger(__name__)
+# A list of a thousand things is tens of thousands of objects and no cycle: with Python's own thresholds a third of its time
+# would go into looking for some.
+_GC_THRESHOLDS = (50_000, 20, 50)
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -312,6 +316,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop."""
     import uvloop
 
+    gc.set_threshold(*_GC_THRESHOLDS)
     uvloop.run(main)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
-import orjson
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
@@ -190,20 +189,12 @@ async def _read_body(request: Request, field: Any) -> Any:
             return field.get_default()
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}])
     try:
-        data = orjson.loads(text)
-    except ValueError:
-        data = _read_odd_json(text)
-    value, errors = field.validate(data, {}, loc=("body",))
-    if errors:
-        raise RequestValidationError(errors, body=data)
-    return value
-
-
-def _read_odd_json(text: bytes) -> Any:
-    """What orjson refuses and Python does not: huge numbers, lone surrogates, NaN. The model says what it thinks of them."""
-    try:
-        return json.loads(text)
+        data = json.loads(text)  # not orjson, which makes floats of huge integers
     except (ValueError, RecursionError) as error:
         place = getattr(error, "pos", 0)
         detail = {"type": "json_invalid", "loc": ("body", place), "msg": "JSON decode error", "input": {}, "ctx": {"error": str(error)}}
         raise RequestValidationError([detail]) from error
+    value, errors = field.validate(data, {}, loc=("body",))
+    if errors:
+        raise RequestValidationError(errors, body=data)
+    return value

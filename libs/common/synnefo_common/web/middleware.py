@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -57,7 +58,8 @@ class ServiceMiddleware:
         self.strip_slash = strip_slash
         self.refuse_nul = refuse_nul
         self.cors_origins = cors_origins
-        self.table = table
+        # The short way leads past what a service has put between this and FastAPI's routes, so it is open only if that is nothing.
+        self.table = table if isinstance(app, ExceptionMiddleware) else None
         self.access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,9 +114,9 @@ class ServiceMiddleware:
                     version = self.microversions.minimum
                     version = self.microversions.read(headers)
                     state["version"] = version
-                if self.refuse_nul and ("\x00" in path or "%00" in path or b"%00" in scope["query_string"]):
-                    raise BadRequest("NUL characters are not allowed in paths and queries.")
-                app = self.table.find(scope) or self.app
+                if self.refuse_nul:
+                    _refuse_nul(path, scope["query_string"])
+                app = (self.table and self.table.find(scope)) or self.app
                 await app(scope, self._limited(scope, headers, receive), send_with_headers)
         except Exception as error:
             fault = to_fault(error)
@@ -169,6 +171,11 @@ class ServiceMiddleware:
             headers["Access-Control-Allow-Origin"] = "*" if "*" in self.cors_origins else origin
             headers["Access-Control-Expose-Headers"] = _EXPOSED
             headers.add_vary_header("Origin")
+
+
+def _refuse_nul(path: str, query: bytes) -> None:
+    if "\x00" in path or "%00" in path or b"%00" in query:
+        raise BadRequest("NUL characters are not allowed in paths and queries.")
 
 
 def _preflight(headers: Headers) -> Response:
