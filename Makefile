@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SILENT:
+# Without compiled modules each of the many processes of a cloud or a test run compiles its own: seconds every time.
+unexport PYTHONDONTWRITEBYTECODE
 
 PROFILE ?= embedded
 GANETI ?=

@@ -67,7 +67,7 @@ async def test_domain_and_system_scope(cloud: Cloud) -> None:
     system = (await cloud.ask_token("admin", scope={"system": {"all": True}})).json()["token"]
     assert system["system"] == {"all": True}
     # Endpoints with a project in their URL are left out.
-    assert {s["type"] for s in system["catalog"]} == {"identity", "compute", "network", "image"}
+    assert {s["type"] for s in system["catalog"]} == {"identity", "compute", "network", "image", "ganeti-dispatcher"}
 
 
 async def test_no_roles_on_the_target_is_401(cloud: Cloud) -> None:
