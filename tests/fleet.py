@@ -197,4 +197,4 @@ class Fleet:
 
     def instances(self) -> list[str]:
         """Names of the instances that Ganeti has, on all clusters."""
-        return sorted(path.stem for name in CLUSTERS for path in (self.dir / "ganeti" / name / "instances").glob("*.json"))
+        return sorted(path.stem for name in CLUSTERS for path in (self.dir / "ganeti" / name / "state/instances").glob("*.json"))

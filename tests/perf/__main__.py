@@ -53,7 +53,8 @@ def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--profile", choices=("embedded", "full"), default="embedded")
-    parser.add_argument("--only", nargs="+", choices=("start", "budget", *BENCHES), default=[], metavar="NAME", help="start, budget, " + ", ".join(BENCHES))
+    names = ("start", "budget", *BENCHES)
+    parser.add_argument("--only", nargs="+", choices=names, default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     args = parser.parse_args()
     if reason := why_not(args.profile, "fake"):

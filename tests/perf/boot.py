@@ -103,13 +103,16 @@ async def _ask(db: Database, statement: Executable) -> Any:
 
 @contextmanager
 def _no_polls() -> Iterator[None]:
-    """Loops wake by their bells only, and a cluster is not surveyed sooner because a job has ended."""
+    """Loops wake by their bells only, and clusters are not surveyed."""
     wait = Wakeup.wait
 
     async def patient(self: Wakeup, timeout_s: float) -> bool:
         return await wait(self, timeout_s if timeout_s < 0.5 else 3600)
 
-    with patch.object(Wakeup, "wait", patient), patch.object(Surveyor, "nudge", lambda _self: None):
+    async def nothing(_self: Surveyor) -> None:
+        return None
+
+    with patch.object(Wakeup, "wait", patient), patch.object(Surveyor, "survey", nothing):
         yield
 
 

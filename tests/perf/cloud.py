@@ -81,7 +81,8 @@ class Cloud:
     def groups(self) -> dict[str, list[int]]:
         """Pids by whose they are: `cloud` is ours; the fake Ganeti stands for a part that is not."""
         ours = self.stack.processes()
-        groups = {"cloud": [pid for name, pid in ours.items() if pid and name != "ganeti"], "ganeti": [pid for name in ["ganeti"] if (pid := ours.get(name))]}
+        ganeti = ours.pop("ganeti", None)
+        groups = {"cloud": [pid for pid in ours.values() if pid], "ganeti": [ganeti] if ganeti else []}
         if self.stack.profile == "full":
             for name, (pid, _) in infra_pids(self.stack.layout).items():
                 groups.setdefault(name.partition("-")[0], []).extend([pid] if pid else [])

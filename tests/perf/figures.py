@@ -79,7 +79,7 @@ def token(cloud: Cloud) -> Iterator[Figure]:
 def verification(cloud: Cloud) -> Iterator[Figure]:
     """What a token adds to a request of a service: a call with next to nothing behind it, against one without a token."""
     url = cloud.stack.url("compute")
-    bare, _ = _requests(cloud, "request without a token", url + "/healthz", n=3000)
+    bare, _ = _requests(cloud, "request without a token", url + "/v2.1", n=3000)
     path = "/v2.1/extensions/os-volumes"
     known = {e["alias"] for e in cloud.call("compute", "GET", "/v2.1/extensions")["extensions"]}
     path = path if "os-volumes" in known else f"/v2.1/extensions/{min(known)}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.stack import Stack, why_not
+from tests.story import landing
 
 from synnefo_local.story import MAKE, UNMAKE, Step
 from synnefo_local.walk import new_walk, walk_story
@@ -27,7 +28,12 @@ def test_a_user_walks_from_login_to_an_empty_quota(profile: str, ganeti: str, tm
         pytest.skip(reason)
     with Stack(profile, ganeti) as stack:
         walk = new_walk(stack.layout, tmp_path)
-        walk_story(stack.layout, MAKE + UNMAKE, walk, report=show, environ=os.environ)
+        walk_story(stack.layout, MAKE, walk, report=show, environ=os.environ)
+        if ganeti == "real":
+            landing.assert_landed(stack, walk.prefix)
+        walk_story(stack.layout, UNMAKE, walk, report=show, environ=os.environ)
+        if ganeti == "real":
+            assert list(landing.instances(stack.layout)) == []
         left = {name for name, n in walk.usage_before.items() if n} - COUNTED_FROM_THE_START
         assert not left, f"a fresh project uses {left}"
 

@@ -45,7 +45,7 @@ def up(options: argparse.Namespace) -> int:
         cloud.up(layout, say=say, throwaway=options.throwaway)
     shown = os.path.relpath(root / "openrc")
     print(f"\nNext:  source {shown if not shown.startswith('..') else root / 'openrc'}\n"
-          "       openstack server create --flavor m1.nano --image tiny --network none --wait first\n"
+          "       openstack server create --flavor m1.nano --image tiny --wait first\n"
           "or     make demo")  # fmt: skip
     return 0
 

@@ -83,12 +83,13 @@ def create_databases(postgres: Mapping[str, str], passwords: Mapping[str, str]) 
 
 
 def stop_infra(layout: Layout, *, purge: bool = False) -> list[str]:
-    """Stop what we started; with `purge` at once and for ever."""
+    """Stop what we started; with `purge` at once and for ever. Returns what was running."""
+    running = {name.partition("-")[0] for name, (pid, _) in infra_pids(layout).items() if pid}
     parts = [part for part in PARTS if (layout.real / part / "settings").exists()]
     extra = ["--purge"] if purge else []
     with ThreadPoolExecutor(len(PARTS)) as pool:
         list(pool.map(lambda p: run_script([str(SCRIPTS / f"{p}-down"), str(layout.real / p), *extra]), parts))
-    return parts
+    return [part for part in parts if part in running]
 
 
 def infra_pids(layout: Layout) -> dict[str, tuple[int | None, Path]]:

@@ -85,6 +85,47 @@ async def run_once(
     return await db.run(whole)
 
 
+class AnsweredBefore(Exception):
+    """The key has an answer: nothing of this transaction may stay."""
+
+
+async def keep_answer(uow: UnitOfWork, key: str | None, digest: str, *, status: int, body: Any) -> None:
+    """`idempotent` and `remember` in one statement, at the end of the work: the first call's price is one INSERT.
+
+    Raises AnsweredBefore, which undoes what the repeat did. `answer_once` puts it to use.
+    """
+    if key is not None:
+        now, text = uow.db.clock.now_us(), orjson.dumps(body).decode()
+        row = {"key": key, "request_hash": digest, "status": status, "body": text, "created_at": now}
+        if not await uow.run(insert_for(uow.dialect, idempotency).on_conflict_do_nothing(), row):
+            raise AnsweredBefore(key)
+
+
+async def answer_once(
+    db: Database, key: str | None, digest: str, work: Callable[[], Awaitable[StoredAnswer]]
+) -> StoredAnswer:
+    """`work()` does all in one transaction that ends with `keep_answer`. A repeat, which may fail in any way on what the first
+    call left behind, gets the first call's answer.
+
+    Raises Unprocessable if the key was used for another request, and what `work` raises.
+    """
+    try:
+        return await work()
+    except Exception:
+        if key is None:
+            raise
+        async with db.read() as uow:
+            query = select(idempotency.c.request_hash, idempotency.c.status, idempotency.c.body)
+            found = await uow.one(query.where(idempotency.c.key == key))
+        if found is None or found.status is None:
+            raise
+        if found.request_hash != digest:
+            raise Unprocessable(
+                "This idempotency key was used for another request.", code="idempotency.other_request"
+            ) from None
+        return StoredAnswer(found.status, orjson.loads(found.body))
+
+
 async def prune(uow: UnitOfWork, *, older_than_s: float = 7 * 24 * 3600) -> int:
     """Forget answers given long ago; how many."""
     before = uow.db.clock.now_us() - int(older_than_s * MICROS)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Any, cast
 
+import orjson
 import structlog
 from structlog.typing import EventDict
+
+from synnefo_common import context
 
 _SECRET_KEYS = frozenset({"password", "token", "secret", "admin_pass", "user_data", "x_auth_token", "authorization"})
 
@@ -19,10 +23,20 @@ def _hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    request_id = context.request_id.get()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    return event
+
+
 def setup_logging(*, fmt: str = "console", level: str = "INFO", service: str | None = None) -> None:
     """Send structlog and the standard library's loggers to stderr as JSON or text."""
+    AccessLog.is_json = fmt == "json"
+    AccessLog.is_on = logging.getLevelName(level.upper()) <= logging.INFO
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _hide_secrets,
@@ -45,3 +59,42 @@ def setup_logging(*, fmt: str = "console", level: str = "INFO", service: str | N
 def get_logger(name: str | None = None) -> structlog.stdlib.BoundLogger:
     """A logger; bind ids with `structlog.contextvars`."""
     return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name) if name else structlog.get_logger())
+
+
+class AccessLog:
+    """One line per request, in the form of the other lines, without their machinery: that costs half of a quick request."""
+
+    is_json = False
+    is_on = False
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._second = 0
+        self._time = ""
+
+    def write(
+        self, *, method: str, path: str, status: int, ms: float, request_id: str, global_id: str | None, user_id: str | None, project_id: str | None
+    ) -> None:
+        """Write the line to stderr at once."""
+        if not self.is_on:
+            return
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second, self._time = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        when = f"{self._time}.{int((now - second) * 1e6):06d}Z"
+        if self.is_json:
+            line = {
+                "method": method, "path": path, "status": status, "ms": ms, "request_id": request_id, "user_id": user_id, "project_id": project_id,
+                "service": self._service, "level": "info", "timestamp": when, "event": "request",
+            }  # fmt: skip
+            if global_id is not None:
+                line["global_id"] = global_id
+            sys.stderr.write(orjson.dumps(line).decode() + "\n")
+            return
+        shown = path if path.isprintable() and " " not in path else repr(path)
+        ids = f"request_id={request_id}" + (f" global_id={global_id}" if global_id is not None else "")
+        sys.stderr.write(
+            f"{when} [info     ] request                        {method} {shown} {status} ms={ms} {ids} "
+            f"user_id={user_id} project_id={project_id} service={self._service}\n"
+        )

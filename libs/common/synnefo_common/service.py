@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -37,6 +38,9 @@ from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, lo
 from synnefo_common.web.commissions import commission_routes
 
 log = get_logger(__name__)
+# A list of a thousand things is tens of thousands of objects and no cycle: with Python's own thresholds a third of its time
+# would go into looking for some.
+_GC_THRESHOLDS = (50_000, 20, 50)
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -91,7 +95,8 @@ def make_kit(
     identity = ServiceIdentity(name, settings.service_password, common, http, clock=clock)
     if verifier is None:
         source = IdentityKeys(common, http, identity)
-        revocations = RevocationLog(source, clock=clock)
+        # A poll that waited out the log's age would make the log look too old with identity well.
+        revocations = RevocationLog(source, clock=clock, wait_s=min(20.0, common.revocation_max_age_s / 3))
         verifier = LocalVerifier(source, revocations, clock=clock, max_age_s=common.revocation_max_age_s)
     peers = {peer: ServiceClient(peer, common, http, identity, clock=clock) for peer in SERVICES}
     return Kit(
@@ -311,6 +316,7 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop."""
     import uvloop
 
+    gc.set_threshold(*_GC_THRESHOLDS)
     uvloop.run(main)
 
 

@@ -24,6 +24,7 @@ class Settings(ServiceSettings):
     ram_ratio: float = Field(1.0, description="Memory sold per real memory.")
     disk_ratio: float = Field(1000.0, description="Disk sold per real disk; volumes are thin and live in the block store.")
     cluster_stale_s: float = Field(120.0, description="A cluster that has not reported for so long gets no new servers.")
+    offline_patience_s: float = Field(600.0, description="How long a new server waits for a cluster while all that could take it are offline.")
     job_timeout_s: float = Field(900.0, description="Longest wait for a job in Ganeti before it is asked for again.")
     max_page: int = Field(1000, description="Largest page of a list.")
     metadata_items: int = Field(128, description="Metadata items a server may have.")

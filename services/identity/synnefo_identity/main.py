@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter, Depends
-
 from synnefo_common.auth import TokenVerifier
 from synnefo_common.bus import Bus
 from synnefo_common.clock import Clock
@@ -30,7 +28,6 @@ from synnefo_identity.api import (
     roles,
     users,
 )
-from synnefo_identity.api.access import plain_text
 from synnefo_identity.app import housekeeping
 from synnefo_identity.app.audit import audit_facts
 from synnefo_identity.app.bootstrap import bootstrap
@@ -55,14 +52,6 @@ _ROUTERS = (
     credentials,
     internal,
 )
-
-
-def _routers() -> list[APIRouter]:
-    """Every route refuses what no database keeps."""
-    guarded = APIRouter(dependencies=[Depends(plain_text)])
-    for module in _ROUTERS:
-        guarded.include_router(module.router)
-    return [guarded]
 
 
 def build(
@@ -92,11 +81,12 @@ def build(
         dialect=IdentityDialect(),
         settings=settings,
         services=svc,
-        routers=[*_routers(), audit_router(kit.db, partial(audit_facts, svc))],
+        routers=[*(module.router for module in _ROUTERS), audit_router(kit.db, partial(audit_facts, svc))],
         verifier=kit.verifier,
         policy=Policy(RULES),
         ready_checks=[database_answers],
         ids=kit.ids,
+        refuse_nul=True,
         title="Synnefo Identity",
     )
     return Service(

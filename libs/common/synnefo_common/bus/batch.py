@@ -23,12 +23,14 @@ class Batcher:
         queue: str,
         crash_point: str,
         max_size: int,
+        needs_inbox: bool = True,
     ) -> None:
         self.db = db
         self.handler = handler
         self.queue = queue
         self.crash_point = crash_point
         self.max_size = max_size
+        self.needs_inbox = needs_inbox
         self._waiting: list[tuple[Envelope, asyncio.Future[str]]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -62,7 +64,9 @@ class Batcher:
 
     async def _commit(self, batch: list[tuple[Envelope, asyncio.Future[str]]]) -> None:
         async def work(uow: UnitOfWork) -> set[str]:
-            new = await receive_many(uow, queue=self.queue, message_ids=[m.id for m, _ in batch])
+            new = {m.id for m, _ in batch}
+            if self.needs_inbox:
+                new = await receive_many(uow, queue=self.queue, message_ids=[m.id for m, _ in batch])
             todo = {m.id: m for m, _ in batch if m.id in new}
             if todo:
                 await self.handler(uow, list(todo.values()))

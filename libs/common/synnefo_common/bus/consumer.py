@@ -40,21 +40,30 @@ class Consumers:
     service: str
     handlers: list[tuple[tuple[str, ...], MessageHandler]] = field(default_factory=list)
     batch_handlers: list[tuple[tuple[str, ...], BatchHandler]] = field(default_factory=list)
+    repeatable: set[Any] = field(default_factory=set)
 
-    def on(self, *patterns: str) -> Callable[[MessageHandler], MessageHandler]:
-        """Register a handler for routing keys that match one of the patterns."""
+    def on(self, *patterns: str, is_repeatable: bool = False) -> Callable[[MessageHandler], MessageHandler]:
+        """Register a handler for routing keys that match one of the patterns.
+
+        `is_repeatable`: a second delivery, however late, finds by the handler's own rows that there is nothing left to do;
+        the inbox is not asked.
+        """
 
         def register(handler: MessageHandler) -> MessageHandler:
             self.handlers.append((patterns, handler))
+            if is_repeatable:
+                self.repeatable.add(handler)
             return handler
 
         return register
 
-    def on_batch(self, *patterns: str) -> Callable[[BatchHandler], BatchHandler]:
+    def on_batch(self, *patterns: str, is_repeatable: bool = False) -> Callable[[BatchHandler], BatchHandler]:
         """Register a handler of what is waiting at once, in order of arrival. It is then the only one for its keys."""
 
         def register(handler: BatchHandler) -> BatchHandler:
             self.batch_handlers.append((patterns, handler))
+            if is_repeatable:
+                self.repeatable.add(handler)
             return handler
 
         return register
@@ -139,13 +148,15 @@ class ConsumerRunner:
     async def _dispatch(self, delivery: Delivery, message: Envelope, consumers: Consumers) -> str:
         for patterns, batch_handler in consumers.batch_handlers:
             if any(matches(p, delivery.routing_key) for p in patterns):
-                return await self._batcher(delivery.queue, batch_handler, consumers.service).handle(message)
+                return await self._batcher(delivery.queue, batch_handler, consumers).handle(message)
         handlers = consumers.matching(delivery.routing_key)
         if not handlers:
             return "ignored"  # a binding of an older release
 
+        needs_inbox = not consumers.repeatable.issuperset(handlers)
+
         async def work(uow: UnitOfWork) -> bool:
-            if not await receive(uow, queue=delivery.queue, message_id=message.id):
+            if needs_inbox and not await receive(uow, queue=delivery.queue, message_id=message.id):
                 return False
             for handler in handlers:
                 await handler(uow, message)
@@ -158,14 +169,15 @@ class ConsumerRunner:
             crashpoint(f"{consumers.service}.consumer.{_name(handler)}.after_commit")
         return "handled" if is_new else "duplicate"
 
-    def _batcher(self, queue: str, handler: BatchHandler, service: str) -> Batcher:
+    def _batcher(self, queue: str, handler: BatchHandler, consumers: Consumers) -> Batcher:
         key = (queue, handler)
         if key not in self._batchers:
             self._batchers[key] = Batcher(
                 self.db,
                 handler,
                 queue=queue,
-                crash_point=f"{service}.consumer.{_name(handler)}",
+                crash_point=f"{consumers.service}.consumer.{_name(handler)}",
+                needs_inbox=handler not in consumers.repeatable,
                 max_size=self.prefetch,
             )
         return self._batchers[key]

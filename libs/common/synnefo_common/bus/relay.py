@@ -20,7 +20,7 @@ from synnefo_common.bus.api import Bus, BusUnavailable, Outgoing, Undeliverable
 from synnefo_common.clock import MICROS
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.db import Database
-from synnefo_common.db.outbox import CHANNEL
+from synnefo_common.db.outbox import CHANNEL, OutboxRow
 from synnefo_common.db.tables import outbox
 from synnefo_common.lease import Lease
 from synnefo_common.log import get_logger
@@ -28,6 +28,7 @@ from synnefo_common.log import get_logger
 log = get_logger(__name__)
 
 _MAX_BACKOFF_S = 5.0
+_Row = Row[Any] | OutboxRow
 
 
 def crash_points(service: str) -> list[str]:
@@ -61,6 +62,8 @@ class Relay:
         self._slots = asyncio.Semaphore(concurrency)
         self._blocked: dict[str, tuple[float, int]] = {}  # lane: (monotonic time to try again, failures)
         self._outages = 0
+        # The table holds nothing up to this row: what is handed over from the next one on need not be read. None: unknown.
+        self._empty_to: int | None = None
 
     async def run(self) -> None:
         """Work until cancelled, then let another process have the lease at once. Outages are waited for."""
@@ -96,26 +99,13 @@ class Relay:
 
     async def run_once(self) -> int:
         """Publish one batch; the number of rows published. Raises BusUnavailable after marking what was confirmed."""
-        now = self.db.clock.monotonic()
-        held_back = [lane for lane, (until, _) in self._blocked.items() if until > now]
-        query = select(
-            outbox.c.seq,
-            outbox.c.id,
-            outbox.c.exchange,
-            outbox.c.routing_key,
-            outbox.c.lane,
-            outbox.c.occurred_at,
-            outbox.c.body,
-        )
-        if held_back:
-            query = query.where(outbox.c.lane.not_in(held_back))
-        async with self.db.read() as uow:
-            rows = await uow.all(query.order_by(outbox.c.seq).limit(self.batch_size))
+        rows = self._handed() or await self._read()
         self._measure(rows)
         if not rows:
             return 0
         crashpoint(f"{self.service}.relay.before_publish")
-        lanes: dict[str, list[Row[Any]]] = defaultdict(list)
+        self._empty_to = None
+        lanes: dict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             lanes[row.lane].append(row)
         confirmed: list[int] = []
@@ -130,11 +120,39 @@ class Relay:
             async with self.db.begin() as uow:
                 await uow.run(delete(outbox).where(outbox.c.seq.in_(sorted(confirmed))))
             metrics.messages_published.labels(self.service, "confirmed").inc(len(confirmed))
+        if len(confirmed) == len(rows) < self.batch_size and not self._blocked:
+            self._empty_to = rows[-1].seq
         outage = next((r for r in results if isinstance(r, BusUnavailable)), None)
         metrics.bus_up.labels(self.service).set(0 if outage else 1)
         if outage is not None:
             raise outage
         return len(confirmed)
+
+    def _handed(self) -> Sequence[_Row]:
+        """What was handed over, if it is all that the table holds: it follows on the last row without a gap."""
+        handed, self.db.handed = self.db.handed[: self.batch_size], self.db.handed[self.batch_size :]
+        if self._empty_to is None or not handed:
+            return []
+        rows = [row for row in handed if row.seq > self._empty_to]
+        follows = [row.seq for row in rows] == list(range(self._empty_to + 1, self._empty_to + 1 + len(rows)))
+        return rows if follows else []
+
+    async def _read(self) -> Sequence[_Row]:
+        now = self.db.clock.monotonic()
+        held_back = [lane for lane, (until, _) in self._blocked.items() if until > now]
+        query = select(
+            outbox.c.seq,
+            outbox.c.id,
+            outbox.c.exchange,
+            outbox.c.routing_key,
+            outbox.c.lane,
+            outbox.c.occurred_at,
+            outbox.c.body,
+        )
+        if held_back:
+            query = query.where(outbox.c.lane.not_in(held_back))
+        async with self.db.read() as uow:
+            return await uow.all(query.order_by(outbox.c.seq).limit(self.batch_size))
 
     async def drain(self, *, rounds: int = 100) -> int:
         """Publish until nothing more can be published now (tests, shutdown); the number published."""
@@ -146,7 +164,7 @@ class Relay:
                 break
         return total
 
-    async def _publish_lane(self, lane: str, rows: Sequence[Row[Any]], confirmed: list[int]) -> None:
+    async def _publish_lane(self, lane: str, rows: Sequence[_Row], confirmed: list[int]) -> None:
         async with self._slots:
             for row in rows:
                 body = b'%s,"aggregate_seq":%d}' % (row.body.encode()[:-1], row.seq)
@@ -158,7 +176,7 @@ class Relay:
                 confirmed.append(row.seq)
                 self._blocked.pop(lane, None)
 
-    def _block(self, lane: str, row: Row[Any], error: Undeliverable) -> None:
+    def _block(self, lane: str, row: _Row, error: Undeliverable) -> None:
         failures = self._blocked.get(lane, (0.0, 0))[1] + 1
         delay = min(_MAX_BACKOFF_S, 0.05 * 2 ** min(failures, 10))
         self._blocked[lane] = (self.db.clock.monotonic() + delay, failures)
@@ -179,7 +197,7 @@ class Relay:
         first = min(until for until, _ in self._blocked.values())
         return min(self.poll_s, max(0.01, first - self.db.clock.monotonic()))
 
-    def _measure(self, rows: Sequence[Row[Any]]) -> None:
+    def _measure(self, rows: Sequence[_Row]) -> None:
         metrics.outbox_rows.labels(self.service).set(len(rows))
         age = (self.db.clock.now_us() - rows[0].occurred_at) / MICROS if rows else 0.0
         metrics.outbox_age.labels(self.service).set(age)

@@ -35,12 +35,13 @@ class Database:
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None, ids: IdSource | None = None, pool_size: int = 10) -> None:
-        from synnefo_common.db.outbox import Wakeup
+        from synnefo_common.db.outbox import OutboxRow, Wakeup
 
         self.clock = clock or SystemClock()
         self.ids = ids or RandomIds()
         self.recorders: list[Callable[[Executable], None]] = []
         self.outbox_wakeup = Wakeup()
+        self.handed: list[OutboxRow] = []  # committed here and not yet seen by the relay (SQLite)
         self._tmp: tempfile.TemporaryDirectory[str] | None = None
         durable = True
         if url == "sqlite://":

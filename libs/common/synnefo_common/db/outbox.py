@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from sqlalchemy import func, insert, select
@@ -24,11 +24,24 @@ if TYPE_CHECKING:
 
 CHANNEL = "synnefo_outbox"  # PostgreSQL NOTIFY, inside the transaction: other processes' relays wake at its commit
 
-_INSERT = insert(outbox)
+_INSERT = insert(outbox).returning(outbox.c.seq, outbox.c.id)
+_MOST_HANDED = 1000  # more than that, and the relay reads the table
 _INSERT_AND_NOTIFY = insert(outbox).returning(func.pg_notify(CHANNEL, ""))
 
 # Both are events of ours and facts that `GET /internal/v1/commissions/{id}` must be able to tell afterwards.
 COMMISSION_OUTCOMES = {"quota.commission.accepted": "accepted", "quota.commission.rejected": "rejected"}
+
+
+class OutboxRow(NamedTuple):
+    """A row of the outbox. On SQLite the one process hands what it committed to its relay, which then need not read it."""
+
+    seq: int
+    id: str
+    exchange: str
+    routing_key: str
+    lane: str
+    occurred_at: int
+    body: str
 
 
 class Wakeup:
@@ -94,7 +107,10 @@ async def write(uow: UnitOfWork, events: Sequence[Event]) -> None:
     if db.dialect == "postgresql":
         await uow.all(_INSERT_AND_NOTIFY, rows)
     else:
-        await uow.run(_INSERT, rows)
+        by_id = {row["id"]: row for row in rows}
+        inserted = await uow.all(_INSERT, rows)
+        handed = sorted((OutboxRow(seq, **by_id[message_id]) for seq, message_id in inserted), key=lambda row: row.seq)
+        uow.after_commit(lambda: db.handed.extend(handed) if len(db.handed) < _MOST_HANDED else db.handed.clear())
     if outcomes:
         await _record_outcomes(uow, outcomes, now=now)
 

@@ -112,6 +112,9 @@ class Driver:
             async with asyncio.timeout(max(left_s, _LEAST_ATTEMPT_S)):
                 out = await step.action(self._context())
             crashpoint(f"{self._prefix}.{step.name}.after_effect")
+            if step.logs_later:
+                self._advance_unlogged(step, out)
+                return True
             return await self._commit(lambda uow: self._log_forward(uow, step, out))
 
         async def work(uow: UnitOfWork) -> Record:
@@ -133,10 +136,15 @@ class Driver:
         crashpoint(f"{self._prefix}.{step.name}.after_effect")
         following = self._after(step)
         if isinstance(following, Local):  # its transaction logs the wait too; the row has the signal until then
-            self.record = self._advanced(step, payload)
-            self.record.after_log = (f"{self._prefix}.{step.name}.after_log",)
+            self._advance_unlogged(step, payload)
             return True
         return await self._commit(lambda uow: self._log_forward(uow, step, payload))
+
+    def _advance_unlogged(self, step: Step, out: Mapping[str, Any] | None) -> None:
+        """Go on in memory: the next step's transaction logs this one too. The row has the step before until then."""
+        points = (*self.record.after_log, f"{self._prefix}.{step.name}.after_log")
+        self.record = self._advanced(step, out)
+        self.record.after_log = points
 
     async def _timed_out(self, uow: UnitOfWork, step: Wait) -> Record:
         answer = await step.on_timeout(uow, self._context()) if step.on_timeout is not None else None

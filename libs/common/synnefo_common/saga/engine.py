@@ -95,17 +95,28 @@ class SagaEngine:
 
         False if there is no such saga or it has ended. A payload with a true `error` (text or document) aborts it.
         """
-        uow.after_commit(self.wakeup.set)
-        return await store.append_signal(uow, saga_id, name, payload or {})
+        return await self._signal(uow, saga_id, name, payload or {})
 
     async def cancel(self, uow: UnitOfWork, saga_id: str, fault: Fault | None = None) -> bool:
         """Ask a saga to unwind at its next step. False if it has ended, or is past recall by the time it would notice.
 
         A saga that is unwinding already goes on doing so.
         """
-        uow.after_commit(self.wakeup.set)
         reason = fault or Conflict("Canceled.", code="saga.canceled")
-        return await store.append_signal(uow, saga_id, CANCEL, error_of(reason))
+        return await self._signal(uow, saga_id, CANCEL, error_of(reason))
+
+    async def _signal(self, uow: UnitOfWork, saga_id: str, name: str, payload: Mapping[str, Any]) -> bool:
+        """Where sagas run, one that waits goes on here and at once; elsewhere it becomes due and the workers are told."""
+        if not self._is_running or len(self._active) >= self.limit:
+            uow.after_commit(self.wakeup.set)
+            return await store.append_signal(uow, saga_id, name, payload)
+        record = await store.signal_and_take(uow, saga_id, name, payload, owner=self.owner, lease_s=self.lease_s)
+        if record is None:
+            return False
+        is_worked_on = any(r.id == record.id and r.epoch == record.epoch for r in self._active.values())
+        if record.owner == self.owner and not is_worked_on:
+            uow.after_commit(lambda: self._spawn(record))
+        return True
 
     async def run(self) -> None:
         """Work until cancelled. What is under way then will be taken up again, after a restart or elsewhere."""

@@ -93,12 +93,17 @@ Failed = Callable[[UnitOfWork, SagaContext, dict[str, Any]], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Remote:
-    """A call to another service. A 404 from its undo counts as done."""
+    """A call to another service. A 404 from its undo counts as done.
+
+    `logs_later`: the next step's log is this one's too, which saves a transaction; after a crash between the two this step is
+    repeated. For steps without undo, before a Local or another such step.
+    """
 
     name: str
     action: RemoteAction
     undo: RemoteUndo | None = None
     deadline_s: float = 120.0  # outages are retried for so long
+    logs_later: bool = False
 
 
 @dataclass(frozen=True)

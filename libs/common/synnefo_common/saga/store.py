@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Row, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Row, String, bindparam, case, delete, func, insert, select, update
 
 from synnefo_common import context
 from synnefo_common.clock import MICROS
@@ -28,6 +28,19 @@ _SIGNAL = (
         # A saga that waits becomes due; one that is being worked on sees the signal when it writes its log.
         next_at=case((sagas.c.state == SagaState.WAITING, bindparam("now", type_=BigInteger)), else_=sagas.c.next_at),
     )
+)
+_WAITS = sagas.c.state == SagaState.WAITING
+_SIGNAL_AND_TAKE = (
+    update(sagas)
+    .where(sagas.c.id == bindparam("saga"), sagas.c.state.in_(LIVE))
+    .values(
+        signals=sagas.c.signals + bindparam("line"),
+        next_at=case((_WAITS, bindparam("lease_end", type_=BigInteger)), else_=sagas.c.next_at),
+        owner=case((_WAITS, bindparam("me", type_=String)), else_=sagas.c.owner),
+        epoch=case((_WAITS, sagas.c.epoch + 1), else_=sagas.c.epoch),
+        state=case((_WAITS, SagaState.RUNNING.value), else_=sagas.c.state),
+    )
+    .returning(sagas)
 )
 _LOG = (
     update(sagas)
@@ -65,6 +78,7 @@ class Record:
     epoch: int
     signals: dict[str, dict[str, Any]] = field(default_factory=dict)
     row_step: int = 0  # what the row says: behind `step` while a received signal is not yet logged
+    owner: str | None = None  # as the row was read
     after_log: tuple[str, ...] = ()  # crash points to pass once the row has caught up
 
 
@@ -104,6 +118,16 @@ async def append_signal(uow: UnitOfWork, saga_id: str, name: str, payload: Mappi
     if uow.dialect == "postgresql":
         return bool(await uow.all(_SIGNAL.returning(_NOTIFY), params))
     return await uow.run(_SIGNAL, params) > 0
+
+
+async def signal_and_take(
+    uow: UnitOfWork, saga_id: str, name: str, payload: Mapping[str, Any], *, owner: str, lease_s: float
+) -> Record | None:
+    """Add a signal and, if the saga waits, claim it in the same statement. None if there is no such live saga."""
+    line = orjson.dumps([name, payload]).decode() + "\n"
+    lease_end = uow.db.clock.now_us() + int(lease_s * MICROS)
+    row = await uow.one(_SIGNAL_AND_TAKE, {"saga": saga_id, "line": line, "lease_end": lease_end, "me": owner})
+    return None if row is None else _record(row)
 
 
 async def claim_due(uow: UnitOfWork, *, owner: str, lease_s: float, limit: int) -> list[Record]:
@@ -219,5 +243,5 @@ def _record(row: Row[Any]) -> Record:
         id=row.id, name=row.name, state=SagaState(row.state), step=row.step, data=orjson.loads(row.data),
         out=orjson.loads(row.out), error=orjson.loads(row.error) if row.error else None,
         context=orjson.loads(row.context), attempts=row.attempts, deadline_at=row.deadline_at, epoch=row.epoch,
-        signals=read_signals(row.signals), row_step=row.step,
+        signals=read_signals(row.signals), row_step=row.step, owner=row.owner,
     )  # fmt: skip

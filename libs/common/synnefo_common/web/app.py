@@ -12,19 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from synnefo_common.auth.verifier import TokenVerifier
-from synnefo_common.errors import BadRequest, Fault, MethodNotAllowed, NotFound, fault_for_status
+from synnefo_common.errors import Fault
 from synnefo_common.ids import IdSource, RandomIds
-from synnefo_common.log import get_logger
+from synnefo_common.log import AccessLog
 from synnefo_common.policy import Policy
 from synnefo_common.settings import ServiceSettings
 from synnefo_common.web.answer import answer
 from synnefo_common.web.dialects import Dialect, InternalDialect
+from synnefo_common.web.dispatch import RouteTable
+from synnefo_common.web.faults import to_fault
 from synnefo_common.web.metrics import RequestMetrics
 from synnefo_common.web.microversion import Microversions
 from synnefo_common.web.middleware import ServiceMiddleware
-from synnefo_common.web.parse import validation_message
 
-log = get_logger(__name__)
 ReadyCheck = Callable[[], Awaitable[str | None]]  # None, or why not
 _INTERNAL = InternalDialect()
 
@@ -47,6 +47,7 @@ def create_service_app(
     microversions: Microversions | None = None,
     is_stream: Callable[[str, str], bool] = lambda _method, _path: False,
     strip_slash: bool = True,
+    refuse_nul: bool = False,
     ids: IdSource | None = None,
     title: str | None = None,
 ) -> FastAPI:
@@ -68,12 +69,13 @@ def create_service_app(
     app.state.metrics = metrics
     dialect.auth_uri = settings.common.public_urls.get("identity", "") + "/v3"
     _add_error_map(app, dialect)
-    app.include_router(_health_router(metrics, ready_checks))
-    for router in routers:
+    all_routers = [_health_router(metrics, ready_checks), *routers]
+    for router in all_routers:
         app.include_router(router)
     app.add_middleware(
         ServiceMiddleware, dialect=dialect, ids=ids or RandomIds(), metrics=metrics, max_body_bytes=settings.common.max_body_bytes,
         is_stream=is_stream, microversions=microversions, strip_slash=strip_slash, cors_origins=settings.cors_origins,
+        refuse_nul=refuse_nul, table=RouteTable(all_routers), access_log=AccessLog(name),
     )  # fmt: skip
     return app
 
@@ -83,27 +85,14 @@ def _add_error_map(app: FastAPI, dialect: Dialect) -> None:
         chosen = _INTERNAL if request.url.path.startswith(("/internal/", "/admin/")) else dialect
         return chosen.render(fault, request_id=request.state.request_id)
 
-    async def on_fault(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Fault)
-        if error.http_status >= 500:
-            log.warning("request_refused", status=error.http_status, error=error.message, cause=repr(error.__cause__))
-        return render(request, error)
+    async def on_error(request: Request, error: Exception) -> Response:
+        fault = to_fault(error)
+        assert fault is not None
+        return render(request, fault)
 
-    async def on_validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return render(request, BadRequest(validation_message(error.errors())))
-
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 404:
-            return render(request, NotFound("The resource could not be found."))
-        if error.status_code == 405:
-            return render(request, MethodNotAllowed("The method is not allowed for this resource.", headers=error.headers))
-        return render(request, fault_for_status(error.status_code, str(error.detail), headers=error.headers))
-
-    app.add_exception_handler(Fault, on_fault)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Fault, on_error)
+    app.add_exception_handler(RequestValidationError, on_error)
+    app.add_exception_handler(HTTPException, on_error)
 
 
 def _health_router(metrics: RequestMetrics, ready_checks: Sequence[ReadyCheck]) -> APIRouter:

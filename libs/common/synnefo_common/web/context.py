@@ -107,8 +107,8 @@ async def service_context(request: Request) -> Context:
     return context
 
 
-def services(request: Request) -> Any:
-    """What the composition root gave the application."""
+async def services(request: Request) -> Any:
+    """What the composition root gave the application. (Were it no coroutine, FastAPI would call it in a thread.)"""
     return cast("Any", request.app.state.services)
 
 

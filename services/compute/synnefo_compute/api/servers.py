@@ -15,7 +15,6 @@ from synnefo_compute.app import server_actions, server_list, server_update
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.server_create import ServerRequest, create_servers
 from synnefo_compute.app.views import links
-from synnefo_compute.db.servers import SORT_COLUMNS
 
 router = APIRouter(prefix="/v2.1/servers", tags=["servers"], dependencies=[CLEAN_QUERY])
 _DEFAULT_SORT = (("created_at", "desc"),)
@@ -23,7 +22,7 @@ _DEFAULT_SORT = (("created_at", "desc"),)
 
 async def _list(request: Request, ctx: Context, svc: Compute, *, details: bool) -> Response:
     ctx.require("os_compute_api:servers:detail" if details else "os_compute_api:servers:index")
-    page = read_page(request, max_limit=svc.settings.max_page, sort_keys=SORT_COLUMNS, default_sort=_DEFAULT_SORT)
+    page = read_page(request, max_limit=svc.settings.max_page, sort_keys=server_list.SORT_KEYS, default_sort=_DEFAULT_SORT)
     query = dict(request.query_params)
     statuses = [text.upper() for text in request.query_params.getlist("status")]
     is_admin = ctx.may("os_compute_api:servers:index:get_all_tenants")

@@ -11,7 +11,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Conflict
 from synnefo_common.saga import Retry
 from synnefo_compute.db import clusters as clusters_db
-from synnefo_compute.domain.allocator import Capacity, Demand, Ratios, choose
+from synnefo_compute.domain.allocator import OFFLINE, Capacity, Demand, Ratios, choose
 from synnefo_compute.settings import Settings
 
 
@@ -26,14 +26,21 @@ def capacity_of(row: Row[Any], *, now_us: int) -> Capacity:
     )  # fmt: skip
 
 
-async def place(uow: UnitOfWork, settings: Settings, *, server_id: str, demand: Demand, forced: str | None = None) -> str:
-    """Promise room on the best cluster and return its name. Raises Conflict (no valid host) or Retry (lost a race)."""
+async def place(
+    uow: UnitOfWork, settings: Settings, *, server_id: str, demand: Demand, since_us: int, forced: str | None = None
+) -> str:
+    """Promise room on the best cluster and return its name. Raises Conflict (no valid host) or Retry.
+
+    Retry: a race was lost, or all that could take the server are offline and it has not waited long `since_us`.
+    """
     rows = await clusters_db.list_clusters(uow)
     if forced:
         rows = [row for row in rows if row.name == forced]
     ratios = Ratios(cpu=settings.cpu_ratio, ram=settings.ram_ratio, disk=settings.disk_ratio, stale_s=settings.cluster_stale_s)
     name, refused = choose([capacity_of(row, now_us=uow.db.clock.now_us()) for row in rows], demand, ratios)
     if name is None:
+        if OFFLINE in refused.values() and uow.db.clock.now_us() < since_us + settings.offline_patience_s * MICROS:
+            raise Retry("every cluster that could take the server is offline", delay_s=2.0)
         reasons = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(refused.items())) or "no cluster is known"
         raise Conflict(f"No valid host was found. {reasons}.", code="compute.no_valid_host")
     turn = next(row.turn for row in rows if row.name == name)

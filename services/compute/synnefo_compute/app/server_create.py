@@ -69,6 +69,9 @@ async def create_servers(
             raise InvalidReference("The requested availability zone is not available")
     image = await _image(compute, wanted, project_id, flavor)
     volumes, new_volumes = _volumes(wanted, flavor, image)
+    for volume in volumes:  # so that the volume service need not ask for the image again
+        if image is not None and volume["source"] == "image" and volume["uuid"] == image["id"]:
+            volume |= {"image": image, "image_seen_at": compute.clock.now_us()}
     new_ports = await _check_networks(compute, wanted, project_id)
     provisions = {"compute.instances": 1, "compute.cores": flavor.vcpus, "compute.ram_mib": flavor.ram_mib, "network.ports": new_ports}
     provisions |= new_volumes
@@ -195,7 +198,7 @@ async def _insert(
                 "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
                 "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
                 "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
-                "new_volumes": new_volumes, "commission_id": commission.id, "action_id": action_id,
+                "new_volumes": new_volumes, "commission_id": commission.id, "action_id": action_id, "created_at": now,
             }
         )  # fmt: skip
     async with compute.db.begin() as uow:

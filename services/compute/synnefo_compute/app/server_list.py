@@ -22,6 +22,7 @@ from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.db.servers import servers
 from synnefo_compute.domain.states import STATUSES, TaskState, VmState
 
+SORT_KEYS = frozenset(servers_db.SORT_COLUMNS)
 _PLAIN = re.compile(r"^[\w .:@-]*$")
 _GROUP_REPEAT = re.compile(r"\)[*+?{]")
 _OPEN_REPEAT = re.compile(r"[*+{]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha224
 from typing import Any
 
@@ -50,9 +51,10 @@ def security_groups(ports: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
     return [{"name": name} for name in names]
 
 
-def host_id(row: Row[Any]) -> str:
+@lru_cache(maxsize=1024)
+def host_id(project_id: str, cluster: str | None) -> str:
     """The project's opaque name of the cluster."""
-    return sha224(f"{row.project_id}{row.cluster}".encode()).hexdigest() if row.cluster else ""
+    return sha224(f"{project_id}{cluster}".encode()).hexdigest() if cluster else ""
 
 
 def server_detail(
@@ -69,7 +71,7 @@ def server_detail(
         "tenant_id": row.project_id,
         "user_id": row.user_id,
         "metadata": row.metadata,
-        "hostId": host_id(row),
+        "hostId": host_id(row.project_id, row.cluster),
         "image": {"id": row.image_id, "links": [{"rel": "bookmark", "href": f"{bookmark}/images/{row.image_id}"}]} if row.image_id else "",
         "flavor": {"id": flavor_id, "links": [{"rel": "bookmark", "href": f"{bookmark}/flavors/{flavor_id}"}]},
         "created": iso(row.created_at),

@@ -24,7 +24,8 @@ _DONE = {
 def register(consumers: Consumers, compute: Compute) -> None:
     """Listen to the dispatcher."""
 
-    @consumers.on("ganeti.job.succeeded", "ganeti.job.failed", "ganeti.job.canceled")
+    # Repeatable: the first signal of a saga's wait counts, and an action is ended by its job's token once.
+    @consumers.on("ganeti.job.succeeded", "ganeti.job.failed", "ganeti.job.canceled", is_repeatable=True)
     async def job_ended(uow: UnitOfWork, message: Envelope) -> None:
         data = message.data
         error = data.get("error") or (None if message.type == "ganeti.job.succeeded" else {"message": "The job was canceled in Ganeti."})

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, String, Table,
 from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
 from synnefo_common.db.sql import insert_for
 from synnefo_compute.db.base import metadata
+from synnefo_compute.db.servers import servers
 
 clusters = Table(
     "clusters",
@@ -40,7 +41,6 @@ reservations = Table(
     Column("vcpus", Integer, nullable=False),
     Column("ram_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
-    Column("settled_at", BigInteger),  # the instance exists: the next report after this counts it
 )
 
 
@@ -53,8 +53,8 @@ async def put_report(uow: UnitOfWork, report: Mapping[str, Any]) -> bool:
     )  # fmt: skip
     if not await uow.run(statement):
         return False
-    counted = (reservations.c.cluster == report["name"]) & (reservations.c.settled_at < report["reported_at"])
-    await uow.run(delete(reservations).where(counted))
+    counted = select(servers.c.id).where(servers.c.id == reservations.c.server_id, servers.c.launched_at < report["reported_at"])
+    await uow.run(delete(reservations).where(reservations.c.cluster == report["name"], counted.exists()))
     return True
 
 
@@ -80,17 +80,16 @@ async def list_clusters(uow: UnitOfWork) -> Sequence[Row[Any]]:
 
 async def reserve(uow: UnitOfWork, server_id: str, *, cluster: str, turn: int, vcpus: int, ram_mib: int, disk_gib: int) -> bool:
     """Promise room; False if another placement came between: look again."""
-    if not await uow.run(update(clusters).where(clusters.c.name == cluster, clusters.c.turn == turn).values(turn=clusters.c.turn + 1)):
-        return False
-    row = {"server_id": server_id, "cluster": cluster, "vcpus": vcpus, "ram_mib": ram_mib, "disk_gib": disk_gib, "settled_at": None}
+    # On SQLite there is one writer: nothing can have come between the look and this.
+    if uow.dialect == "postgresql":
+        taken = update(clusters).where(clusters.c.name == cluster, clusters.c.turn == turn).values(turn=clusters.c.turn + 1)
+        if not await uow.run(taken):
+            return False
+    row = {"server_id": server_id, "cluster": cluster, "vcpus": vcpus, "ram_mib": ram_mib, "disk_gib": disk_gib}
     await uow.run(upsert_ignore(uow.dialect, reservations, row))
     return True
 
 
-async def settle(uow: UnitOfWork, server_id: str, *, exists: bool) -> None:
-    """The job ended: the promise is kept until a report counts the instance, or dropped."""
-    where = reservations.c.server_id == server_id
-    if exists:
-        await uow.run(update(reservations).where(where).values(settled_at=uow.db.clock.now_us()))
-    else:
-        await uow.run(delete(reservations).where(where))
+async def break_promise(uow: UnitOfWork, server_id: str) -> None:
+    """There is no instance. (A promise for one that was launched is kept until a report counts it.)"""
+    await uow.run(delete(reservations).where(reservations.c.server_id == server_id))

@@ -139,14 +139,23 @@ async def change(
     uow: UnitOfWork, server_id: str, values: Mapping[str, Any], *, generation: int | None = None, conditions: Sequence[ColumnElement[bool]] = ()
 ) -> bool:
     """Compare and set: every change raises the generation. False if somebody else was first."""
+    statement = update(servers).where(servers.c.id == server_id, *conditions).values(_changes(uow, values))
+    if generation is not None:
+        statement = statement.where(servers.c.generation == generation)
+    return await uow.run(statement) == 1
+
+
+def _changes(uow: UnitOfWork, values: Mapping[str, Any]) -> dict[str, Any]:
     now = uow.db.clock.now_us()
     changes: dict[str, Any] = {**values, "generation": servers.c.generation + 1, "updated_at": now}
     if "task_state" in values:
         changes["task_since"] = now if values["task_state"] is not None else None
-    statement = update(servers).where(servers.c.id == server_id, *conditions).values(changes)
-    if generation is not None:
-        statement = statement.where(servers.c.generation == generation)
-    return await uow.run(statement) == 1
+    return changes
+
+
+async def change_and_get(uow: UnitOfWork, server_id: str, values: Mapping[str, Any]) -> Row[Any] | None:
+    """Change a server whatever it is now; its row as it is then."""
+    return await uow.one(update(servers).where(servers.c.id == server_id).values(_changes(uow, values)).returning(servers))
 
 
 async def count_by_project(uow: UnitOfWork) -> Sequence[Row[Any]]:

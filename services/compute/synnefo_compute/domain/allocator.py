@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+OFFLINE = "offline"
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -52,11 +54,9 @@ class Ratios:
 
 
 def refusal(cluster: Capacity, demand: Demand, ratios: Ratios) -> str | None:
-    """Why the cluster cannot take the server; None if it can."""
+    """Why the cluster cannot take the server; None if it can. `OFFLINE` if that alone is why."""
     if cluster.name in demand.exclude:
         return "refused it before"
-    if not cluster.online or cluster.age_s > ratios.stale_s:
-        return "offline"
     if cluster.drained:
         return "drained"
     if demand.zone and demand.zone != cluster.zone:
@@ -70,6 +70,8 @@ def refusal(cluster: Capacity, demand: Demand, ratios: Ratios) -> str | None:
         return "not enough CPUs"
     if demand.disk_gib > int(cluster.disk_total * ratios.disk) - cluster.reserved_disk and cluster.disk_total:
         return "not enough disk"
+    if not cluster.online or cluster.age_s > ratios.stale_s:
+        return OFFLINE
     return None
 
 

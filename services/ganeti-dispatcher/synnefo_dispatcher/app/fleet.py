@@ -32,7 +32,7 @@ class Fleet:
     def wake_jobs(self, cluster: str) -> None:
         """Jobs were entered."""
         if cluster in self.workers:
-            self.workers[cluster][0].bell.set()
+            self.workers[cluster][0].wake()
 
     def cancel_waiting(self, server_id: str) -> None:
         """A server is to be deleted."""
@@ -70,7 +70,7 @@ class Fleet:
     def _wake_all(self) -> None:
         self.dispatcher.clusters_changed.set()
         for worker, _ in self.workers.values():
-            worker.bell.set()
+            worker.wake()
 
     async def sync(self) -> None:
         """Compare what runs with the table."""

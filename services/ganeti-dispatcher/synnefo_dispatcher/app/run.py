@@ -155,6 +155,7 @@ class JobRun:
         not_before = self.worker.clock.now_us() + int(delay_s * MICROS)
         async with self.worker.db.begin() as uow:
             await jobs_db.move(uow, self.job, {"state": JobState.QUEUED, "not_before": not_before, **values})
+        self.worker.wake()
 
     # finding it again
     async def _recover(self) -> bool:

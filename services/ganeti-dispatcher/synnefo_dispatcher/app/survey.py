@@ -100,7 +100,7 @@ class Surveyor:
         if not self.is_online:
             log.info("cluster_online", cluster=worker.name)
             self.is_online = True
-            worker.bell.set()
+            worker.wake()
 
     async def first_report(self) -> dict[str, Any]:
         """The figures when a job needs them before the first survey is done. Raises RapiError."""

@@ -49,6 +49,9 @@ class ClusterWorker:
         self._cancels: set[asyncio.Task[None]] = set()
         self._active_epoch = 0
         self._rescan_at = 0.0
+        self._has_news = True
+        self._may_wait = True  # jobs that could not be claimed when they came: an end may have made room for them
+        self._claim_at = 0.0
         self._surveying: asyncio.Task[None] | None = None
 
     # what runs ask
@@ -61,10 +64,14 @@ class ClusterWorker:
         if self.surveyor.is_online:
             self.surveyor.nudge()
 
-    def jobs_ended(self) -> None:
-        """Room in the queue, another job of the same server, other figures."""
-        self.surveyor.nudge()
+    def wake(self) -> None:
+        """Jobs were entered, here or elsewhere, or the cluster is back."""
+        self._has_news = True
         self.bell.set()
+
+    def jobs_ended(self) -> None:
+        """Other figures. (The end of the job's task rings for what waits behind it.)"""
+        self.surveyor.nudge()
 
     async def target(self) -> Target:
         """What new instances need to know of the cluster. Raises RapiError."""
@@ -132,8 +139,13 @@ class ClusterWorker:
         room = self.settings.max_jobs_in_flight - len(self._runs)
         if room <= 0 or not self.surveyor.is_online:
             return
+        has_news, self._has_news = self._has_news, False
+        if not has_news and not self._may_wait and now < self._claim_at:
+            return
+        self._claim_at = now + self.settings.poll_s
         async with self.db.begin() as uow:
             claimed = await jobs_db.claim(uow, self.name, epoch=self.lease.epoch, limit=room)
+        self._may_wait = len(claimed) == room or has_news != bool(claimed)
         for job in sorted(claimed, key=lambda row: row.seq):
             self._start(job, is_claimed=True)
 

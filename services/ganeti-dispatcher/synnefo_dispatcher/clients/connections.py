@@ -6,9 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from synnefo_common.http.pinned import PinnedHttpTransport
 from synnefo_dispatcher.clients.vault import Vault
-from synnefo_dispatcher.rapi import RapiClient
+from synnefo_dispatcher.rapi import PinnedHttpTransport, RapiClient
 
 
 class Connections:

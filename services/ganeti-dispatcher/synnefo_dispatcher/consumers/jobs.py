@@ -13,7 +13,8 @@ def cluster_consumers(dispatcher: Dispatcher) -> Consumers:
     """The handlers of each cluster's queue."""
     consumers = Consumers("dispatcher")
 
-    @consumers.on_batch("ganeti.#")
+    # Repeatable: a job's token makes one row.
+    @consumers.on_batch("ganeti.#", is_repeatable=True)
     async def job_requested(uow: UnitOfWork, messages: list[Envelope]) -> None:
         await jobs.accept(uow, dispatcher, messages)
 

@@ -12,7 +12,7 @@ from synnefo_dispatcher.rapi.errors import (
 )
 from synnefo_dispatcher.rapi.jobs import Job, JobChange, JobFailure, find_failure
 from synnefo_dispatcher.rapi.resources import Disk, Group, Instance, InstanceSpec, Nic, Node
-from synnefo_dispatcher.rapi.transport import RapiResponse, Transport, TransportFailed
+from synnefo_dispatcher.rapi.transport import PinnedHttpTransport, RapiResponse, Transport, TransportFailed
 
 __all__ = [
     "Disk",
@@ -26,6 +26,7 @@ __all__ = [
     "Nic",
     "Node",
     "NotFound",
+    "PinnedHttpTransport",
     "RapiClient",
     "RapiError",
     "RapiRefused",

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from synnefo_common.http.pinned import RapiResponse, TransportFailed
+from synnefo_common.http.pinned import PinnedHttpTransport, RapiResponse, TransportFailed
 
-__all__ = ["RapiResponse", "Transport", "TransportFailed"]
+__all__ = ["PinnedHttpTransport", "RapiResponse", "Transport", "TransportFailed"]
 
 
 class Transport(Protocol):

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, services
 from synnefo_identity.app.services import Services
 from synnefo_identity.domain.errors import Missing, NotAllowed
 
 Svc = Annotated[Services, Depends(services)]
 R = TypeVar("R")
-
-
-async def plain_text(request: Request) -> None:
-    """Refuse NUL characters in path and query: no database keeps them."""
-    if "\x00" in request.url.path or "%00" in request.url.path or "%00" in request.url.query or "\x00" in str(request.path_params):
-        raise BadRequest("NUL characters are not allowed in paths and queries.")
 
 
 def require(ctx: Context, rule: str, target: dict[str, Any] | None = None) -> None:

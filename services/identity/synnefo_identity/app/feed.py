@@ -94,7 +94,7 @@ class OwnVerifier(LocalVerifier):
     """As every service's verifier, but never behind what this process itself has committed."""
 
     def __init__(self, feed: Feed, *, clock: Clock, max_age_s: float) -> None:
-        self.revocations = RevocationLog(feed, clock=clock)
+        self.revocations = RevocationLog(feed, clock=clock, wait_s=min(20.0, max_age_s / 3))
         super().__init__(feed, self.revocations, clock=clock, max_age_s=max_age_s)
         self._feed = feed
 

@@ -111,20 +111,15 @@ async def find(svc: Services, commission_id: str) -> Row[Any]:
 
 async def settle(uow: UnitOfWork, *, accepted: Collection[str] = (), rejected: Collection[str] = ()) -> int:
     """Decide commissions, leaving those already decided alone; the number that were pending."""
-    rows = await quota.pending(uow, {*accepted, *rejected})
-    if not rows:
-        return 0
-    taken = {row.id for row in rows if row.id in accepted}
+    taken = await quota.decide(uow, accepted, "accepted")
+    dropped = await quota.decide(uow, rejected, "rejected")
     changes: dict[Key, tuple[int, int]] = {}
-    for row in rows:
+    for row in (*taken, *dropped):
         for key, n in _quantities(row.provisions, project_id=row.project_id, user_id=row.user_id).items():
             used, pending = changes.get(key, (0, 0))
-            changes[key] = (used + (n if row.id in taken else 0), pending - max(n, 0))
-    for state, ids in (("accepted", taken), ("rejected", {row.id for row in rows} - taken)):
-        if ids:
-            await quota.decide(uow, ids, state)
+            changes[key] = (used + (n if row.state == "accepted" else 0), pending - max(n, 0))
     await quota.move(uow, changes)
-    return len(rows)
+    return len(taken) + len(dropped)
 
 
 async def release(uow: UnitOfWork, released: Iterable[tuple[str, str, Mapping[str, int]]]) -> None:

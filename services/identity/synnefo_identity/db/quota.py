@@ -154,16 +154,12 @@ async def by_key(uow: UnitOfWork, *, issuer: str, key: str) -> Row[Any] | None:
     return await uow.one(commissions.select().where(commissions.c.issuer == issuer, commissions.c.key == key))
 
 
-async def pending(uow: UnitOfWork, ids: Collection[str]) -> Sequence[Row[Any]]:
-    """Those of the commissions that are undecided, locked."""
-    statement = commissions.select().where(commissions.c.id.in_(sorted(ids)), commissions.c.state == "pending")
-    return await uow.all(statement.order_by(commissions.c.id).with_for_update())
-
-
-async def decide(uow: UnitOfWork, ids: Collection[str], state: str) -> int:
-    """Pending commissions become `state`."""
+async def decide(uow: UnitOfWork, ids: Collection[str], state: str) -> Sequence[Row[Any]]:
+    """Pending commissions become `state`; those that did."""
     c = commissions.c
-    return await uow.run(commissions.update().where(c.id.in_(sorted(ids)), c.state == "pending").values(state=state))
+    if not ids:
+        return []
+    return await uow.all(commissions.update().where(c.id.in_(sorted(ids)), c.state == "pending").values(state=state).returning(commissions))
 
 
 async def expired(uow: UnitOfWork, now_us: int, *, limit: int = 100) -> Sequence[Row[Any]]:

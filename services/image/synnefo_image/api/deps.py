@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from synnefo_common.web import Context, services
 from synnefo_image.app.services import Services
-from synnefo_image.db.images import Viewer
+from synnefo_image.domain.viewing import Viewer
 
 Svc = Annotated[Services, Depends(services)]
 

@@ -8,8 +8,9 @@ from starlette.datastructures import QueryParams
 
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
-from synnefo_image.db.images import SORT_KEYS, Filters
+from synnefo_image.app.images import SORT_KEYS
 from synnefo_image.domain.schema import MAX_INT, VISIBILITIES
+from synnefo_image.domain.viewing import Filters
 
 _PLAIN = ("owner", "checksum", "os_hash_value", "os_hash_algo")
 _AMONG = ("id", "name", "status", "container_format", "disk_format")

@@ -21,10 +21,10 @@ from synnefo_common.log import get_logger
 from synnefo_image.app.images import find, new_row
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
-from synnefo_image.db.images import Viewer
 from synnefo_image.domain.errors import UploadAbandoned, WrongStatus
 from synnefo_image.domain.image import Draft, missing_for_data
 from synnefo_image.domain.states import DOWNLOADABLE, Status
+from synnefo_image.domain.viewing import Viewer
 
 log = get_logger(__name__)
 HASH_ALGO = "sha512"

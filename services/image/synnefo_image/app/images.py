@@ -13,10 +13,12 @@ from synnefo_common.errors import BadRequest, Conflict, Forbidden
 from synnefo_common.ids import is_uuid
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
-from synnefo_image.db.images import Filters, Viewer
 from synnefo_image.domain.errors import ImageChanged, ImageNotFound, ImageProtected
 from synnefo_image.domain.image import Change, Draft, apply_patch
 from synnefo_image.domain.states import Status
+from synnefo_image.domain.viewing import Filters, Viewer
+
+SORT_KEYS = tuple(images.SORT_KEYS)
 
 
 def columns_of(draft: Draft) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +32,7 @@ from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.paging import after, order
 from synnefo_image.db.base import metadata
 from synnefo_image.db.members import members
+from synnefo_image.domain.viewing import Filters, Viewer
 
 images = Table(
     "images",
@@ -87,29 +87,6 @@ SORT_KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": images.c.created_at,
     "updated_at": images.c.updated_at,
 }
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Whose eyes: a project, or an administrator, who sees all."""
-
-    project_id: str | None
-    is_admin: bool
-
-
-@dataclass
-class Filters:
-    """What a list call asks for. `equal` and `among` are by column, `times` are (column, operator, µs)."""
-
-    equal: dict[str, Any] = field(default_factory=dict)
-    among: dict[str, list[str]] = field(default_factory=dict)
-    times: list[tuple[str, str, int]] = field(default_factory=list)
-    properties: dict[str, str] = field(default_factory=dict)
-    tags: list[str] = field(default_factory=list)
-    visibility: str | None = None  # one, or `all`
-    member_status: str = "accepted"
-    size_min: int | None = None
-    size_max: int | None = None
 
 
 def _shared_with(project_id: str | None, status: str = "all") -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from fastapi import Header, Path, Request
 from starlette.responses import Response
 
 from synnefo_common.db import UnitOfWork
-from synnefo_common.idempotency import idempotent, remember, request_hash
+from synnefo_common.idempotency import StoredAnswer, answer_once, keep_answer, request_hash
 from synnefo_common.web import Service, answer, internal_router
 from synnefo_network.api.base import PathId, Svc
 from synnefo_network.api.schemas.servers import ServerPortsBody
@@ -33,20 +33,20 @@ def _asked(body: ServerPortsBody) -> servers.ServerPorts:
     )
 
 
-async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int) -> Response:
+async def _add(
+    request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int, is_told: bool = True
+) -> Response:
     asked = _asked(body)
     digest = request_hash(request.method, request.url.path, body.model_dump())
 
     async def once(commission: Any) -> Response:
-        async def work(uow: UnitOfWork) -> Any:
-            stored = await idempotent(uow, key, digest)
-            if stored is not None:
-                return stored.body
-            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission)}
-            await remember(uow, key, status, document)
-            return document
+        async def work(uow: UnitOfWork) -> StoredAnswer:
+            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission, is_told=is_told)}
+            await keep_answer(uow, key, digest, status=status, body=document)
+            return StoredAnswer(status, document, is_repeat=False)
 
-        return answer(await svc.write(work), status)
+        found = await answer_once(svc.db, key, digest, lambda: svc.write(work))
+        return answer(found.body, status)
 
     if asked.reserved:
         return await once(None)
@@ -57,8 +57,8 @@ async def _add(request: Request, server_id: str, body: ServerPortsBody, svc: Ser
 
 @router.put("/servers/{server_id}/ports")
 async def put_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
-    """Make and bind all ports of a new server, at once or not at all."""
-    return await _add(request, server_id, body, svc, key, status=200)
+    """Make and bind all ports of a new server, at once or not at all. The answer is all the news: there are no events."""
+    return await _add(request, server_id, body, svc, key, status=200, is_told=False)
 
 
 @router.post("/servers/{server_id}/ports", status_code=201)

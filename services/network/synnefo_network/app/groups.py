@@ -14,6 +14,8 @@ from synnefo_network.domain.security_group import DEFAULT, Rule, default_group_i
 async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) -> str:
     """Its id; made with its four rules if it is not there. Neither it nor these rules count in the quota."""
     group_id = default_group_id(project_id)
+    if group_id in svc.known_groups:
+        return group_id
     now = svc.clock.now_us()
     row = {
         "id": group_id,
@@ -30,6 +32,7 @@ async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) 
     if await db.insert_group_once(uow, row):
         rules = first_rules(group_id, is_default=True)
         await db.insert_rules(uow, rule_rows(svc, group_id, project_id, rules, is_charged=False))
+    uow.after_commit(lambda: svc.known_groups.add(group_id))
     return group_id
 
 

@@ -40,14 +40,19 @@ async def make_ports(
     specs: Sequence[PortSpec],
     *,
     networks: Mapping[str, Row[Any]],
+    subnets: Mapping[str, Sequence[Any]] | None = None,
     sees_all: bool = False,
+    is_told: bool = True,
 ) -> list[PortFacts]:
     """Insert the ports with addresses and groups, and their events; what was made, in the order of `specs`.
 
-    `networks` has the row of every network named. Raises the faults of allocation, SecurityGroupNotFound,
+    `networks` has the row of every network named, `subnets` theirs if they are known. Without `is_told` there are no
+    events: who asked for the ports is the one who would want them, and gets them as the answer.
+    Raises the faults of allocation, SecurityGroupNotFound,
     MacAddressInUse.
     """
-    subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
+    if subnets is None:
+        subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
     groups = await _groups(uow, svc, specs, networks, sees_all=sees_all)
     rows = [_row(svc, spec, networks[spec.network_id]) for spec in specs]
     for spec, row, chosen in zip(specs, rows, groups, strict=True):
@@ -73,7 +78,7 @@ async def make_ports(
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
     await db.set_groups(uow, [(row["id"], g) for row, chosen in zip(rows, groups, strict=True) for g in chosen])
     made = [PortFacts(inserted[r["id"]], held.get(r["id"], []), chosen) for r, chosen in zip(rows, groups, strict=True)]
-    for port in made:
+    for port in made if is_told else ():
         if not port.row.device_owner.startswith("network:"):
             emit_port(uow, "created", port.document(networks[port.row.network_id]), row=port.row)
     return made

@@ -17,6 +17,7 @@ from synnefo_network.app.services import Services
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db
 from synnefo_network.db import security_groups as db_groups
+from synnefo_network.db import subnets as db_subnets
 from synnefo_network.domain.addresses import parse_ip
 from synnefo_network.domain.errors import (
     ExternalNetworkAttachForbidden,
@@ -52,6 +53,7 @@ class _Plan:
 
     entries: list[tuple[Row[Any] | None, str | None, Row[Any] | None]] = field(default_factory=list)
     networks: dict[str, Row[Any]] = field(default_factory=dict)
+    subnets: dict[str, list[Any]] | None = None  # of each network, where they are known already
 
     @property
     def new_ports(self) -> int:
@@ -74,7 +76,7 @@ async def _plan(uow: UnitOfWork, asked: ServerPorts, *, server_id: str | None) -
     plan = _Plan()
     wanted = {n["uuid"] for n in asked.networks if n.get("uuid") and not n.get("port")}
     ports = await db.get_ports(uow, [n["port"] for n in asked.networks if n.get("port")], project_id=None)
-    plan.networks = await db_networks.get_networks(uow, wanted | {p.network_id for p in ports.values()}, project_id=None)
+    plan.networks, plan.subnets = await db_subnets.networks_with_subnets(uow, wanted | {p.network_id for p in ports.values()})
     seen: set[str] = set()
     for entry in asked.networks:
         if entry.get("port"):
@@ -134,8 +136,10 @@ async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, make
     return ids
 
 
-async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None) -> list[dict[str, Any]]:
-    """Make and bind all ports in this transaction; their documents in the order asked for."""
+async def add_ports(
+    uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None, is_told: bool = True
+) -> list[dict[str, Any]]:
+    """Make and bind all ports in this transaction; their documents in the order asked for. `is_told`: see `make_ports`."""
     plan = await _plan(uow, asked, server_id=server_id)
     groups = await _group_ids(uow, svc, asked, makes_default=True)
     owner = f"compute:{asked.availability_zone}"
@@ -154,7 +158,7 @@ async def add_ports(uow: UnitOfWork, svc: Services, server_id: str, asked: Serve
         for network, fixed_ip, _ in plan.entries
         if network is not None
     ]
-    made = iter(await make_ports(uow, svc, specs, networks=plan.networks) if specs else [])
+    made = iter(await make_ports(uow, svc, specs, networks=plan.networks, subnets=plan.subnets, is_told=is_told) if specs else [])
     if commission is not None:
         svc.quota.accept(uow, commission)
     bound = await _bind(uow, svc, server_id, [r for _, _, r in plan.entries if r is not None], owner=owner, host=asked.host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +40,7 @@ class Services:
     driver: Driver
     settings: Settings
     peers: Mapping[str, ServiceClient]
+    known_groups: set[str] = field(default_factory=set)  # default groups that were there; one may have gone since
 
     async def write(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
         """Run `work` in a transaction; again if a row changed meanwhile.
@@ -52,6 +53,9 @@ class Services:
             except StaleRow:
                 continue
             except IntegrityError as error:
+                if self.known_groups:  # perhaps one of them is not there any more
+                    self.known_groups.clear()
+                    continue
                 raise Conflict("Something that this request refers to was changed by another request at the same time.") from error
         raise Conflict("The resource is being changed by other requests; try again.")
 

@@ -80,6 +80,8 @@ async def get_port(uow: UnitOfWork, port_id: str, *, project_id: str | None) -> 
 
 
 async def get_ports(uow: UnitOfWork, ids: Collection[str], *, project_id: str | None) -> dict[str, Row[Any]]:
+    if not ids:
+        return {}
     rows = await uow.all(select(ports).where(ports.c.id.in_(ids), visible(project_id)))
     return {row.id: row for row in rows}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -62,6 +63,20 @@ async def subnets_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str,
     for row in await uow.all(select(subnets).where(subnets.c.network_id.in_(network_ids)).order_by(subnets.c.created_at, subnets.c.id)):
         found[row.network_id].append(row)
     return found
+
+
+async def networks_with_subnets(uow: UnitOfWork, ids: Collection[str]) -> tuple[dict[str, Row[Any]], dict[str, list[Any]]]:
+    """Networks by id, whoever's they are, and the subnets of each, oldest first: one statement."""
+    columns = [c.label(f"s_{c.name}") for c in subnets.c]
+    statement = select(networks, *columns).outerjoin(subnets, subnets.c.network_id == networks.c.id).where(networks.c.id.in_(ids))
+    found: dict[str, Row[Any]] = {}
+    within: dict[str, list[Any]] = {}
+    for row in await uow.all(statement.order_by(subnets.c.created_at, subnets.c.id)):
+        found[row.id] = row
+        mine = within.setdefault(row.id, [])
+        if row.s_id is not None:
+            mine.append(SimpleNamespace(**{c.name: getattr(row, f"s_{c.name}") for c in subnets.c}))
+    return found, within
 
 
 async def subnet_ids_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str, list[str]]:

@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
-from synnefo_object.db.objects import SLO, SYMLINK
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.kinds import SLO, SYMLINK
 from synnefo_object.domain.paths import Target
 from synnefo_object.domain.times import listing_date
 

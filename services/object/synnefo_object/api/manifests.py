@@ -11,8 +11,8 @@ from synnefo_object.app import manifests
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import place
 from synnefo_object.app.stored import Stored
-from synnefo_object.db.objects import SLO
 from synnefo_object.domain.errors import SwiftFault, not_found
+from synnefo_object.domain.kinds import SLO
 from synnefo_object.domain.limits import MAX_SLO_MANIFEST_SIZE
 from synnefo_object.domain.times import http_date
 

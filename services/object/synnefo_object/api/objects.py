@@ -12,9 +12,9 @@ from synnefo_object.app import copies, objects, symlinks, uploads
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.segments import cut
 from synnefo_object.app.stored import Stored
-from synnefo_object.db.objects import DLO, SLO, SYMLINK
 from synnefo_object.domain.conditions import etags, not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault, bad_request
+from synnefo_object.domain.kinds import DLO, SLO, SYMLINK
 from synnefo_object.domain.times import ceil_seconds, http_date, parse_http_date, timestamp
 
 

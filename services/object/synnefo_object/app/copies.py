@@ -13,9 +13,9 @@ from synnefo_object.app.download import read_pieces
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
-from synnefo_object.db.objects import DLO, PLAIN, SLO
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.kinds import DLO, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
 

@@ -15,9 +15,9 @@ from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
-from synnefo_object.db.objects import SLO
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request
+from synnefo_object.domain.kinds import SLO
 from synnefo_object.domain.limits import MAX_SLO_SEGMENTS
 from synnefo_object.domain.paths import Target
 from synnefo_object.domain.times import listing_date

@@ -16,6 +16,7 @@ from synnefo_object.db import counters, objects
 from synnefo_object.domain import metadata
 from synnefo_object.domain.conditions import not_modified
 from synnefo_object.domain.errors import SwiftFault, bad_request, not_found
+from synnefo_object.domain.kinds import DLO, PLAIN, SLO, SYMLINK
 from synnefo_object.domain.limits import MAX_SYMLINKS
 from synnefo_object.domain.paths import Target, split_container_object
 
@@ -41,7 +42,7 @@ async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = Fal
         stored = Stored.from_row(row, target.object)
         if stored.is_expired(svc.now_s()):
             raise not_found()
-        if stored.kind != objects.SYMLINK or not follow:
+        if stored.kind != SYMLINK or not follow:
             break
         link = orjson.loads(stored.extra or "{}")
         hops += 1
@@ -55,9 +56,9 @@ async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = Fal
                 raise SwiftFault(409, "Object Etag does not match X-Symlink-Target-Etag header")
     if target is not first:
         stored.content_location = target.url_path
-    if stored.kind == objects.DLO and not raw:
+    if stored.kind == DLO and not raw:
         await segments.expand_dlo(svc, caller, target, stored)
-    elif stored.kind == objects.SLO and not raw:
+    elif stored.kind == SLO and not raw:
         await segments.expand_slo(svc, caller, target, stored, head=head)
     return stored
 
@@ -73,7 +74,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     stored = Stored.from_row(row, target.object)
     if stored.is_expired(svc.now_s()):
         raise not_found()
-    if stored.kind == objects.SYMLINK:
+    if stored.kind == SYMLINK:
         link = orjson.loads(stored.extra or "{}")
         location = Target(link["account"], link["container"], link["object"]).url_path
         raise SwiftFault(
@@ -86,9 +87,9 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     content_type = headers.get("content-type")
     if content_type:
         values["content_type"] = clean_content_type(content_type)
-    if stored.kind in (objects.PLAIN, objects.DLO):
+    if stored.kind in (PLAIN, DLO):
         manifest = read_manifest_header(headers)
-        values |= {"kind": objects.DLO if manifest else objects.PLAIN, "extra": manifest}
+        values |= {"kind": DLO if manifest else PLAIN, "extra": manifest}
 
     async def work(uow: UnitOfWork) -> bool:
         return await objects.set_metadata(uow, stored.container_id, target.object, created_us=stored.created_us, **values)

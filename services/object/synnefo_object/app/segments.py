@@ -14,6 +14,7 @@ from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Piece, Stored
 from synnefo_object.db import listings, objects
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.kinds import SLO
 from synnefo_object.domain.limits import MAX_SUB_LISTING
 from synnefo_object.domain.paths import Target, successor
 
@@ -88,7 +89,7 @@ async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dic
         stored = found.get(part["name"])
         if stored is None or stored.is_expired(svc.now_s()):
             raise SwiftFault(409)
-        if stored.kind == objects.SLO and part.get("sub_slo"):
+        if stored.kind == SLO and part.get("sub_slo"):
             inner = orjson.loads(stored.extra or "[]")
             if slo_etag(inner) != part["hash"]:
                 raise SwiftFault(409)

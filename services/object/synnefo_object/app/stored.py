@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from synnefo_object.db.objects import PLAIN
+from synnefo_object.domain.kinds import PLAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from synnefo_object.app.objects import place, resolve_link
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
-from synnefo_object.db.objects import SYMLINK
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request
+from synnefo_object.domain.kinds import SYMLINK
 from synnefo_object.domain.paths import Target
 
 

@@ -20,6 +20,7 @@ from synnefo_object.app.services import Services
 from synnefo_object.db import counters, objects
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request, not_found
+from synnefo_object.domain.kinds import DLO, PLAIN
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, check_object_name
 
@@ -74,7 +75,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
                 content_type=content_type,
                 kept=kept,
                 expires=expires,
-                kind=objects.DLO if manifest else objects.PLAIN,
+                kind=DLO if manifest else PLAIN,
                 extra=manifest,
                 reservation=reservation,
                 replace="if-none-match" not in headers,
@@ -91,7 +92,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             content_type=content_type,
             kept=kept,
             expires=expires,
-            kind=objects.DLO if manifest else objects.PLAIN,
+            kind=DLO if manifest else PLAIN,
             extra=manifest,
             reservation=reservation,
             replace="if-none-match" not in headers,
@@ -140,7 +141,7 @@ async def keep(
     content_type: str,
     kept: Mapping[str, str],
     expires: int | None,
-    kind: int = objects.PLAIN,
+    kind: int = PLAIN,
     extra: str | None = None,
     reservation: quotas.Reservation | None = None,
     replace: bool = True,

@@ -14,6 +14,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, listings, objects
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.kinds import PLAIN
 from synnefo_object.domain.paths import Target, successor
 from synnefo_object.domain.times import timestamp
 
@@ -96,7 +97,7 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
                 "content_type": DELETED_TYPE,
                 "headers": "{}",
                 "delete_at": None,
-                "kind": objects.PLAIN,
+                "kind": PLAIN,
                 "extra": None,
             }
             name = version_prefix(target.object) + timestamp(svc.clock.now_us())

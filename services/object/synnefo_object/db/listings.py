@@ -14,7 +14,8 @@ from sqlalchemy import Integer, Row, Select, String, and_, case, cast, func, lit
 from synnefo_common.db import UnitOfWork
 from synnefo_object.db.containers import containers
 from synnefo_object.db.counters import counters
-from synnefo_object.db.objects import SLO, objects
+from synnefo_object.db.objects import objects
+from synnefo_object.domain.kinds import SLO
 from synnefo_object.domain.paths import successor
 
 

@@ -30,9 +30,6 @@ from synnefo_object.db.accounts import accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.containers import containers, name_type
 
-# `kind`: what `extra` holds.
-PLAIN, DLO, SLO, SYMLINK = 0, 1, 2, 3
-
 objects = Table(
     "objects",
     metadata,
@@ -47,7 +44,7 @@ objects = Table(
     Column("created_us", BigInteger, nullable=False),  # of the data; grows with every copy, so that the collector misses none
     Column("modified_us", BigInteger, nullable=False),  # of the metadata
     Column("delete_at", BigInteger),  # seconds
-    Column("kind", SmallInteger, nullable=False),
+    Column("kind", SmallInteger, nullable=False),  # domain.kinds
     Column("extra", Text),  # DLO: prefix; SLO: JSON of segments; symlink: target
     Index("ix_objects_created_us", "created_us"),
     sqlite_with_rowid=False,

@@ -31,6 +31,8 @@ class Disk(BaseModel):
     tag: Text | None = None
     name: Name | None = None
     visible: bool = False
+    image: dict[str, Any] | None = None  # the image service's document, as the caller saw it then (µs)
+    image_seen_at: int | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Disk:

@@ -16,7 +16,6 @@ from synnefo_volume.api.schemas.actions import ResetSnapshotStatus, UpdateSnapsh
 from synnefo_volume.api.schemas.snapshots import SnapshotCreate, SnapshotUpdate, detail, summary
 from synnefo_volume.app import snapshots
 from synnefo_volume.app.services import Services
-from synnefo_volume.db.snapshots import SORT_KEYS
 from synnefo_volume.domain.errors import InvalidInput
 from synnefo_volume.domain.states import SnapshotStatus
 
@@ -53,7 +52,7 @@ async def _page(request: Request, ctx: Context, svc: Services, *, is_detail: boo
     ctx.require("volume:get_all_snapshots")
     query = request.query_params
     all_tenants = read_bool(query.get("all_tenants"), name="all_tenants") and ctx.may("volume:get_all_tenants")
-    page = read_page(request, sort_keys=SORT_KEYS, max_limit=svc.settings.max_page_size)
+    page = read_page(request, sort_keys=snapshots.SORT_KEYS, max_limit=svc.settings.max_page_size)
     names = {"name": "name", "display_name": "name", "status": "status", "volume_id": "volume_id", "id": "id"}
     equal: dict[str, Any] = {column: query[name] for name, column in names.items() if name in query}
     project_id = (query.get("project_id") or None) if all_tenants else ctx.project

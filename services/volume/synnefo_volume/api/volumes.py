@@ -14,7 +14,6 @@ from synnefo_volume.api.lists import next_links, read_metadata_filter, read_page
 from synnefo_volume.api.schemas.volumes import VolumeCreate, VolumeUpdate, detail, summary
 from synnefo_volume.app import volumes
 from synnefo_volume.app.services import Services
-from synnefo_volume.db.volumes import SORT_KEYS
 from synnefo_volume.domain.errors import InvalidInput, VolumeNotFound
 
 router = APIRouter(prefix=PREFIX + "/volumes", tags=["volumes"])
@@ -56,7 +55,7 @@ async def _page(request: Request, ctx: Context, svc: Services, *, is_detail: boo
     ctx.require("volume:get_all")
     query = request.query_params
     all_tenants = read_bool(query.get("all_tenants"), name="all_tenants") and ctx.may("volume:get_all_tenants")
-    page = read_page(request, sort_keys=SORT_KEYS, max_limit=svc.settings.max_page_size)
+    page = read_page(request, sort_keys=volumes.SORT_KEYS, max_limit=svc.settings.max_page_size)
     equal = _filters(request)
     project_id: str | None = ctx.project
     if all_tenants:

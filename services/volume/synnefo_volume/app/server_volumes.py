@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row
 
+from synnefo_common.clock import MICROS
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Conflict, NotFound, Unavailable
@@ -21,10 +23,11 @@ from synnefo_volume.domain.devices import free_device
 from synnefo_volume.domain.errors import InvalidInput, SnapshotNotFound, VolumeBusy, VolumeNotFound
 from synnefo_volume.domain.states import SnapshotStatus, Status
 
+_IMAGE_FRESH_US = 30 * MICROS  # what compute heard of the image so short a time ago need not be asked again
 _HELD = (Status.IN_USE, Status.DETACHING, Status.ATTACHING)
 
 
-def view(row: Row[Any]) -> dict[str, Any]:
+def view(row: Any) -> dict[str, Any]:
     """A row of `db.volumes.of_server` as compute keeps it."""
     return {
         "id": row.id,
@@ -42,6 +45,12 @@ def view(row: Row[Any]) -> dict[str, Any]:
         "tag": row.a_tag,
         "volume_type": row.volume_type,
     }
+
+
+def view_of_new(row: Mapping[str, Any], attachment: Mapping[str, Any]) -> dict[str, Any]:
+    """As `view`, of rows that were inserted a moment ago."""
+    of_attachment = {f"a_{key}": value for key, value in attachment.items()}
+    return view(SimpleNamespace(**{**row, "status": Status.IN_USE}, **of_attachment))
 
 
 def _event(kind: str, row: Row[Any]) -> Event:
@@ -65,7 +74,7 @@ async def put_volumes(
     is_reserved: bool,
     key: str | None,
 ) -> list[dict[str, Any]]:
-    """Create and attach all disks of a new server. A refusal (4xx) has no effect.
+    """Create and attach all disks of a new server. A refusal (4xx) has no effect. The answer is the news: no events.
 
     Raises InvalidInput, not-found faults, Conflict (a volume is not free), QuotaExceeded (unless `is_reserved`).
     """
@@ -75,24 +84,29 @@ async def put_volumes(
     ]
     async with svc.db.read() as uow:
         there = {row.id: row for row in await volumes.of_server(uow, server_id)}
-    if not set(ids) <= set(there):
-        await _accept(svc, server_id, wanted, ids, project_id=project_id, user_id=user_id, is_reserved=is_reserved)
-    async with svc.db.read() as uow:
-        rows = [row for row in await volumes.get_many(uow, ids) if row.status == Status.CREATING]
-    await asyncio.gather(*(_make(svc, row) for row in rows))
+    if set(ids) <= set(there):
+        async with svc.db.read() as uow:
+            left: list[Mapping[str, Any]]
+            left = [row._mapping for row in await volumes.get_many(uow, ids) if row.status == Status.CREATING]
+        held = None
+    else:
+        left, held = await _accept(
+            svc, server_id, wanted, ids, project_id=project_id, user_id=user_id, is_reserved=is_reserved
+        )
+    await asyncio.gather(*(_make(svc, row) for row in left))
     async with svc.db.begin() as uow:
-        if rows:
+        if left:
             values = {"status": Status.IN_USE, "origin_root": None, "updated_at": svc.clock.now_us()}
-            await volumes.change(uow, [r.id for r in rows], old=[Status.CREATING], values=values)
-        made = [row for row in await volumes.of_server(uow, server_id) if row.id in ids]
-        for row in made:
-            uow.emit(_event("created", row))
-    return [view(row) for row in made]
+            changed = await volumes.change(uow, [r["id"] for r in left], old=[Status.CREATING], values=values)
+            if held is not None and changed == len(ids):
+                new = [view_of_new(row, one) for row, one in zip(left, held, strict=True)]
+                return sorted(new, key=lambda v: (v["boot_index"] is None, v["boot_index"], v["id"]))  # as `of_server`
+        return [view(row) for row in await volumes.of_server(uow, server_id) if row.id in ids]
 
 
-async def _make(svc: Services, row: Row[Any]) -> None:
-    with store_faults(row.id):
-        await svc.store.create_volume(row.id, row.size_gib * GIB, root_of(row.origin_root))
+async def _make(svc: Services, row: Mapping[str, Any]) -> None:
+    with store_faults(row["id"]):
+        await svc.store.create_volume(row["id"], row["size_gib"] * GIB, root_of(row["origin_root"]))
 
 
 async def _accept(
@@ -104,11 +118,13 @@ async def _accept(
     project_id: str,
     user_id: str,
     is_reserved: bool,
-) -> None:
-    """Rows of all new volumes, and attachments of all, in one transaction."""
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Rows of all new volumes, and attachments of all, in one transaction: both."""
     now = svc.clock.now_us()
     images = await _images(svc, wanted, project_id=project_id)
-    new, held, taken = [], [], []
+    new: list[dict[str, Any]] = []
+    held: list[Mapping[str, Any]] = []
+    taken: list[str] = []
     devices: set[str] = {w["device_name"] for w in wanted if w.get("device_name")}
     async with svc.db.read() as uow:
         default = await volume_types.find(uow, svc.settings.default_volume_type, project_id=None, by_name=True)
@@ -150,13 +166,18 @@ async def _accept(
             raise Conflict("A volume to boot with is not available.", code="volume.volume.not_available")
         await volumes.attach(uow, held)
         svc.quota.accept(uow, commission)
+    return [{**row, "volume_type": default.name if default else None} for row in new], held
 
 
 async def _images(svc: Services, wanted: Sequence[Mapping[str, Any]], *, project_id: str) -> dict[str, dict[str, Any]]:
     found = {}
     for w in wanted:
         if w["source"] == "image":
-            found[w["uuid"]] = await svc.image.to_clone(w["uuid"], project_id=project_id, size_gib=w["size_gib"])
+            age_us = svc.clock.now_us() - (w.get("image_seen_at") or 0)
+            known = w.get("image") if 0 <= age_us < _IMAGE_FRESH_US else None
+            found[w["uuid"]] = await svc.image.to_clone(
+                w["uuid"], project_id=project_id, size_gib=w["size_gib"], known=known
+            )
     return found
 
 

@@ -16,6 +16,8 @@ from synnefo_volume.db import snapshots
 from synnefo_volume.domain.errors import InvalidSnapshot, InvalidVolume, MetadataNotFound, SnapshotNotFound
 from synnefo_volume.domain.states import SNAPSHOT_DELETABLE, SnapshotStatus, Status, expect_text
 
+SORT_KEYS = frozenset(snapshots.SORT_KEYS)
+
 
 async def find(uow: UnitOfWork, snapshot_id: str, *, project_id: str | None) -> Row[Any]:
     """The row. Raises SnapshotNotFound; `project_id` None for an administrator."""

@@ -26,6 +26,8 @@ from synnefo_volume.domain.errors import (
 )
 from synnefo_volume.domain.states import DELETABLE, SOURCE_OF_CLONE, SnapshotStatus, Status, expect_text
 
+SORT_KEYS = frozenset(volumes.SORT_KEYS)
+
 
 @dataclass(frozen=True)
 class VolumeSpec:

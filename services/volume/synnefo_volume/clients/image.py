@@ -19,8 +19,10 @@ class ImageClient:
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
-    async def to_clone(self, image_id: str, *, project_id: str, size_gib: int) -> dict[str, Any]:
-        """An active image with its root that fits into `size_gib`.
+    async def to_clone(
+        self, image_id: str, *, project_id: str, size_gib: int, known: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """An active image with its root that fits into `size_gib`; `known` is what the image service said a moment ago.
 
         Raises InvalidInput: not there, not active, too large, or of a format that is no plain disk.
         """
@@ -28,7 +30,7 @@ class ImageClient:
         if not is_uuid(image_id):
             raise unknown
         try:
-            image: dict[str, Any] = await self._peer.get(
+            image: dict[str, Any] = known or await self._peer.get(
                 f"/internal/v1/images/{image_id}?project_id={quote(project_id)}"
             )
         except NotFound as error:

@@ -35,7 +35,7 @@ async def test_boot_from_an_image(h: Harness, v: Volumes) -> None:
     with record_queries(h.db) as q:
         r = await put(h, ROOT)
     assert r.status_code == 200, r.text
-    assert q.count <= 12, q.texts()
+    assert q.count <= 5, q.texts()
     disk = r.json()["volumes"][0]
     assert (
         disk["ganeti_disk"] == f"snf-vol-{disk['id']}"
@@ -51,11 +51,7 @@ async def test_boot_from_an_image(h: Harness, v: Volumes) -> None:
     assert (await h.as_member().get(f"{v.url}/volumes")).json() == {"volumes": []}
     assert (await h.internal().get(URL)).json() == r.json()
     await h.settle()
-    assert h.events_of("volume.attachment.created")[0] == {
-        "volume": disk,
-        "server_id": SERVER_ID,
-        "project_id": h.project_id,
-    }
+    assert not h.events_of("volume.attachment.created")  # compute has the answer
     for _ in range(2):
         assert (await h.internal().delete(URL)).status_code == 204
     assert await v.stored() == set()

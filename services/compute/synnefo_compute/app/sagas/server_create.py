@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Row, Table
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
-from synnefo_common.saga import Abort, Local, Remote, Retry, Saga, SagaContext, Wait
+from synnefo_common.saga import Abort, Local, Remote, Saga, SagaContext, Wait
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import create_params, emit_job
 from synnefo_compute.app.place import place
@@ -61,18 +61,18 @@ def saga(compute: Compute) -> Saga:
 
     async def submit(uow: UnitOfWork, ctx: SagaContext) -> dict[str, Any]:
         data, server_id = ctx.data, ctx.data["server_id"]
-        row = await servers.get_server(uow, server_id, project_id=None)
-        if row is None or row.delete_requested:
-            raise Abort("The server was deleted while it was being built.")
         demand = Demand(vcpus=data["vcpus"], ram_mib=data["ram_mib"], disk_gib=data["disk_gib"], zone=data.get("zone"))
-        cluster = await place(uow, settings, server_id=server_id, demand=demand, forced=data.get("forced"))
+        cluster = await place(
+            uow, settings, server_id=server_id, demand=demand, since_us=data["created_at"], forced=data.get("forced")
+        )
         ports, volumes = ctx.out["ports"]["ports"], ctx.out["volumes"]["volumes"]
-        await projections.put(uow, projections.server_ports, server_id, ports, seq=0)
-        await projections.put(uow, projections.server_volumes, server_id, volumes, seq=0)
+        await _project(uow, ctx)
         token = f"{ctx.id}:job"
         values = {"cluster": cluster, "task_state": TaskState.SPAWNING, "job_token": token}
-        if not await servers.change(uow, server_id, values, generation=row.generation):
-            raise Retry("the server changed meanwhile", delay_s=0.02)
+        table = servers.servers
+        wanted = [table.c.deleted_at.is_(None), table.c.delete_requested.is_(False)]
+        if not await servers.change(uow, server_id, values, conditions=wanted):
+            raise Abort("The server was deleted while it was being built.")
         params = create_params(
             settings, server_id=server_id, vcpus=data["vcpus"], ram_mib=data["ram_mib"], ports=ports, volumes=volumes
         )
@@ -85,31 +85,32 @@ def saga(compute: Compute) -> Saga:
             "vm_state": VmState.ACTIVE, "task_state": None, "power_state": PowerState.RUNNING, "progress": 100, "saga_id": None,
             "job_token": None, "launched_at": compute.clock.now_us(), "node": ctx.out["job"].get("node"),
         }  # fmt: skip
-        await servers.change(uow, server_id, values)
-        await clusters.settle(uow, server_id, exists=True)
+        row = await servers.change_and_get(uow, server_id, values)
         await actions.finish(uow, ctx.data["action_id"])
         compute.quota.accept(uow, ctx.data["commission_id"])
-        await _deleted_meanwhile(uow, compute, server_id)
+        await _deleted_meanwhile(uow, compute, row)
 
     async def failed(uow: UnitOfWork, ctx: SagaContext, error: dict[str, Any]) -> None:
         server_id = ctx.data["server_id"]
         message = str(error.get("message") or "The server could not be built.")
         fault = {"code": 500, "message": message[:255], "created": compute.clock.now_us()}
         values = {"vm_state": VmState.ERROR, "task_state": None, "fault": fault, "saga_id": None, "job_token": None}
-        await servers.change(uow, server_id, values)
-        await clusters.settle(uow, server_id, exists=False)
+        row = await servers.change_and_get(uow, server_id, values)
+        await _project(uow, ctx)
+        await clusters.break_promise(uow, server_id)
         await actions.finish(uow, ctx.data["action_id"], message=message)
         compute.quota.accept(uow, ctx.data["commission_id"])
         never_made = await _never_made(uow, ctx)
         if never_made:
             compute.quota.release(uow, project_id=ctx.data["project_id"], user_id=ctx.data["user_id"], provisions=never_made)
-        await _deleted_meanwhile(uow, compute, server_id)
+        await _deleted_meanwhile(uow, compute, row)
 
     return Saga(
         NAME,
         steps=[
-            Remote("ports", make_ports, find_ports, deadline_s=PATIENCE_S),
-            Remote("volumes", make_volumes, find_volumes, deadline_s=PATIENCE_S),
+            # Both find what they did when repeated: one log, that of `submit`, does for the three.
+            Remote("ports", make_ports, find_ports, deadline_s=PATIENCE_S, logs_later=True),
+            Remote("volumes", make_volumes, find_volumes, deadline_s=PATIENCE_S, logs_later=True),
             Local("submit", submit, deadline_s=PATIENCE_S),
             Wait("job", timeout_s=24 * 3600.0),
         ],
@@ -129,9 +130,15 @@ async def _never_made(uow: UnitOfWork, ctx: SagaContext) -> dict[str, int]:
     return never
 
 
-async def _deleted_meanwhile(uow: UnitOfWork, compute: Compute, server_id: str) -> None:
+async def _project(uow: UnitOfWork, ctx: SagaContext) -> None:
+    """What network and volume answered is the news of it; they send no events of what they make for a new server."""
+    server_id = ctx.data["server_id"]
+    for step, table in (("ports", projections.server_ports), ("volumes", projections.server_volumes)):
+        await projections.put(uow, table, server_id, ctx.out.get(step, {}).get(step, []), seq=0)
+
+
+async def _deleted_meanwhile(uow: UnitOfWork, compute: Compute, row: Row[Any] | None) -> None:
     """A delete that came during the build starts now."""
-    row = await servers.get_server(uow, server_id, project_id=None)
     if row is not None and row.delete_requested:
         from synnefo_compute.app.sagas import server_delete
 

@@ -60,7 +60,7 @@ def saga(compute: Compute) -> Saga:
         if not await servers.change(uow, server_id, values, conditions=[servers.servers.c.deleted_at.is_(None)]):
             return
         await projections.drop_all(uow, server_id)
-        await clusters.settle(uow, server_id, exists=False)
+        await clusters.break_promise(uow, server_id)
         await actions.finish(uow, data["action_id"])
         provisions = {"compute.instances": 1, "compute.cores": data["vcpus"], "compute.ram_mib": data["ram_mib"]}
         compute.quota.release(uow, project_id=data["project_id"], user_id=data["user_id"], provisions=provisions)

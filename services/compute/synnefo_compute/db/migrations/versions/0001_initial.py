@@ -139,7 +139,6 @@ def upgrade() -> None:
     sa.Column('vcpus', sa.Integer(), nullable=False),
     sa.Column('ram_mib', sa.Integer(), nullable=False),
     sa.Column('disk_gib', sa.Integer(), nullable=False),
-    sa.Column('settled_at', sa.BigInteger(), nullable=True),
     sa.PrimaryKeyConstraint('server_id')
     )
     op.create_table('sagas',

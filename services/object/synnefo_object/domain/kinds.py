@@ -1,0 +1,3 @@
+"""Kinds of objects, as the database has them: what stands where a plain object has its own bytes."""
+
+PLAIN, DLO, SLO, SYMLINK = 0, 1, 2, 3
