@@ -7,6 +7,7 @@ repeat an event until it is taken. The whole fleet is killed by `test_cloud`.
 from __future__ import annotations
 
 import random
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
 
-_service = build(Settings(database_url="sqlite://"))
+_service = build(Settings(database_url=f"sqlite:///{tempfile.gettempdir()}/never-opened.db"))
 SAGAS = [_service.sagas.sagas[name] for name in (server_create.NAME, server_delete.NAME)]  # type: ignore[union-attr]
 ALL_SAGA_POINTS = [point for saga in SAGAS for point in crash_points("compute", saga)]
 SAGA_POINTS = [point for point in ALL_SAGA_POINTS if ".undo." not in point]

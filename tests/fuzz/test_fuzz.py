@@ -38,8 +38,9 @@ SERVICES: dict[str, dict[str, Any]] = {
     "object": {"store_url": "memory:"},
     "dispatcher": {"service_password": "x"},
 }
-# Undocumented on purpose: files for people, and routes whose every method is one handler.
-UNDOCUMENTED: dict[str, set[tuple[str, str]]] = {}
+JSON_TYPES = ["application/openstack-images-v2.1-json-patch", "application/openstack-images-v2.0-json-patch"]
+schemathesis.serializer.alias(JSON_TYPES, "application/json")
+LONG_POLLS = {"/internal/v1/revocations"}  # they wait by design
 NASTY = [
     "", "0", "-1", "1", "x", "\x00", "a\x00b", "é", "\U0001f600", "%", "_", "*", "[", "(a+)+$", "\\", "'", '"', "a" * 5000, "9" * 30, "9" * 5000,
     "-" + "9" * 30, "1e400", "nan", "true", "None", "null", "2026-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00", "in:a,b", "gt:x", "a:b:c,d",
@@ -84,7 +85,7 @@ def operations(app: Any) -> list[Any]:
     """What schemathesis makes of the application's document."""
     schema = schemathesis.openapi.from_dict(app.openapi())
     found: list[Any] = list(schema.get_all_operations())
-    return [result.ok() for result in found]
+    return [operation for result in found if (operation := result.ok()).path not in LONG_POLLS]
 
 
 def cases(operation: Any) -> st.SearchStrategy[Any]:
@@ -161,13 +162,11 @@ async def test_no_lone_query_is_answered_with_a_server_error(name: str, strict: 
     """Filters and pages are read outside the documents: each name with nasty values, by night with all."""
     wrong = []
     async with harness(name) as h:
-        lists = [path for method, path in sorted(routes_of(h.service.app)) if method == "GET" and "{" not in path]
+        lists = [path for method, path in sorted(routes_of(h.service.app)) if method == "GET" and "{" not in path and path not in LONG_POLLS]
         for path in lists:
             client = h.internal() if path.startswith("/internal/") else h.as_admin()
             for index, query in enumerate(QUERIES):
                 for value in NASTY if EXAMPLES > 50 else (NASTY[(index * 7 + n * 5) % len(NASTY)] for n in range(6)):
-                    if query == "wait" and path.endswith("/revocations"):
-                        continue  # a long poll
                     async with asyncio.timeout(TIMEOUT_S):
                         answer = await client.get(f"{path}?{query}={quote(value)}")
                     if answer.status_code >= 500 and not path.endswith("/readyz"):
@@ -180,10 +179,17 @@ async def test_no_lone_query_is_answered_with_a_server_error(name: str, strict: 
 def test_the_document_names_every_route(name: str) -> None:
     build, settings = load(name)
     service: Service = build(settings(**SERVICES[name] | {"database_url": "sqlite://"}))
-    paths = service.app.openapi()["paths"]
-    named = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert routes_of(service.app) - named - UNDOCUMENTED.get(name, set()) == set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of one handler for many methods
+        paths = service.app.openapi()["paths"]
+    named = {(method.upper(), _plain(path)) for path, methods in paths.items() for method in methods}
+    assert {(method, _plain(path)) for method, path in routes_of(service.app)} - named == set()
     asyncio.run(_close(service))
+
+
+def _plain(path: str) -> str:
+    """Without the converter's name, the closing slash, which the middleware strips, and the suffix of an old client."""
+    return path.replace(":path}", "}").removesuffix(".json").rstrip("/") or "/"
 
 
 async def _close(service: Service) -> None:

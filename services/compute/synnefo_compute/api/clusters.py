@@ -88,6 +88,13 @@ async def list_hypervisor_servers(pattern: str, ctx: Ctx, svc: Svc) -> Response:
     return answer({"hypervisors": shown})
 
 
+@router.get("/os-aggregates")
+async def list_aggregates(ctx: Ctx) -> Response:
+    """Always none: clients ask before they show a hypervisor."""
+    ctx.require("os_compute_api:os-aggregates:index")
+    return answer({"aggregates": []})
+
+
 @router.get("/os-services")
 async def list_services(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """The dispatcher's hold on each cluster."""

@@ -58,6 +58,7 @@ RULES = [
     _rule("os-availability-zone:list", "rule:reader", "List zones.", ("GET", "/os-availability-zone")),
     _rule("os-availability-zone:detail", _ADMIN, "List zones with hosts.", ("GET", "/os-availability-zone/detail")),
     _rule("os-hypervisors", _ADMIN, "See the clusters.", ("GET", "/os-hypervisors")),
+    _rule("os-aggregates:index", _ADMIN, "List aggregates (there are none).", ("GET", "/os-aggregates")),
     _rule("os-services", _ADMIN, "See the services.", ("GET", "/os-services")),
     _rule("os-simple-tenant-usage:list", _ADMIN, "Usage of all projects.", ("GET", "/os-simple-tenant-usage")),
     _rule("os-simple-tenant-usage:show", _READ, "Usage of a project.", ("GET", "/os-simple-tenant-usage/{project_id}")),

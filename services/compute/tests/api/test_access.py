@@ -65,6 +65,7 @@ ADMIN: dict[tuple[str, str], Any] = {
     ("GET", H + "/{pattern}/search"): None,
     ("GET", H + "/{pattern}/servers"): None,
     ("GET", "/v2.1/os-services"): None,
+    ("GET", "/v2.1/os-aggregates"): None,
     ("GET", "/v2.1/os-availability-zone/detail"): None,
     ("GET", "/v2.1/os-simple-tenant-usage"): None,
     ("GET", "/admin/v1/audit"): None,

@@ -24,7 +24,7 @@ from synnefo_compute.db.servers import servers
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
 
-_known = build(Settings(database_url="sqlite://")).sagas.sagas  # type: ignore[union-attr]
+_known = build(Settings(database_url=f"sqlite:///{tempfile.gettempdir()}/never-opened.db")).sagas.sagas  # type: ignore[union-attr]
 VOLUME = "b0000000-0000-4000-8000-000000000001"
 BODY = {"server": {"name": "s", "flavorRef": "1", "imageRef": IMAGE, "networks": [{"uuid": NETWORK}]}}
 Prepare = Callable[[ComputeHarness], Awaitable[dict[str, Any] | None]]  # may give the saga's data; else a saga's row has it
