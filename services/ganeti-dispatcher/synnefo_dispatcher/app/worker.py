@@ -161,7 +161,7 @@ class ClusterWorker:
         self._surveying = asyncio.create_task(self.surveyor.run(), name=f"survey {self.name}")
 
     def _start(self, job: Row[Any], *, is_claimed: bool) -> None:
-        if job.seq in self._runs:
+        if job.seq in self._runs and not is_claimed:  # a run that queued the row again may not have left yet
             return
         run = JobRun(self, job, is_claimed=is_claimed)
         task = asyncio.create_task(run.run(), name=f"job {job.job_token}")
