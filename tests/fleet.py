@@ -15,9 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
+
 from synnefo_admin import audit
 from synnefo_common import crashpoint
 from synnefo_common.bus import MemoryBus
+from synnefo_common.db.tables import outbox
 from synnefo_common.http import HttpClient
 from synnefo_common.http.testing import Answer, FleetTransport, transport_client
 from synnefo_common.log import setup_logging
@@ -185,6 +188,18 @@ class Fleet:
             await wait_until(clean, timeout_s)
         except AssertionError:
             raise AssertionError("\n".join(f"{f.code} {f.subject}: {f.text}" for f in found)) from None
+
+    async def assert_told(self, timeout_s: float = 20.0) -> None:
+        """No service has an event that it has not yet published."""
+
+        async def nothing_left() -> bool:
+            for service in self.services.values():
+                async with service.kit.db.read() as uow:
+                    if await uow.scalar(select(func.count()).select_from(outbox)):
+                        return False
+            return True
+
+        await wait_until(nothing_left, timeout_s, what="empty outboxes")
 
     async def usage(self, project_id: str) -> dict[str, int]:
         """What the ledger has in use or reserved for a project, zeros left out."""

@@ -80,9 +80,9 @@ async def _crash_at(fleet: Fleet, point: str, image: str, network: str, *, while
             await fleet.demo.call("compute", "DELETE", f"/v2.1/servers/{server_id}")
         else:
             server_id = await _boot(fleet, image, network)
-        await asyncio.wait_for(grim.fired.wait(), 20)
+        await wait_until(grim.fired.is_set, 20, what=f"the passage of {point}")
     except (CrashInjected, AssertionError):
-        assert grim.fired.is_set()
+        assert grim.fired.is_set(), f"{point} was not passed"
     await _restart(fleet)
     listed = await fleet.demo.json("compute", "GET", "/v2.1/servers")
     ids = {s["id"] for s in listed["servers"]}
@@ -103,10 +103,12 @@ async def _crash_at(fleet: Fleet, point: str, image: str, network: str, *, while
 async def _points(fleet: Fleet, phase: str, image: str, network: str) -> list[str]:
     """The crash points that the phase passes when nothing goes wrong."""
     server_id = ""
+    await fleet.assert_told()
     if phase == "delete":
         server_id = await _boot(fleet, image, network)
         await _in_status(fleet, server_id, "ACTIVE")
         await fleet.assert_invariants()
+        await fleet.assert_told()
     seen = crashpoint.observe()
     if phase == "create":
         server_id = await _boot(fleet, image, network)
