@@ -46,12 +46,12 @@ class Stack:
     """`with Stack() as stack:` gives a running, seeded cloud; leaving the block deletes all of it."""
 
     def __init__(
-        self, profile: str = "embedded", ganeti: str = "fake", *, env: Mapping[str, str] | None = None
+        self, profile: str = "embedded", ganeti: str = "fake", *, env: Mapping[str, str] | None = None, has_crashpoints: bool = False
     ) -> None:
         self.profile = profile
         self.ganeti = ganeti
         self.directory = Path(tempfile.mkdtemp(prefix="synnefo-stack-"))
-        self.extra_env = dict(env or {})
+        self.extra_env = dict(env or {}) | ({"SYNNEFO_CRASHPOINT": str(self.crashpoint_file)} if has_crashpoints else {})
         self.port_base = free_port_base()
         self.layout = Layout(self.directory / "state", "embedded" if profile == "embedded" else f"full-{ganeti}")
 
@@ -76,6 +76,11 @@ class Stack:
         """Start what is not running and wait until it is ready; also after `kill`."""
         arguments = ["up", "--profile", self.profile, "--ganeti", self.ganeti, "--throwaway"]
         self._local(arguments, env=env)
+
+    @property
+    def crashpoint_file(self) -> Path:
+        """A process that passes the point named in it dies there, once; for a stack made with `has_crashpoints`."""
+        return self.directory / "crashpoint"
 
     def stop(self) -> None:
         self._local(["down"])

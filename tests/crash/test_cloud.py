@@ -100,8 +100,12 @@ async def _crash_at(fleet: Fleet, point: str, image: str, network: str, *, while
     assert fleet.instances() == [], f"{point}: instances are left"
 
 
+async def points_of(fleet: Fleet, phase: str) -> list[str]:
+    """The crash points that the phase ("create" or "delete") passes when nothing goes wrong."""
+    return await _points(fleet, phase, await _image(fleet), await _network(fleet))
+
+
 async def _points(fleet: Fleet, phase: str, image: str, network: str) -> list[str]:
-    """The crash points that the phase passes when nothing goes wrong."""
     server_id = ""
     await fleet.assert_told()
     if phase == "delete":

@@ -15,10 +15,7 @@ from tests.stack import Stack, why_not
 from synnefo_local import infra
 from synnefo_local.layout import SERVICES
 
-pytestmark = [
-    pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600),
-    pytest.mark.skipif(os.environ.get("SYNNEFO_NIGHT") != "1", reason="whole processes killed for minutes: `make night`, or SYNNEFO_NIGHT=1"),
-]  # fmt: skip
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
 
 SETTLED_S = 120
 REVOCATION_AGE_S = 4

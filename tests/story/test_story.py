@@ -26,8 +26,6 @@ COUNTED_FROM_THE_START = {"secgroups", "secgroup-rules"}
 def test_a_user_walks_from_login_to_an_empty_quota(profile: str, ganeti: str, tmp_path: Path) -> None:
     if reason := why_not(profile, ganeti):
         pytest.skip(reason)
-    if ganeti == "real" and os.environ.get("SYNNEFO_NIGHT") != "1":
-        pytest.skip("two real Ganeti clusters under the whole cloud: `make night`, or SYNNEFO_NIGHT=1")
     with Stack(profile, ganeti) as stack:
         walk = new_walk(stack.layout, tmp_path)
         walk_story(stack.layout, MAKE, walk, report=show, environ=os.environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 _hook: Callable[[str], None] | None = None
 _seen: set[str] = set()
@@ -48,9 +49,16 @@ def disarm() -> None:
 
 
 def arm_from_environment() -> None:
-    """`SYNNEFO_CRASHPOINT=name[@hit]`: SIGKILL to self at that passage (tests with processes)."""
+    """Arm a process as a test asks: SIGKILL to self.
+
+    `SYNNEFO_CRASHPOINT=name[@hit]`: at that passage. `SYNNEFO_CRASHPOINT=/file`: at the point whose name the file holds when
+    it is passed; who dies takes the file away, so that it happens once.
+    """
     text = os.environ.get("SYNNEFO_CRASHPOINT")
     if not text:
+        return
+    if text.startswith("/"):
+        install(lambda passed: _die_if_named(Path(text), passed))
         return
     name, _, hit = text.partition("@")
     left = int(hit or 1)
@@ -63,6 +71,16 @@ def arm_from_environment() -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     install(hook)
+
+
+def _die_if_named(file: Path, passed: str) -> None:
+    try:
+        if file.read_text() != passed:
+            return
+        file.unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def install(hook: Callable[[str], None] | None) -> None:

@@ -5,25 +5,16 @@ Sagas have leases of their own in their rows (`saga.store`).
 
 from __future__ import annotations
 
-import os
-import socket
-
 from sqlalchemy import update
 
 from synnefo_common.clock import MICROS
 from synnefo_common.db import Database, UnitOfWork, upsert_ignore
 from synnefo_common.db.tables import leases
+from synnefo_common.holder import default_holder
 
 
 class LeaseLost(Exception):
     """Another holder has the lease: what was being done must not be written."""
-
-
-def default_holder(db: Database) -> str:
-    """Who we are in leases. SQLite has one process by design, which takes its own back at once after a restart."""
-    if db.dialect == "sqlite":
-        return "embedded"
-    return f"{socket.gethostname()[:60]}:{os.getpid()}:{db.ids.token_urlsafe(4)}"
 
 
 class Lease:

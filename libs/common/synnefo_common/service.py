@@ -27,6 +27,7 @@ from synnefo_common.bus import Bus, ConsumerRunner, Consumers, MemoryBus, Relay
 from synnefo_common.clock import Clock, SystemClock
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import Database, migrate
+from synnefo_common.holder import free_the_dead
 from synnefo_common.housekeeping import keep_house
 from synnefo_common.http import HttpClient, IdentityKeys, ServiceClient, ServiceIdentity
 from synnefo_common.ids import IdSource, RandomIds
@@ -155,6 +156,7 @@ class Service:
 
         `serve="in process"`: no port is opened, the application is called directly (tests).
         """
+        await free_the_dead(self.kit.db)
         for hook in self.on_start:
             await hook()
         if work:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import sys
 import uuid
 from collections.abc import AsyncIterator
 
@@ -17,6 +18,8 @@ from synnefo_common.bus.rabbit import RabbitBus
 from synnefo_common.contracts.envelope import EVENTS, Envelope, Event
 from synnefo_common.db import Database, UnitOfWork, service_metadata
 from synnefo_common.db.tables import dead_letters, outbox, sagas
+from synnefo_common.holder import free_the_dead
+from synnefo_common.lease import Lease
 from synnefo_common.saga import Local, Remote, Saga, SagaContext, SagaEngine, Wait
 from synnefo_common.testing import wait_until
 
@@ -48,6 +51,35 @@ async def stop(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+HOLD = """
+import asyncio, sys
+from synnefo_common.db import Database
+from synnefo_common.lease import Lease
+async def main():
+    assert await Lease(Database(sys.argv[1]), "x", ttl_s=3600).acquire()
+    print("held", flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_held_is_free_as_soon_as_another_starts(databases: list[Database], postgres: Postgres) -> None:
+    db = databases[0]
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, db.url, stdout=asyncio.subprocess.PIPE)
+    assert child.stdout is not None
+    assert await child.stdout.readline() == b"held\n"
+    ours = Lease(db, "x")
+    assert await free_the_dead(db) == 0, "it lives"
+    assert not await ours.acquire()
+    child.kill()
+    await child.wait()
+    assert not await ours.acquire()
+    assert await free_the_dead(db) == 1
+    assert await ours.acquire()
+    assert await free_the_dead(db) == 0, "we live"
+    assert ours.is_held
 
 
 async def test_commit_in_another_process_wakes_the_relay(databases: list[Database]) -> None:

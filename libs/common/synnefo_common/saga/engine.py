@@ -14,7 +14,7 @@ from synnefo_common.clock import MICROS
 from synnefo_common.db import Database, UnitOfWork
 from synnefo_common.db.outbox import Wakeup
 from synnefo_common.errors import Conflict, Fault
-from synnefo_common.lease import default_holder
+from synnefo_common.holder import default_holder
 from synnefo_common.log import get_logger
 from synnefo_common.saga import metrics, recovery, store
 from synnefo_common.saga.driver import Driver
@@ -45,7 +45,7 @@ class SagaEngine:
         self.db = db
         self.service = service
         self.services = services
-        self.owner = (owner or default_holder(db))[:64]
+        self.owner = owner or default_holder(db)
         self.limit = limit
         self.lease_s = lease_s
         self.poll_s = poll_s

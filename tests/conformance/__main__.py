@@ -1,0 +1,115 @@
+"""`python -m tests.conformance tempest|sdk [expression]`: OpenStack's own API tests against an embedded cloud.
+
+`tempest` takes a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
+(`image/v2`). With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
+The tools live in a virtual environment of their own: they pin much that we do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import openstack
+import yaml
+from tests.conformance.tempest_conf import tempest_conf, write
+from tests.stack import Stack
+
+from synnefo_local.layout import Layout, load_memory
+
+TOOLS = Path(os.environ.get("SYNNEFO_CONFORMANCE_ENV", ".venv-conformance")).absolute()
+NEEDS = ("tempest==47.0.0", "openstacksdk==4.22.0", "stestr==4.2.1", "pytest", "ddt", "statsd", "oslotest", "prometheus_client", "requests-mock")
+
+
+def tools() -> Path:
+    """The folder of the environment's programs; made at first use."""
+    if not (TOOLS / "bin" / "tempest").exists():
+        subprocess.run(["uv", "venv", "-q", str(TOOLS)], check=True)
+        subprocess.run(["uv", "pip", "install", "-q", "--python", str(TOOLS / "bin" / "python"), *NEEDS], check=True)
+    return TOOLS / "bin"
+
+
+def write_clouds(ours: Path, path: Path) -> None:
+    """The cloud's clouds.yaml with one more entry: the administrator with system scope."""
+    content = yaml.safe_load(ours.read_text())
+    admin = content["clouds"]["admin"]
+    scoped = ("project_name", "project_domain_name", "project_domain_id", "project_id")
+    auth = {key: value for key, value in admin["auth"].items() if key not in scoped} | {"system_scope": "all"}
+    content["clouds"]["admin-system"] = {**admin, "auth": auth}
+    path.write_text(yaml.safe_dump(content))
+
+
+def prepare(clouds: Path, password: str, work: Path) -> None:
+    """Two public images and two flavors for the tests, and tempest.conf in `work`/etc."""
+    os.environ["OS_CLIENT_CONFIG_FILE"] = str(clouds)
+    admin = openstack.connect(cloud="admin")
+    images = {image.name: image.id for image in admin.image.images()}
+    for name in ("tempest", "tempest-alt"):
+        if name not in images:
+            how = {"disk_format": "raw", "container_format": "bare", "visibility": "public", "data": b"\x55\xaa" * 65536}
+            images[name] = admin.image.create_image(name, **how).id
+    flavors = {flavor.name: flavor.id for flavor in admin.compute.flavors()}
+    for name, ram in (("tempest.nano", 128), ("tempest.micro", 192)):
+        if name not in flavors:
+            flavors[name] = admin.compute.create_flavor(name=name, ram=ram, vcpus=1, disk=1).id
+    public = admin.network.find_network("public", ignore_missing=False)
+    sections = tempest_conf(
+        identity_url=re.sub(r"/v3/?$", "", admin.config.auth["auth_url"]), admin_password=password, image_id=images["tempest"],
+        alt_image_id=images["tempest-alt"], flavor_id=flavors["tempest.nano"], alt_flavor_id=flavors["tempest.micro"],
+        public_network_id=public.id, work=work,
+    )  # fmt: skip
+    (work / "etc").mkdir(parents=True, exist_ok=True)
+    write(sections, work / "etc" / "tempest.conf")
+
+
+def run_tempest(work: Path, expression: str) -> int:
+    """Exit code of the run; results are printed as they come."""
+    bin_ = tools()
+    if not (work / ".stestr.conf").exists():
+        subprocess.run([str(bin_ / "tempest"), "init", str(work)], check=True, capture_output=True)
+    command = [str(bin_ / "tempest"), "run", "--config-file", str(work / "etc/tempest.conf"), "--serial", "--regex", expression]
+    return subprocess.run(command, cwd=work, env={**os.environ, "PATH": f"{bin_}:{os.environ['PATH']}"}, check=False).returncode
+
+
+def run_sdk(clouds: Path, expression: str, more: Sequence[str]) -> int:
+    bin_ = tools()
+    found = subprocess.run(
+        [str(bin_ / "python"), "-c", "import openstack.tests.functional as f; print(f.__path__[0])"], check=True, capture_output=True, text=True
+    )
+    names = {
+        "OPENSTACKSDK_DEMO_CLOUD": "demo", "OPENSTACKSDK_DEMO_CLOUD_ALT": "alt_demo", "OPENSTACKSDK_OPERATOR_CLOUD": "admin",
+        "OPENSTACKSDK_SYSTEM_ADMIN_CLOUD": "admin-system", "OS_CLOUD": "admin", "OS_CLIENT_CONFIG_FILE": str(clouds),
+        "OPENSTACKSDK_FUNC_TEST_TIMEOUT": "60", "OS_TEST_TIMEOUT": "120",
+    }  # fmt: skip
+    command = [str(bin_ / "python"), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", f"{found.stdout.strip()}/{expression}", *more]
+    return subprocess.run(command, cwd="/", env={**os.environ, **names}, check=False).returncode
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("suite", choices=("tempest", "sdk"))
+    parser.add_argument("expression", nargs="?", default="")
+    arguments, more = parser.parse_known_args()
+    with ExitStack() as exits:
+        if state := os.environ.get("SYNNEFO_STATE"):
+            layout = Layout(Path(state).absolute(), "embedded")
+        else:
+            layout = exits.enter_context(Stack("embedded")).layout
+        work = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="synnefo-conformance-")))
+        clouds = work / "clouds.yaml"
+        write_clouds(layout.root / "clouds.yaml", clouds)
+        prepare(clouds, load_memory(layout)["passwords"]["admin"], work)
+        if arguments.suite == "sdk":
+            return run_sdk(clouds, arguments.expression, more)
+        return run_tempest(work, arguments.expression or r"tempest\.api")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
