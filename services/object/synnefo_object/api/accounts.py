@@ -35,9 +35,6 @@ async def show_account(request: SwiftRequest) -> Answer:
             policy + "Bytes-Used": str(view.bytes),
         }
     headers |= shown_headers(view.headers, is_owner=caller.owns(target))
-    for level_what in ("bytes", "count"):
-        if f"x-account-meta-quota-{level_what}" in view.headers:
-            headers[f"X-Account-Quota-{level_what.title()}"] = view.headers[f"x-account-meta-quota-{level_what}"]
     if view.entries is None:
         return Answer(204, headers, content_type=f"{kind}; charset=utf-8")
     headers["Accept-Ranges"] = "bytes"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from html import escape
 from urllib.parse import quote
 
 from synnefo_common.errors import Fault
-from synnefo_object.api.answers import HTML, Answer, render_fault, title_of
+from synnefo_object.api.answers import HTML, TEXT, Answer, render_fault, title_of
 from synnefo_object.api.forms import FormReader, read_header
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.api.tempurl import keys_of
@@ -21,6 +20,13 @@ _MAX_FIELD = 16 << 10
 _MAX_FIELDS = 500
 
 
+class FormFault(SwiftFault):
+    """A form that is wrong or not signed: told at once, even if the form asks for a redirect."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(status, f"FormPost: {text}")
+
+
 def is_form(request: SwiftRequest) -> bool:
     """True for a browser's form with a file."""
     return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
@@ -31,7 +37,7 @@ async def upload(request: SwiftRequest) -> Answer:
     _, options = read_header(request.headers["content-type"])
     boundary = options.get("boundary", "").encode("utf-8", "replace")
     if not 0 < len(boundary) <= 200:
-        raise bad_request("invalid starting boundary")
+        raise FormFault(400, "invalid starting boundary")
     form = FormReader(request.body(), boundary)
     fields: dict[str, str] = {}
     stored = 0
@@ -43,7 +49,7 @@ async def upload(request: SwiftRequest) -> Answer:
                 data = b"".join([piece async for piece in _limited(form, _MAX_FIELD)])
                 fields[part.name.lower()] = data.decode("utf-8", "replace")
                 if len(fields) > _MAX_FIELDS:
-                    raise bad_request("The form has too many fields.")
+                    raise FormFault(400, "the form has too many fields")
                 continue
             if caller is None:
                 await _check(request, fields)
@@ -66,6 +72,8 @@ async def upload(request: SwiftRequest) -> Answer:
             await uploads.put(request.svc, caller, target, headers, _limited(form, int(fields["max_file_size"])))
         if not stored:
             raise bad_request("no files to process")
+    except FormFault:
+        raise
     except Fault as fault:
         status = render_fault(fault).status_code
         return _finish(fields, status, fault.message)
@@ -86,12 +94,12 @@ async def _check(request: SwiftRequest, fields: dict[str, str]) -> None:
     for key in ("max_file_size", "max_file_count", "expires"):
         value = fields.get(key, "")
         if not (value.isascii() and value.isdigit() and len(value) < 16):
-            raise bad_request(f"{key} not an integer" if key != "expires" else "expired not an integer")
+            raise FormFault(400, f"{key} not an integer" if key != "expires" else "expired not an integer")
     if int(fields["expires"]) < request.svc.now_s():
-        raise SwiftFault(401, "Form Expired")
+        raise FormFault(401, "Form Expired")
     signature = tempurl.read_signature(fields.get("signature", ""))
     row = await place(request.svc, request.target)
-    refused = SwiftFault(401, "Invalid Signature")
+    refused = FormFault(401, "Invalid Signature")
     if signature is None or row is None:
         raise refused
     target = request.target
@@ -105,9 +113,9 @@ async def _check(request: SwiftRequest, fields: dict[str, str]) -> None:
 
 def _finish(fields: dict[str, str], status: int, message: str) -> Answer:
     redirect = fields.get("redirect", "")
-    if redirect and redirect.isprintable() and status != 401:
+    if redirect and redirect.isprintable():
         separator = "&" if "?" in redirect else "?"
         location = f"{redirect}{separator}status={status}&message={quote(message)}"
         return Answer(303, {"Location": quote(location, safe=":/?#[]@!$&'()*+,;=%~")}, b"", content_type=HTML)
-    body = f"<html><h1>{status} {title_of(status)}</h1><p>{escape(message, quote=False)}</p></html>"
-    return Answer(status, body=body.encode(), content_type=HTML)
+    body = f"{status} {title_of(status)}" + (f"\r\nFormPost: {message.title()}" if message else "")
+    return Answer(status, body=body.encode(), content_type=TEXT)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from synnefo_common.web import answer
+from synnefo_object.app.services import Services
 from synnefo_object.domain import limits, tempurl
 
 
@@ -70,11 +71,16 @@ def capabilities() -> dict[str, Any]:
     }
 
 
-async def show_info(_request: Request) -> Response:
+def _headers(request: Request) -> dict[str, str]:
+    svc: Services = request.app.state.services
+    return {"X-Trans-Id": svc.trans_id()}
+
+
+async def show_info(request: Request) -> Response:
     """Open to all, as in Swift."""
-    return answer(capabilities())
+    return answer(capabilities(), headers=_headers(request))
 
 
-async def healthcheck(_request: Request) -> Response:
+async def healthcheck(request: Request) -> Response:
     """Swift's own health page."""
-    return Response(b"OK", media_type="text/plain")
+    return Response(b"OK", media_type="text/plain", headers=_headers(request))

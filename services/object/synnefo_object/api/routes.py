@@ -72,7 +72,7 @@ class Dispatcher:
             await self.app(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
-        trans_id = f"tx{self.services.ids.hex()[:21]}-{self.services.now_s():010x}"
+        trans_id = self.services.trans_id()
         answer.headers["X-Trans-Id"] = trans_id
         await cors.add_headers(scope, answer, self.services)
         try:

@@ -14,7 +14,6 @@ from synnefo_object.app.services import Services
 from synnefo_object.db import accounts
 from synnefo_object.db.containers import containers
 from synnefo_object.domain import metadata
-from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.listing import Query
 from synnefo_object.domain.paths import Target
 
@@ -49,9 +48,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     assert target.project_id is not None
     given = metadata.user_metadata(headers, "account")
     removed = metadata.removals(headers, "account")
-    if not caller.is_reseller and any(name in given or name in removed for name in metadata.RESELLER_HEADERS):
-        raise SwiftFault(403)
-    metadata.quota_headers(given, "account")
+    given |= metadata.account_quotas(headers, removed, is_reseller=caller.is_reseller)
     project_id = target.project_id
 
     async def work(uow: Any) -> None:

@@ -37,7 +37,7 @@ class ContainerView:
 def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
     """What to set and what to remove. Raises 400."""
     given = metadata.user_metadata(headers, "container")
-    metadata.quota_headers(given, "container")
+    metadata.container_quotas(given)
     for name in metadata.CONTAINER_HEADERS:
         if name in headers:
             given[name] = clean_acl(name, headers[name])

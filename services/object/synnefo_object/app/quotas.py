@@ -15,14 +15,22 @@ from synnefo_object.app.services import Services
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import MAX_FILE_SIZE
+from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA
 from synnefo_object.domain.paths import Target
 
 RESOURCE = "object.bytes"
 
 
-def _figure(headers: Mapping[str, str], level: str, what: str) -> int | None:
-    value = headers.get(f"x-{level}-meta-quota-{what}", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+def _figure(headers: Mapping[str, str], *names: str) -> int | None:
+    """The least of the quotas of these names; None if there is none."""
+    values = [headers.get(name, "") for name in names]
+    return min((int(value) for value in values if value.isascii() and value.isdigit()), default=None)
+
+
+def _account_figures(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    size, count, policy_size, policy_count = ACCOUNT_QUOTAS
+    size = size if size in headers else OLD_QUOTA
+    return _figure(headers, size, policy_size), _figure(headers, count, policy_count)
 
 
 async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None) -> int:
@@ -33,8 +41,8 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
     most = MAX_FILE_SIZE
     container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
     limits = [
-        (level, _figure(headers, level, "bytes"), _figure(headers, level, "count"))
-        for level, headers in (("container", container), ("account", account if not caller.is_reseller else {}))
+        ("container", _figure(container, "x-container-meta-quota-bytes"), _figure(container, "x-container-meta-quota-count")),
+        ("account", *_account_figures(account if not caller.is_reseller else {})),
     ]
     if all(bytes_ is None and count is None for _, bytes_, count in limits):
         return most

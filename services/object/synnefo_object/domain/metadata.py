@@ -21,7 +21,14 @@ OBJECT_HEADERS: Final = (
 # Kept with a container beside its X-Container-Meta-…
 CONTAINER_HEADERS: Final = ("x-container-read", "x-container-write")
 VERSION_HEADERS: Final = ("x-versions-location", "x-history-location")
-RESELLER_HEADERS: Final = ("x-account-meta-quota-bytes", "x-account-meta-quota-count")
+# Set by resellers alone and seen by all of the account. The first has an old name that is metadata too.
+OLD_QUOTA: Final = "x-account-meta-quota-bytes"
+ACCOUNT_QUOTAS: Final = (
+    "x-account-quota-bytes",
+    "x-account-quota-count",
+    f"x-account-quota-bytes-policy-{limits.POLICY.lower()}",
+    f"x-account-quota-count-policy-{limits.POLICY.lower()}",
+)
 
 
 def is_clean(value: str) -> bool:
@@ -78,12 +85,28 @@ def merge(current: Mapping[str, str], given: Mapping[str, str], removed: set[str
     return merged
 
 
-def quota_headers(given: Mapping[str, str], level: str) -> None:
-    """X-…-Meta-Quota-Bytes and -Count are numbers. Raises 400."""
+def _is_figure(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) < 19
+
+
+def container_quotas(given: Mapping[str, str]) -> None:
+    """X-Container-Meta-Quota-Bytes and -Count are numbers. Raises 400."""
     for what, text in (("bytes", "bytes"), ("count", "object count")):
-        value = given.get(f"x-{level}-meta-quota-{what}")
-        if value and not (value.isascii() and value.isdigit() and len(value) < 19):
+        value = given.get(f"x-container-meta-quota-{what}")
+        if value and not _is_figure(value):
             raise bad_request(f"Invalid {text} quota.")
+
+
+def account_quotas(headers: Mapping[str, str], removed: set[str], *, is_reseller: bool) -> Headers:
+    """The account quotas that a POST sets, empty where it removes one. Raises 400, 403 for who is no reseller."""
+    found = {name: headers[name] for name in ACCOUNT_QUOTAS if name in headers} | dict.fromkeys(removed.intersection(ACCOUNT_QUOTAS), "")
+    if not found.get(ACCOUNT_QUOTAS[0]) and (OLD_QUOTA in headers or OLD_QUOTA in removed):
+        found[ACCOUNT_QUOTAS[0]] = "" if OLD_QUOTA in removed else headers[OLD_QUOTA]
+    if found and not is_reseller:
+        raise SwiftFault(403)
+    if any(value and not _is_figure(value) for value in found.values()):
+        raise SwiftFault(400)
+    return found
 
 
 def object_headers(headers: Mapping[str, str]) -> Headers:

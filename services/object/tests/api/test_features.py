@@ -277,6 +277,25 @@ async def test_quotas(me: httpx.AsyncClient, h: Harness) -> None:
     await me.put(f"{A}/free")
     assert (await me.put(f"{A}/free/a", content=b"x" * 11)).status_code == 413
     assert (await me.put(f"{A}/free/a", content=b"x" * 10)).status_code == 201
+    assert (await me.head(A)).headers["x-account-quota-bytes"] == "20"
+
+
+async def test_account_quotas_by_their_new_names(me: httpx.AsyncClient, h: Harness) -> None:
+    reseller = h.client(h.token("ResellerAdmin", project_id="0" * 32))
+    await me.put(f"{A}/c")
+    for quota in ("Quota-Bytes", "Quota-Count", "Quota-Bytes-Policy-Policy-0", "Quota-Count-Policy-Policy-0"):
+        set_it, remove_it = {f"X-Account-{quota}": "0"}, {f"X-Remove-Account-{quota}": "x"}
+        assert (await me.post(A, headers=set_it)).status_code == 403
+        assert (await reseller.post(A, headers={f"X-Account-{quota}": "few"})).status_code == 400
+        assert (await reseller.post(A, headers=set_it)).status_code == 204
+        assert (await me.get(A)).headers[f"x-account-{quota.lower()}"] == "0"
+        assert (await me.put(f"{A}/c/o", content=b"x")).status_code == 413
+        assert (await me.post(A, headers=remove_it)).status_code == 403
+        assert (await reseller.post(A, headers=remove_it)).status_code == 204
+        assert f"x-account-{quota.lower()}" not in (await me.head(A)).headers
+        assert (await me.put(f"{A}/c/o", content=b"x")).status_code == 201
+        await me.delete(f"{A}/c/o")
+    assert (await me.post(A, headers={"X-Account-Meta-Quota-Count": "1"})).status_code == 204  # plain metadata
 
 
 async def test_ledger_limit(me: httpx.AsyncClient, h: Harness) -> None:
