@@ -1,4 +1,4 @@
-"""What other services ask identity: keys, revocations, the quota ledger, projects. Role `service` only."""
+"""What other services ask identity: keys, revocations, the quota ledger, projects and users. Role `service` only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synnefo_common.clock import MICROS
 from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_identity.api.access import Svc
 from synnefo_identity.api.schemas.limits import CommissionBody, LedgerLimitsBody
-from synnefo_identity.app import projects, quota
+from synnefo_identity.app import projects, quota, users
 from synnefo_identity.domain.errors import Invalid, Missing
 
 router = internal_router()
@@ -111,4 +111,13 @@ async def show_project(project_id: str, ctx: Service, svc: Svc) -> Response:
     row = await projects.find(svc, project_id)
     if row is None or row.is_domain:
         raise Missing("project", project_id)
+    return answer({"id": row.id, "name": row.name, "domain_id": row.domain_id, "enabled": row.enabled})
+
+
+@router.get("/users/{user_id}")
+async def show_user(user_id: str, ctx: Service, svc: Svc) -> Response:
+    """A user's name."""
+    row = await users.find(svc, user_id)
+    if row is None:
+        raise Missing("user", user_id)
     return answer({"id": row.id, "name": row.name, "domain_id": row.domain_id, "enabled": row.enabled})

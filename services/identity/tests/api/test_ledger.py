@@ -307,3 +307,12 @@ async def test_projects_can_be_asked_for(cloud: Cloud) -> None:
     assert shown.json() == {"id": demo["id"], "name": "demo", "domain_id": "default", "enabled": True}
     assert (await service.get("/internal/v1/projects/nothing")).status_code == 404
     assert (await service.get("/internal/v1/projects/default")).status_code == 404
+
+
+async def test_users_can_be_asked_for(cloud: Cloud) -> None:
+    service, admin = await cloud.login("object"), await cloud.login("admin")
+    demo = (await admin.get("/v3/users?name=demo")).json()["users"][0]
+    shown = await service.get(f"/internal/v1/users/{demo['id']}")
+    assert shown.json() == {"id": demo["id"], "name": "demo", "domain_id": "default", "enabled": True}
+    assert (await service.get("/internal/v1/users/nothing")).status_code == 404
+    assert (await admin.get(f"/internal/v1/users/{demo['id']}")).status_code == 403

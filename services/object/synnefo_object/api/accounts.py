@@ -35,6 +35,8 @@ async def show_account(request: SwiftRequest) -> Answer:
             policy + "Bytes-Used": str(view.bytes),
         }
     headers |= shown_headers(view.headers, is_owner=caller.owns(target))
+    if caller.claims is not None and caller.claims.project_id == target.project_id:
+        headers["X-Account-Project-Domain-Id"] = caller.claims.project_domain_id or ""
     if view.entries is None:
         return Answer(204, headers, content_type=f"{kind}; charset=utf-8")
     headers["Accept-Ranges"] = "bytes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from synnefo_object.api import bulk, formpost, listing_formats, staticweb
 from synnefo_object.api.answers import HTML, TEXT, Answer
 from synnefo_object.api.request import SwiftRequest
@@ -10,6 +12,7 @@ from synnefo_object.app.access import shown_headers
 from synnefo_object.app.containers import ContainerView
 from synnefo_object.domain.limits import POLICY
 from synnefo_object.domain.listing import read_query
+from synnefo_object.domain.metadata import VERSION_HEADERS
 from synnefo_object.domain.times import http_date, timestamp
 
 
@@ -22,7 +25,7 @@ def view_headers(view: ContainerView, *, is_owner: bool) -> dict[str, str]:
         "Last-Modified": http_date(view.modified_us),
         "X-Storage-Policy": POLICY,
         "Accept-Ranges": "bytes",
-        **shown_headers(view.headers, is_owner=is_owner),
+        **{n: quote(v) if n in VERSION_HEADERS else v for n, v in shown_headers(view.headers, is_owner=is_owner).items()},
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import orjson
 
 from synnefo_object.api import bulk
@@ -31,9 +33,10 @@ def show_manifest(request: SwiftRequest, stored: Stored) -> Answer:
     parts = orjson.loads(stored.extra or "[]")
     if request.query.get("format") == "raw":
         parts = [manifests.raw_part(part) for part in parts]
-    body = orjson.dumps(parts)
-    headers = object_headers(stored)
-    return Answer(200, headers, body, content_type="application/json; charset=utf-8")
+        body = orjson.dumps(parts)
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return Answer(200, object_headers(stored) | {"Etag": etag}, body, content_type=stored.content_type)
+    return Answer(200, object_headers(stored), orjson.dumps(parts), content_type="application/json; charset=utf-8")
 
 
 async def delete_with_segments(request: SwiftRequest, caller: Caller) -> Answer:

@@ -69,7 +69,7 @@ def respond(request: SwiftRequest, stored: Stored) -> Answer:
     """200, 206, 304, 412 or 416, by the request's conditions and ranges."""
     headers = object_headers(stored)
     given = request.headers
-    fault_headers = {"Etag": stored.etag, "Last-Modified": headers["Last-Modified"]}
+    fault_headers = {name: headers[name] for name in ("Etag", "Last-Modified", "Content-Location") if name in headers}
     try:
         if not_modified(given, etag=stored.etag, modified_us=stored.modified_us):
             return Answer(304, headers, content_type=stored.content_type, length=-1)
@@ -79,7 +79,7 @@ def respond(request: SwiftRequest, stored: Stored) -> Answer:
     size = stored.size
     wanted = given.get("range")
     ranges = parse_ranges(wanted, size) if wanted and request.method == "GET" and _if_range(given, stored) else None
-    if ranges is None:
+    if ranges is None or (len(ranges) > 1 and stored.kind == DLO):  # Swift gives a DLO whole rather than in parts
         return _stream(request, headers, stored, span=None)
     if len(ranges) == 1:
         start, length = ranges[0]
@@ -153,7 +153,10 @@ async def put_object(request: SwiftRequest) -> Answer:
         uploaded = await symlinks.put(svc, caller, target, headers, request.body())
     else:
         uploaded = await uploads.put(svc, caller, target, headers, request.body())
-    return Answer(201, {"Etag": uploaded.etag, "Last-Modified": http_date(uploaded.modified_us)}, content_type=HTML)
+    answer = {"Etag": uploaded.etag, "Last-Modified": http_date(uploaded.modified_us)}
+    if headers.get("x-symlink-target-etag") and "x-symlink-target" in headers:
+        answer["Content-Location"] = symlinks.location(target, headers)
+    return Answer(201, answer, content_type=HTML)
 
 
 async def copy_object(request: SwiftRequest) -> Answer:
@@ -197,7 +200,9 @@ async def post_object(request: SwiftRequest) -> Answer:
 
 
 async def delete_object(request: SwiftRequest) -> Answer:
-    """204; with `multipart-manifest=delete`, the segments too."""
+    """204; with `multipart-manifest=delete`, the segments too; with `bulk-delete`, what the body names."""
+    if request.flag("bulk-delete"):
+        return await bulk.bulk_delete(request)
     caller = await request.caller()
     await tempurl.admit(request, caller)
     if request.query.get("multipart-manifest", "").lower() == "delete":

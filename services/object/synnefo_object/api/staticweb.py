@@ -32,6 +32,11 @@ async def _site(request: SwiftRequest, target: Target) -> tuple[Any, dict[str, s
     return (row, kept) if kept.keys() & {"index", "listings", "error"} else None
 
 
+def _with_slash(request: SwiftRequest) -> Answer:
+    base = f"{request.scope['scheme']}://{request.headers['host']}" if "host" in request.headers else ""
+    return Answer(301, {"Location": f"{base}{request.target.url_path}/"}, content_type=HTML)
+
+
 async def _load(request: SwiftRequest, caller: Caller, name: str, status: int) -> Answer | None:
     from synnefo_object.api.objects import respond
 
@@ -58,7 +63,7 @@ async def serve_container(request: SwiftRequest, caller: Caller) -> Answer | Non
     row, kept = found
     if not request.scope["path"].endswith("/"):
         await caller.require(READ, Target(request.target.account, request.target.container, "/"), row.container_headers)
-        return Answer(301, {"Location": request.target.url_path + "/"}, content_type=HTML)
+        return _with_slash(request)
     return await _index(request, caller, kept, "", row) or await _error(request, caller, kept, SwiftFault(404))
 
 
@@ -74,11 +79,11 @@ async def _index(request: SwiftRequest, caller: Caller, kept: dict[str, str], pr
     view = await containers.show(request.svc, caller, container, Query(prefix=prefix, delimiter="/"))
     if not view.entries and prefix:
         return None
-    title = escape(f"Listing of {request.target.url_path}")
+    title = escape(f"Listing of /v1/{container.account}/{container.container}/{prefix}")
     css = kept.get("listings-css")
     lines = [f"<!DOCTYPE html>\n<html>\n<head><title>{title}</title>"]
     if css:
-        lines.append(f'<link rel="stylesheet" type="text/css" href="{escape(quote(css), quote=True)}" />')
+        lines.append(f'<link rel="stylesheet" type="text/css" href="{escape("../" * prefix.count("/") + quote(css), quote=True)}" />')
     lines.append(f"</head>\n<body>\n<h1>{title}</h1>\n<table>")
     if prefix:
         lines.append('<tr><td><a href="../">../</a></td><td></td></tr>')
@@ -116,6 +121,6 @@ async def serve_missing(request: SwiftRequest, caller: Caller, fault: SwiftFault
         page = await _index(request, caller, kept, prefix, row)
         if page is not None:
             if not name.endswith("/"):
-                return Answer(301, {"Location": request.target.url_path + "/"}, content_type=HTML)
+                return _with_slash(request)
             return page
     return await _error(request, caller, kept, fault)

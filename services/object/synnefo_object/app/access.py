@@ -73,18 +73,20 @@ class Caller:
         if not self.reads(target):
             raise self.refuse()
 
-    def _signed_for(self, target: Target) -> bool:
+    def _signed_for(self, kind: str, target: Target) -> bool:
+        """A signature opens one object, and for reading also what that object is made of, within the key's account or container."""
         if self.signed is None or not target.object:
             return False
         account, container, prefix = self.signed
-        return target.account == account and container in ("", target.container) and target.object.startswith(prefix)
+        is_within = target.account == account and container in ("", target.container)
+        return is_within and (kind == READ or target.object.startswith(prefix))
 
     async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
         """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
 
         Raises 401 or 403.
         """
-        if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(target):
+        if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(kind, target):
             return
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):

@@ -10,10 +10,12 @@ from synnefo_archipelago import Root
 from synnefo_object.app import objects, quotas, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
+from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
 from synnefo_object.domain import metadata
+from synnefo_object.domain.conditions import not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import DLO, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
@@ -52,8 +54,6 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
     found = await objects.load(svc, caller, source, raw=raw, follow=follow)
     conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions:
-        from synnefo_object.domain.conditions import not_modified
-
         if not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
             raise SwiftFault(304)
     fresh = headers.get("x-fresh-metadata", "").lower() in _TRUE
@@ -74,6 +74,8 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
     if raw and found.kind in (DLO, SLO):
         kind, extra = found.kind, found.extra
         kept |= {n: v for n, v in found.headers.items() if n.startswith("x-slo-")}
+    elif "range" in headers:
+        root, etag = await _part(svc, found, headers["range"])
     elif found.kind in (DLO, SLO):
         root, etag = await _join(svc, found)
     elif not follow:
@@ -100,6 +102,17 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
             newer_than_us=found.created_us,
         )
     return Copied(uploaded, found, kept)
+
+
+async def _part(svc: Services, found: Stored, wanted: str) -> tuple[Root, str]:
+    """The range that is asked for, as an object of its own. Raises 416, also for several ranges."""
+    ranges = parse_ranges(wanted, found.size)
+    if ranges is None:
+        return await _join(svc, found)
+    if len(ranges) != 1:
+        raise SwiftFault(416, headers={"Content-Range": f"bytes */{found.size}"})
+    start, length = ranges[0]
+    return await uploads.receive(svc, read_pieces(svc, cut(found.pieces, start, length)), length=length, most=length)
 
 
 async def _join(svc: Services, found: Stored) -> tuple[Root, str]:

@@ -27,33 +27,44 @@ async def place(svc: Services, target: Target) -> Any:
         return await objects.find(uow, target.project_id or "", target.container, target.object)
 
 
-async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = False, follow: bool = True, head: bool = False) -> Stored:
-    """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks.
+async def load(
+    svc: Services,
+    caller: Caller,
+    target: Target,
+    *,
+    raw: bool = False,
+    follow: bool = True,
+    only_static: bool = False,
+    static: str = "",
+    head: bool = False,
+) -> Stored:
+    """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks, or `only_static` ones.
+
+    `static` is the ETag that a static link to it names.
 
     Raises 401, 403, 404, 409.
     """
     hops = 0
     first = target
+    pointed: dict[str, str] = {}
     while True:
         row = await place(svc, target)
         await caller.require(READ, target, row.container_headers if row is not None else None)
-        if row is None or row.root is None:
-            raise not_found()
+        if row is None or row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s()):
+            raise SwiftFault(404, headers=pointed)
         stored = Stored.from_row(row, target.object)
-        if stored.is_expired(svc.now_s()):
-            raise not_found()
-        if stored.kind != SYMLINK or not follow:
+        link = orjson.loads(stored.extra or "{}") if stored.kind == SYMLINK else {}
+        etag = link.get("etag") or stored.etag
+        if static and static != etag:
+            raise SwiftFault(409, f"Object Etag {etag!r} does not match X-Symlink-Target-Etag header {static!r}", headers=pointed)
+        if not (link and follow) or (only_static and not link.get("etag")):
             break
-        link = orjson.loads(stored.extra or "{}")
+        static = link.get("etag", "")
         hops += 1
         if hops > MAX_SYMLINKS:
             raise SwiftFault(409, f"Too many levels of symbolic links, maximum allowed is {MAX_SYMLINKS}")
         target = Target(link["account"], link["container"], link["object"])
-        static = link.get("etag")
-        if static:
-            linked = await place(svc, target)
-            if linked is None or linked.root is None or linked.etag != static:
-                raise SwiftFault(409, "Object Etag does not match X-Symlink-Target-Etag header")
+        pointed = {"Content-Location": target.url_path}
     if target is not first:
         stored.content_location = target.url_path
     if stored.kind == DLO and not raw:
@@ -64,9 +75,11 @@ async def load(svc: Services, caller: Caller, target: Target, *, raw: bool = Fal
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
-    """POST: replace the metadata; the content type stays unless it is given."""
+    """POST: replace the metadata; the content type stays unless it is given. Raises 307 for a symlink, whose own it was then."""
     row = await place(svc, target)
     await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    if "x-symlink-target" in headers:
+        raise bad_request("A PUT request is required to set a symlink target")
     kept = metadata.object_headers(headers)
     expires = None if "x-remove-delete-at" in headers else metadata.delete_at(headers, now_s=svc.now_s())
     if row is None or row.root is None:
@@ -74,14 +87,8 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     stored = Stored.from_row(row, target.object)
     if stored.is_expired(svc.now_s()):
         raise not_found()
-    if stored.kind == SYMLINK:
-        link = orjson.loads(stored.extra or "{}")
-        location = Target(link["account"], link["container"], link["object"]).url_path
-        raise SwiftFault(
-            307,
-            "The requested POST was applied to a symlink. POST directly to the target.",
-            headers={"Location": location},
-        )
+    if stored.kind == SLO:
+        kept |= {name: value for name, value in stored.headers.items() if name.startswith("x-slo-")}
     now_us = svc.clock.now_us()
     values: dict[str, Any] = {"headers": orjson.dumps(kept).decode(), "modified_us": now_us, "delete_at": expires}
     content_type = headers.get("content-type")
@@ -97,6 +104,11 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     if not await svc.db.run(work):
         # The data was replaced or deleted meanwhile. The one who did that was later: this POST came first and is gone.
         raise SwiftFault(409)
+    if stored.kind == SYMLINK:
+        link = orjson.loads(stored.extra or "{}")
+        to = {"Location": Target(link["account"], link["container"], link["object"]).url_path}
+        to |= {"X-Symlink-Target-Etag": link["etag"]} if link.get("etag") else {}
+        raise SwiftFault(307, "The requested POST was applied to a symlink. POST directly to the target.", headers=to)
 
 
 def clean_content_type(value: str) -> str:
@@ -124,8 +136,11 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
     """Raises 404 if there is nothing, 412 if a condition fails."""
     row = await place(svc, target)
     await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    only_at = metadata.if_delete_at(headers)
     if row is None:
         raise not_found()
+    if only_at is not None and row.delete_at != only_at:
+        raise SwiftFault(412, "X-If-Delete-At and X-Delete-At do not match")
     gone = row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s())
     if not gone and not_modified(headers, etag=row.etag, modified_us=row.modified_us):
         raise SwiftFault(412)

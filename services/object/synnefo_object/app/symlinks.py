@@ -9,7 +9,7 @@ import orjson
 
 from synnefo_object.app import objects, uploads
 from synnefo_object.app.access import Caller
-from synnefo_object.app.objects import place, resolve_link
+from synnefo_object.app.objects import resolve_link
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
@@ -45,13 +45,12 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     if not metadata.is_clean(goal.container + goal.object + goal.account) or "/" in goal.account:
         raise SwiftFault(412, "X-Symlink-Target header must be of the form <container name>/<object name>")
     link: dict[str, object] = {"account": goal.account, "container": goal.container, "object": goal.object}
+    content_type = headers.get("content-type")
     etag = headers.get("x-symlink-target-etag", "").strip().strip('"')
     if etag:
-        linked = await place(svc, goal)
-        await caller.require("x-container-read", goal, linked.container_headers if linked is not None else None)
-        if linked is None or linked.root is None or linked.etag != etag:
-            raise SwiftFault(409, "Object Etag does not match X-Symlink-Target-Etag header")
-        link |= {"etag": etag, "bytes": linked.size}
+        linked = await _linked(svc, caller, goal, etag)
+        link |= {"etag": etag, "bytes": int(linked.headers.get("x-slo-size", linked.size))}
+        content_type = content_type or linked.content_type
     root, md5 = await uploads.receive(svc, body, length=None, most=0)
     return await uploads.keep(
         svc,
@@ -59,10 +58,25 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         target,
         root=root,
         etag=md5,
-        content_type=objects.clean_content_type(headers.get("content-type") or "application/symlink"),
+        content_type=objects.clean_content_type(content_type or "application/symlink"),
         kept=metadata.object_headers(headers),
         expires=metadata.delete_at(headers, now_s=svc.now_s()),
         kind=SYMLINK,
         extra=orjson.dumps(link).decode(),
         replace="if-none-match" not in headers,
     )
+
+
+async def _linked(svc: Services, caller: Caller, goal: Target, etag: str) -> Stored:
+    """What a static link shall point to, behind further links. Raises 409 if it is not there or another."""
+    try:
+        return await objects.load(svc, caller, goal, raw=True, only_static=True, static=etag)
+    except SwiftFault as fault:
+        if fault.http_status != 404:
+            raise
+        raise SwiftFault(409, "X-Symlink-Target does not exist") from fault
+
+
+def location(target: Target, headers: Mapping[str, str]) -> str:
+    """Where a link that a PUT makes points, as a URL's path."""
+    return resolve_link(target, headers["x-symlink-target"], headers.get("x-symlink-target-account")).url_path

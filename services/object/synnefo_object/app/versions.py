@@ -87,8 +87,7 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
     if not mode.is_stack:
 
         async def keep_history(uow: UnitOfWork) -> bool:
-            if not await archive(uow, svc, target, row, versioned):
-                return False
+            was_there = await archive(uow, svc, target, row, versioned)
             empty = svc.store.store.writer().finish()
             marker = {
                 "root": empty.to_bytes(),
@@ -103,7 +102,7 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
             name = version_prefix(target.object) + timestamp(svc.clock.now_us())
             await _store(uow, svc, versioned, name, marker, newer_than_us=0)
             await _remove(uow, svc, row, target.object)
-            return True
+            return was_there
 
         return await svc.db.run(keep_history)
 
@@ -114,19 +113,24 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
             objects.objects,
             versioned.container_id,
             listings.Bounds(start=prefix, before=successor(prefix), reverse=True),
-            limit=1,
+            limit=2,
         )
-        if not last:
-            return False
-        version = await objects.find(uow, target.project_id or "", mode.container, last[0].name)
-        assert version is not None
-        if version.content_type == DELETED_TYPE:
-            await _remove(uow, svc, row, target.object)
-        else:
-            values = {key: getattr(version, key) for key in _COPIED}
-            await _store(uow, svc, row, target.object, values, newer_than_us=version.created_us)
-        await _remove(uow, svc, version, last[0].name)
-        return True
+        for entry in last:
+            version = await objects.find(uow, target.project_id or "", mode.container, entry.name)
+            assert version is not None
+            is_marker = version.content_type == DELETED_TYPE
+            if is_marker and entry is last[0]:
+                current = await objects.find(uow, target.project_id or "", target.container, target.object)
+                if current is not None and current.root is not None:
+                    return False  # deleting it is to be as the marker says
+            elif not is_marker:
+                values = {key: getattr(version, key) for key in _COPIED}
+                await _store(uow, svc, row, target.object, values, newer_than_us=version.created_us)
+            if entry is last[0] or not is_marker:
+                await _remove(uow, svc, version, entry.name)
+            if not is_marker:
+                break
+        return bool(last)
 
     return await svc.db.run(pop)
 

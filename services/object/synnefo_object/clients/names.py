@@ -17,19 +17,18 @@ class Names:
         self._known: dict[str, tuple[float, str | None]] = {}
 
     async def project(self, project_id: str) -> str | None:
-        return await self._ask(f"/internal/v1/projects/{project_id}", None)
+        return await self._ask(f"/internal/v1/projects/{project_id}")
 
     async def user(self, user_id: str) -> str | None:
-        return await self._ask(f"/v3/users/{user_id}", "user")
+        return await self._ask(f"/internal/v1/users/{user_id}")
 
-    async def _ask(self, path: str, key: str | None) -> str | None:
+    async def _ask(self, path: str) -> str | None:
         now = self._clock.monotonic()
         known = self._known.get(path)
         if known is not None and now - known[0] < self._cache_s:
             return known[1]
         try:
-            body = await self._identity.get(path)
-            found = (body[key] if key else body).get("name")
+            found = (await self._identity.get(path)).get("name")
             name = found if isinstance(found, str) else None
         except Fault:
             name = None

@@ -26,7 +26,7 @@ def not_modified(headers: Mapping[str, str], *, etag: str, modified_us: int) -> 
         wanted = etags(match)
         if "*" not in wanted and plain not in wanted:
             raise SwiftFault(412)
-    elif (since := headers.get("if-unmodified-since")) is not None:
+    if (since := headers.get("if-unmodified-since")) is not None:
         seconds = parse_http_date(since)
         if seconds is not None and ceil_seconds(modified_us) > seconds:
             raise SwiftFault(412)

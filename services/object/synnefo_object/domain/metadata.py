@@ -130,7 +130,7 @@ def delete_at(headers: Mapping[str, str], *, now_s: int) -> int | None:
         seconds = parse_seconds(after)
         if seconds is None:
             raise bad_request("Non-integer X-Delete-After")
-        at = str(now_s + seconds)
+        at = str(now_s + seconds)  # read again below: the far future has an end
         if seconds <= 0:
             raise bad_request("X-Delete-After in past")
     if not at:
@@ -140,6 +140,17 @@ def delete_at(headers: Mapping[str, str], *, now_s: int) -> int | None:
         raise bad_request("Non-integer X-Delete-At")
     if when <= now_s:
         raise bad_request("X-Delete-At in past")
+    return when
+
+
+def if_delete_at(headers: Mapping[str, str]) -> int | None:
+    """The time that X-If-Delete-At asks for. Raises 400."""
+    from synnefo_object.domain.times import parse_seconds
+
+    text = headers.get("x-if-delete-at")
+    when = parse_seconds(text) if text is not None else None
+    if text is not None and when is None:
+        raise bad_request("Bad X-If-Delete-At header value")
     return when
 
 

@@ -43,11 +43,13 @@ def decode_name(raw: bytes) -> str:
 
 
 def parse_path(raw_path: bytes) -> Target:
-    """`/v1/account[/container[/object]]` as it came over the wire. Raises 412 for a path that cannot be one."""
+    """`/v1/account[/container[/object]]` as it came over the wire. Raises 404, 412 for a path that cannot be one."""
     path = decode_name(unquote_to_bytes(raw_path))
     parts = path.split("/", 4)
     account, container, name = [*parts[2:], "", "", ""][:3]
-    if not account or (name and not container):
+    if (container or name) and not (account and (container or not name)):
+        raise SwiftFault(404)
+    if not account:
         raise SwiftFault(412, "Bad URL")
     return Target(account, container, name)
 

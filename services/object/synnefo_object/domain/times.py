@@ -8,6 +8,9 @@ from email.utils import formatdate, parsedate_tz
 from functools import lru_cache
 
 
+_LAST_SECOND = 9_999_999_999
+
+
 def timestamp(us: int) -> str:
     """X-Timestamp: seconds with five decimals."""
     return f"{us // 1_000_000}.{us % 1_000_000 // 10:05d}"
@@ -52,7 +55,7 @@ def parse_http_date(text: str) -> int | None:
 
 
 def parse_seconds(text: str) -> int | None:
-    """A whole number of seconds that a database can keep; None for anything else."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]*)?", text.strip()):
+    """A whole number of seconds, the far future as its last second by Swift; None for anything else."""
+    if not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?", text.strip()):
         return None
-    return int(float(text))
+    return int(max(min(float(text), _LAST_SECOND), -_LAST_SECOND))

@@ -224,7 +224,7 @@ async def test_static_web(me: httpx.AsyncClient, h: Harness) -> None:
     }.items():
         await me.put(f"{A}/c/{name}", content=data)
     r = await nobody.get(f"{A}/c")
-    assert (r.status_code, r.headers["location"]) == (301, f"{A}/c/")
+    assert (r.status_code, r.headers["location"]) == (301, f"http://testserver{A}/c/")
     assert (await nobody.get(f"{A}/c/")).content == b"front"
     assert (await nobody.get(f"{A}/c/sub/")).content == b"sub"
     assert (await nobody.get(f"{A}/c/sub")).status_code == 301
