@@ -26,7 +26,7 @@ PACKAGES := $(notdir $(wildcard libs/*/synnefo_* services/*/synnefo_* deploy/loc
 TESTS := $(wildcard libs/*/tests services/*/tests deploy/local/tests) tests
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-.PHONY: help up down demo status logs clean audit night test packages check unit story fuzz bench lint fmt types imports migration openapi docs lock
+.PHONY: help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
 
 ##@ The cloud on this machine
 
@@ -66,6 +66,9 @@ story: $(ENV) packages ## the main job by the real client, in each profile
 
 fuzz: $(ENV) ## every operation of every OpenAPI document with random input
 	$(PYTEST) tests/fuzz
+
+conformance: $(ENV) ## OpenStack's own API tests against an embedded cloud (SUITE=tempest|sdk, R=expression)
+	$(PY) -m tests.conformance $(or $(SUITE),tempest) $(R)
 
 bench: $(ENV) ## the benchmarks, against clouds of their own
 	$(PY) -m tests.perf
