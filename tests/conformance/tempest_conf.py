@@ -22,7 +22,7 @@ def tempest_conf(
         "oslo_concurrency": {"lock_path": work / "lock"},
         "auth": {
             "use_dynamic_credentials": True, "admin_username": "admin", "admin_project_name": "admin", "admin_domain_name": "Default",
-            "admin_password": admin_password, "tempest_roles": "member", "create_isolated_networks": True,
+            "admin_password": admin_password, "tempest_roles": "member", "create_isolated_networks": False,
         },
         "identity": {"uri_v3": f"{identity_url}/v3", "auth_version": "v3", "region": "RegionOne", "admin_role": "admin"},
         "identity-feature-enabled": {
@@ -35,14 +35,14 @@ def tempest_conf(
         "compute": {
             "image_ref": image_id, "image_ref_alt": alt_image_id, "flavor_ref": flavor_id, "flavor_ref_alt": alt_flavor_id,
             "build_interval": 1, "build_timeout": 90, "ready_wait": 0, "min_compute_nodes": 1, "max_microversion": "2.1",
-            "fixed_network_name": "private",
+            "fixed_network_name": "tempest",
         },
         "compute-feature-enabled": {
             "resize": True, "pause": False, "shelve": False, "suspend": False, "cold_migration": False, "live_migration": False,
             "rescue": False, "stable_rescue": False, "vnc_console": False, "spice_console": False, "serial_console": False,
             "console_output": False, "snapshot": True, "interface_attach": True, "personality": False, "metadata_service": False,
             "change_password": False, "attach_encrypted_volume": False, "swap_volume": False, "volume_multiattach": False,
-            "disk_config": True, "config_drive": False, "enable_instance_password": False,
+            "disk_config": True, "config_drive": False, "enable_instance_password": True,
         },
         "network": {
             "public_network_id": public_network_id, "floating_network_name": "public", "project_network_cidr": "10.100.0.0/16",
