@@ -1,7 +1,8 @@
 """`python -m tests.conformance tempest|sdk [expression]`: OpenStack's own API tests against an embedded cloud.
 
 `tempest` takes a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
-(`image/v2`); more arguments go to `tempest run` or pytest. Tests of what we do not offer are left out by left_out.txt.
+(`image/v2`); more arguments go to `tempest run` or pytest. Tests of what we do not offer are left out by left_out.txt
+and left_out_sdk.txt.
 With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
 The tools live in a virtual environment of their own: they pin much that we do not.
 """
@@ -28,6 +29,7 @@ from synnefo_local.layout import Layout, load_memory
 
 TOOLS = Path(os.environ.get("SYNNEFO_CONFORMANCE_ENV", ".venv-conformance")).absolute()
 LEFT_OUT = Path(__file__).with_name("left_out.txt")
+LEFT_OUT_SDK = Path(__file__).with_name("left_out_sdk.txt")
 NEEDS = ("tempest==47.0.0", "openstacksdk==4.22.0", "stestr==4.2.1", "pytest", "ddt", "statsd", "oslotest", "prometheus_client", "requests-mock")
 
 
@@ -69,7 +71,7 @@ def prepare(clouds: Path, password: str, work: Path) -> None:
     sections = tempest_conf(
         identity_url=re.sub(r"/v3/?$", "", admin.config.auth["auth_url"]), admin_password=password, image_id=images["tempest"],
         alt_image_id=images["tempest-alt"], flavor_id=flavors["tempest.nano"], alt_flavor_id=flavors["tempest.micro"],
-        public_network_id=public.id, work=work,
+        public_network_id=public.id, extensions=[extension.alias for extension in admin.network.extensions()], work=work,
     )  # fmt: skip
     for folder in ("etc", "log", "lock"):
         (work / folder).mkdir()
@@ -92,6 +94,7 @@ def run_sdk(clouds: Path, expression: str, more: Sequence[str]) -> int:
     found = subprocess.run(
         [str(bin_ / "python"), "-c", "import openstack.tests.functional as f; print(f.__path__[0])"], check=True, capture_output=True, text=True
     )
+    left_out = [f"--deselect={line}" for line in LEFT_OUT_SDK.read_text().splitlines() if line and not line.startswith("#")]
     names = {
         "OPENSTACKSDK_DEMO_CLOUD": "demo", "OPENSTACKSDK_DEMO_CLOUD_ALT": "alt_demo", "OPENSTACKSDK_OPERATOR_CLOUD": "admin",
         "OPENSTACKSDK_SYSTEM_ADMIN_CLOUD": "admin-system", "OS_CLOUD": "admin", "OS_CLIENT_CONFIG_FILE": str(clouds),
@@ -99,7 +102,7 @@ def run_sdk(clouds: Path, expression: str, more: Sequence[str]) -> int:
     }  # fmt: skip
     command = [
         str(bin_ / "python"), "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", found.stdout.strip(),
-        f"{found.stdout.strip()}/{expression}", *more,
+        f"{found.stdout.strip()}/{expression}", *left_out, *more,
     ]  # fmt: skip
     return subprocess.run(command, cwd="/", env={**os.environ, **names}, check=False).returncode
 
