@@ -28,7 +28,8 @@ def tempest_conf(
         "identity": {"uri_v3": f"{identity_url}/v3", "auth_version": "v3", "region": "RegionOne", "admin_role": "admin"},
         "identity-feature-enabled": {
             "api_v3": True, "application_credentials": True, "access_rules": False, "trust": False, "external_idp": False,
-            "security_compliance": False, "immutable_user_source": False, "domain_specific_drivers": False,
+            "security_compliance": True, "immutable_user_source": False, "domain_specific_drivers": False,
+            "api_extensions": "OS-INHERIT",
         },
         "service_available": {
             "cinder": True, "neutron": True, "glance": True, "swift": True, "nova": True, "horizon": False,
