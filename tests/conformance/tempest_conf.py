@@ -55,17 +55,20 @@ def tempest_conf(
             "api_extensions": ",".join([*extensions, "tag"]),  # the name that standard-attr-tag had first
         },
         "image": {"build_interval": 1, "build_timeout": 60, "container_formats": "bare", "disk_formats": "raw,qcow2,iso"},
-        "image-feature-enabled": {"api_v2": True, "import_image": True},
+        "image-feature-enabled": {"api_v2": True, "import_image": True, "image_format_enforcement": False},
         "volume": {
             "build_interval": 1, "build_timeout": 60, "max_microversion": "3.0", "storage_protocol": "archipelago", "vendor_name": "Synnefo",
             "disk_format": "raw", "volume_size": 1,
         },
         "volume-feature-enabled": {
             "backup": False, "snapshot": True, "clone": True, "multi_backend": False, "manage_snapshot": False, "manage_volume": False,
-            "consistency_group": False, "extend_attached_volume": False, "extend_attached_encrypted_volume": False,
+            "consistency_group": False, "api_extensions": "os-quota-sets", "extend_attached_volume": False, "extend_attached_encrypted_volume": False,
         },
         "object-storage": {"operator_role": "member", "reseller_admin_role": "ResellerAdmin", "region": "RegionOne"},
-        "object-storage-feature-enabled": {"discoverability": True, "container_sync": False, "object_versioning": True},
+        "object-storage-feature-enabled": {
+            "discoverability": True, "container_sync": False, "object_versioning": True,
+            "discoverable_apis": "account_quotas,bulk_delete,bulk_upload,container_quotas,dlo,formpost,slo,staticweb,symlink,tempurl",
+        },
         "validation": {"run_validation": False},
     }  # fmt: skip
 

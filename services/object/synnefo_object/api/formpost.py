@@ -49,7 +49,7 @@ async def upload(request: SwiftRequest) -> Answer:
                 data = b"".join([piece async for piece in _limited(form, _MAX_FIELD)])
                 fields[part.name.lower()] = data.decode("utf-8", "replace")
                 if len(fields) > _MAX_FIELDS:
-                    raise FormFault(400, "the form has too many fields")
+                    raise bad_request("The form has too many fields.")
                 continue
             if caller is None:
                 await _check(request, fields)

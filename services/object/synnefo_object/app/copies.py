@@ -53,9 +53,8 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
     place = await uploads.ready(svc, caller, to, headers)
     found = await objects.load(svc, caller, source, raw=raw, follow=follow)
     conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
-    if conditions:
-        if not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
-            raise SwiftFault(304)
+    if conditions and not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
+        raise SwiftFault(304)
     fresh = headers.get("x-fresh-metadata", "").lower() in _TRUE
     given = metadata.object_headers(headers)
     kept = given if fresh else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-")} | given

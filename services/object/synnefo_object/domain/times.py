@@ -7,7 +7,6 @@ import time
 from email.utils import formatdate, parsedate_tz
 from functools import lru_cache
 
-
 _LAST_SECOND = 9_999_999_999
 
 

@@ -1,23 +1,26 @@
-"""/v3/{project_id}/extensions, /os-availability-zone, /os-services: what is here."""
+"""/v3/{project_id}/extensions, /os-availability-zone, /os-services, pools and capabilities: what is here."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from synnefo_common.errors import NotFound
-from synnefo_common.web import answer
+from synnefo_common.web import answer, read_bool
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc
-from synnefo_volume.api.schemas.volumes import time_view
+from synnefo_volume.api.schemas.volumes import HOST, time_view
 
 router = APIRouter(prefix=PREFIX, tags=["about"])
 _EXTENSIONS = {
     "os-admin-actions": ("AdminActions", "Actions of administrators."),
     "os-availability-zone": ("AvailabilityZones", "Describe availability zones."),
     "os-extended-snapshot-attributes": ("ExtendedSnapshotAttributes", "Progress and project of snapshots."),
+    "capabilities": ("Capabilities", "What the back end can."),
+    "os-quota-class-sets": ("QuotaClasses", "Management of default quotas."),
     "os-quota-sets": ("Quotas", "Quota management."),
+    "scheduler-stats": ("Scheduler_stats", "The pools."),
     "os-services": ("Services", "Services support."),
     "os-snapshot-actions": ("SnapshotActions", "Actions of snapshots."),
     "os-types-extra-specs": ("TypesExtraSpecs", "Extra specs of volume types."),
@@ -56,6 +59,45 @@ async def list_availability_zones(ctx: ProjectCtx, svc: Svc) -> Response:
     """The one zone."""
     zone = {"zoneName": svc.settings.availability_zone, "zoneState": {"available": True}}
     return answer({"availabilityZoneInfo": [zone]})
+
+
+_BACKEND = {"volume_backend_name": "archipelago", "vendor_name": "Synnefo", "driver_version": "1", "storage_protocol": "archipelago"}
+
+
+@router.get("/scheduler-stats/get_pools")
+async def list_pools(request: Request, ctx: ProjectCtx, svc: Svc) -> Response:
+    """The one pool, all of the block store; how large that is only the operator knows."""
+    ctx.require("scheduler_extension:scheduler_stats:get_pools")
+    pool: dict[str, Any] = {"name": HOST}
+    if read_bool(request.query_params.get("detail"), name="detail"):
+        pool["capabilities"] = _BACKEND | {
+            "total_capacity_gb": "unknown",
+            "free_capacity_gb": "unknown",
+            "reserved_percentage": 0,
+            "QoS_support": False,
+            "timestamp": time_view(svc.clock.now_us()),
+        }
+    return answer({"pools": [pool]})
+
+
+@router.get("/capabilities/{host}")
+async def show_capabilities(host: str, ctx: ProjectCtx) -> Response:
+    """What volume types may ask of the back end: nothing more than to be there."""
+    ctx.require("volume_extension:capabilities")
+    if host not in (HOST, HOST.partition("#")[0]):
+        raise NotFound(f"Host {host[:64]} could not be found.")
+    return answer(
+        _BACKEND
+        | {
+            "namespace": f"OS::Storage::Capabilities::{HOST}",
+            "pool_name": None,
+            "display_name": None,
+            "description": None,
+            "visibility": None,
+            "properties": {},
+            "replication_targets": [],
+        }
+    )
 
 
 @router.get("/os-services")

@@ -1,4 +1,4 @@
-"""/v3/{project_id}/os-quota-sets and /limits: the ledger as Cinder shows it."""
+"""/v3/{project_id}/os-quota-sets, /os-quota-class-sets and /limits: the ledger as Cinder shows it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from synnefo_common.errors import BadRequest
+from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import answer, empty, read_bool
 from synnefo_volume.api.deps import PREFIX, ProjectCtx, Svc
 from synnefo_volume.app import quotas
@@ -25,6 +25,14 @@ class QuotaUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     quota_set: dict[str, Any]
+
+
+class QuotaClassUpdate(BaseModel):
+    """Body: default limits by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    quota_class_set: dict[str, Any]
 
 
 def _check_id(project_id: str) -> str:
@@ -68,9 +76,7 @@ def _limit(name: str, value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,10}", value, re.ASCII):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not -1 <= value <= MAX_INT:
-        raise BadRequest(
-            f"Invalid input for field/attribute {name}. Value: {str(value)[:40]}. It must be from -1 to {MAX_INT}."
-        )
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {str(value)[:40]}. It must be from -1 to {MAX_INT}.")
     return value
 
 
@@ -80,6 +86,28 @@ async def reset_quota_set(quota_project_id: str, ctx: ProjectCtx, svc: Svc) -> R
     ctx.require("volume_extension:quotas:update", {"project_id": quota_project_id})
     await quotas.reset_quotas(svc, _check_id(quota_project_id))
     return empty(200)
+
+
+@router.get("/os-quota-class-sets/{quota_class}")
+async def show_quota_class(quota_class: str, ctx: ProjectCtx, svc: Svc) -> Response:
+    """The default limits: there is one class, `default`."""
+    ctx.require("volume_extension:quota_classes:get")
+    return answer({"quota_class_set": {"id": _check_class(quota_class), **await quotas.default_quotas(svc)}})
+
+
+@router.put("/os-quota-class-sets/{quota_class}")
+async def set_quota_class(quota_class: str, body: QuotaClassUpdate, ctx: ProjectCtx, svc: Svc) -> Response:
+    """Set default limits."""
+    ctx.require("volume_extension:quota_classes:update")
+    _check_class(quota_class)
+    limits = {name: _limit(name, value) for name, value in body.quota_class_set.items() if name not in _IGNORED}
+    return answer({"quota_class_set": await quotas.set_default_quotas(svc, limits)})
+
+
+def _check_class(quota_class: str) -> str:
+    if quota_class != "default":
+        raise NotFound(f"Quota class {quota_class[:64]} could not be found.")
+    return quota_class
 
 
 @router.get("/limits")

@@ -16,11 +16,12 @@ from synnefo_volume.api.schemas.actions import ResetSnapshotStatus, UpdateSnapsh
 from synnefo_volume.api.schemas.snapshots import SnapshotCreate, SnapshotUpdate, detail, summary
 from synnefo_volume.app import snapshots
 from synnefo_volume.app.services import Services
-from synnefo_volume.domain.errors import InvalidInput
+from synnefo_volume.domain.errors import InvalidInput, VolumeNotFound
 from synnefo_volume.domain.states import SnapshotStatus
 
 router = APIRouter(prefix=PREFIX + "/snapshots", tags=["snapshots"])
 _ADMIN = "volume_extension:snapshot_admin_actions"
+_REPORT = "snapshot_extension:snapshot_actions:update_snapshot_status"
 
 
 async def load(svc: Services, ctx: Context, snapshot_id: str, rule: str) -> Row[Any]:
@@ -35,6 +36,8 @@ async def create_snapshot(body: SnapshotCreate, ctx: ProjectCtx, svc: Svc) -> Re
     """A snapshot of a volume as it is now; of an attached one only with `force`."""
     ctx.require("volume:create_snapshot")
     wanted = body.snapshot
+    if wanted.volume_id is None:
+        raise VolumeNotFound("None")
     row = await snapshots.create_snapshot(
         svc,
         wanted.volume_id,
@@ -57,9 +60,7 @@ async def _page(request: Request, ctx: Context, svc: Services, *, is_detail: boo
     equal: dict[str, Any] = {column: query[name] for name, column in names.items() if name in query}
     project_id = (query.get("project_id") or None) if all_tenants else ctx.project
     metadata = read_metadata_filter(query.get("metadata"))
-    rows = await snapshots.list_snapshots(
-        svc, project_id=project_id, reach=reach_of(ctx), equal=equal, with_metadata=metadata, **page
-    )
+    rows = await snapshots.list_snapshots(svc, project_id=project_id, reach=reach_of(ctx), equal=equal, with_metadata=metadata, **page)
     view = detail if is_detail else summary
     body: dict[str, Any] = {"snapshots": [view(row._asdict()) for row in rows]}
     path = f"/v3/{ctx.project}/snapshots" + ("/detail" if is_detail else "")
@@ -104,17 +105,18 @@ async def delete_snapshot(snapshot_id: str, ctx: ProjectCtx, svc: Svc) -> Respon
 
 @router.post("/{snapshot_id}/action", status_code=202)
 async def act_on_snapshot(snapshot_id: str, ctx: ProjectCtx, svc: Svc, body: ActionBody) -> Response:
-    """An administrator's actions: `os-reset_status`, `os-update_snapshot_status`, `os-force_delete`."""
+    """`os-update_snapshot_status`, and an administrator's `os-reset_status` and `os-force_delete`."""
     if len(body) != 1:
         raise BadRequest("The body has to name one action.")
     name, value = next(iter(body.items()))
-    row = await load(svc, ctx, snapshot_id, _ADMIN)
+    row = await load(svc, ctx, snapshot_id, _REPORT if name == "os-update_snapshot_status" else _ADMIN)
     if name == "os-force_delete":
         await snapshots.delete_snapshot(svc, row, force=True)
     elif name == "os-reset_status":
         await _set_status(svc, row, parse(ResetSnapshotStatus, value).status.lower())
     elif name == "os-update_snapshot_status":
-        await _set_status(svc, row, parse(UpdateSnapshotStatus, value).status.lower())
+        report = parse(UpdateSnapshotStatus, value)
+        await snapshots.report_status(svc, row, report.status, progress=report.progress)
     else:
         raise BadRequest(f"There is no such action: {name[:40]}")
     return empty(202)

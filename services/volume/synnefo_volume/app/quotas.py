@@ -25,7 +25,17 @@ async def show_quotas(svc: Services, project_id: str) -> dict[str, Holding]:
 async def default_quotas(svc: Services) -> dict[str, int]:
     """The limits of projects without their own."""
     limits = await svc.quota.default_limits()
-    return {name: limits.get(f"volume.{name}", -1) for name in LEDGER} | EXTRAS
+    async with svc.db.read() as uow:
+        extras = EXTRAS | await quota_extras.of_project(uow, quota_extras.DEFAULT)
+    return {name: limits.get(f"volume.{name}", -1) for name in LEDGER} | extras
+
+
+async def set_default_quotas(svc: Services, limits: Mapping[str, int]) -> dict[str, int]:
+    """Set some of them."""
+    await svc.quota.set_default_limits({f"volume.{n}": v for n, v in limits.items() if n in LEDGER})
+    async with svc.db.begin() as uow:
+        await quota_extras.put(uow, quota_extras.DEFAULT, {n: v for n, v in limits.items() if n in EXTRAS})
+    return await default_quotas(svc)
 
 
 async def set_quotas(svc: Services, project_id: str, limits: Mapping[str, int]) -> dict[str, Holding]:
@@ -35,8 +45,7 @@ async def set_quotas(svc: Services, project_id: str, limits: Mapping[str, int]) 
         in_use = now[name].used + now[name].reserved
         if name in LEDGER and 0 <= limit < in_use:
             raise BadRequest(
-                f"Quota {name} limit must be equal or greater than existing resources. "
-                f"Current usage is {in_use} and the requested limit is {limit}.",
+                f"Quota {name} limit must be equal or greater than existing resources. Current usage is {in_use} and the requested limit is {limit}.",
                 code="volume.quota.below_usage",
             )
     await svc.quota.set_limits(project_id, {f"volume.{n}": v for n, v in limits.items() if n in LEDGER})

@@ -14,7 +14,7 @@ from synnefo_volume.app.services import Services
 from synnefo_volume.app.volumes import find as find_volume
 from synnefo_volume.db import snapshots
 from synnefo_volume.domain.errors import InvalidSnapshot, InvalidVolume, MetadataNotFound, SnapshotNotFound
-from synnefo_volume.domain.states import SNAPSHOT_DELETABLE, SnapshotStatus, Status, expect_text
+from synnefo_volume.domain.states import REPORTABLE, SNAPSHOT_DELETABLE, SnapshotStatus, Status, expect_text
 
 SORT_KEYS = frozenset(snapshots.SORT_KEYS)
 
@@ -33,9 +33,7 @@ async def show_snapshot(svc: Services, snapshot_id: str, *, project_id: str | No
         return await find(uow, snapshot_id, project_id=project_id)
 
 
-async def list_snapshots(
-    svc: Services, *, project_id: str | None, reach: str | None, marker: str | None, **page: Any
-) -> Sequence[Row[Any]]:
+async def list_snapshots(svc: Services, *, project_id: str | None, reach: str | None, marker: str | None, **page: Any) -> Sequence[Row[Any]]:
     """A page. Raises SnapshotNotFound for a marker that `reach` (None: an administrator) cannot see."""
     async with svc.db.read() as uow:
         start = await find(uow, marker, project_id=reach) if marker else None
@@ -90,6 +88,13 @@ async def update_snapshot(svc: Services, row: Row[Any], values: Mapping[str, Any
         if not await snapshots.change(uow, row.id, values=changed):
             raise SnapshotNotFound(row.id)
     return {**row._asdict(), **changed}
+
+
+async def report_status(svc: Services, row: Row[Any], status: str, *, progress: str | None) -> None:
+    """What the caller knows of a passing status. Raises InvalidSnapshot where nothing is to be reported."""
+    if status not in REPORTABLE.get(row.status, ()):
+        raise InvalidSnapshot(f"a snapshot that is {row.status} cannot be reported as {status[:40]}.")
+    await update_snapshot(svc, row, {"status": status} | ({"progress": progress} if progress is not None else {}))
 
 
 async def remove_metadata(svc: Services, row: Row[Any], key: str) -> None:

@@ -21,9 +21,7 @@ async def move(svc: Services, found: Found, *, old: tuple[str, ...], new: str, w
     async with svc.db.begin() as uow:
         values = {"status": new, "updated_at": svc.clock.now_us()}
         if not await volumes.change(uow, [found.row.id], old=old, values=values):
-            raise InvalidVolume(
-                f"Volume status must be {' or '.join(old)} to {what}, but the status is {found.row.status}."
-            )
+            raise InvalidVolume(f"Volume status must be {' or '.join(old)} to {what}, but the status is {found.row.status}.")
 
 
 async def unreserve(svc: Services, found: Found) -> None:
@@ -34,9 +32,7 @@ async def unreserve(svc: Services, found: Found) -> None:
         await volumes.change(uow, [found.row.id], old=[Status.ATTACHING], values=values)
 
 
-async def attach(
-    svc: Services, found: Found, *, server_id: str | None, host_name: str | None, mountpoint: str, mode: str
-) -> None:
+async def attach(svc: Services, found: Found, *, server_id: str | None, host_name: str | None, mountpoint: str, mode: str) -> None:
     """Note an attachment that a client made. Raises InvalidVolume: not free, or read-only and `mode` is rw."""
     row = found.row
     if row.is_readonly and mode != "ro":
@@ -73,22 +69,21 @@ async def detach(svc: Services, found: Found, *, attachment_id: str | None, forc
     if attachment_id is not None and (held is None or held.id != attachment_id.lower()):
         raise NotFound(f"Volume attachment could not be found with filter: attachment_id = {attachment_id[:64]}.")
     async with svc.db.begin() as uow:
-        await _free(uow, svc, found.row.id)
+        await _free(uow, svc, found.row.id, force=force)
 
 
-async def _free(uow: UnitOfWork, svc: Services, volume_id: str) -> None:
+async def _free(uow: UnitOfWork, svc: Services, volume_id: str, *, force: bool) -> None:
     await volumes.detach(uow, volume_ids=[volume_id])
     values = {"status": Status.AVAILABLE, "updated_at": svc.clock.now_us()}
-    await volumes.change(uow, [volume_id], old=[Status.IN_USE, Status.DETACHING, Status.ATTACHING], values=values)
+    old = [Status.IN_USE, Status.DETACHING, Status.ATTACHING, *([Status.ERROR] if force else [])]
+    await volumes.change(uow, [volume_id], old=old, values=values)
 
 
 async def extend(svc: Services, found: Found, *, size_gib: int) -> None:
     """Begin to make an available volume larger. Raises InvalidInput, InvalidVolume, QuotaExceeded."""
     row = found.row
     if size_gib <= row.size_gib:
-        raise InvalidInput(
-            f"New size for extend must be greater than current size. (current: {row.size_gib}, extended: {size_gib})."
-        )
+        raise InvalidInput(f"New size for extend must be greater than current size. (current: {row.size_gib}, extended: {size_gib}).")
     async with svc.db.read() as uow:
         limit = (await quota_extras.of_project(uow, row.project_id)).get("per_volume_gigabytes", -1)
     check_size(svc, size_gib, limit=limit)
@@ -127,14 +122,10 @@ async def retype(svc: Services, found: Found, *, new_type: str) -> None:
             raise InvalidInput(f"New volume_type same as original: {wanted.id}.")
         values = {"volume_type_id": wanted.id, "updated_at": svc.clock.now_us()}
         if not await volumes.change(uow, [row.id], old=[Status.AVAILABLE, Status.IN_USE], values=values):
-            raise InvalidVolume(
-                f"Volume {row.id} status must be available or in-use to retype, currently {row.status}."
-            )
+            raise InvalidVolume(f"Volume {row.id} status must be available or in-use to retype, currently {row.status}.")
 
 
-async def upload_to_image(
-    svc: Services, found: Found, *, name: str, body: Mapping[str, Any], force: bool
-) -> dict[str, Any]:
+async def upload_to_image(svc: Services, found: Found, *, name: str, body: Mapping[str, Any], force: bool) -> dict[str, Any]:
     """An image of the volume as it is now; no byte is copied. Raises InvalidVolume, InvalidInput, VolumeBusy."""
     row = found.row
     if row.status != Status.AVAILABLE and not (force and row.status == Status.IN_USE):

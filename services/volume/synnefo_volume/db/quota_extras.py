@@ -9,6 +9,7 @@ from sqlalchemy import Column, Integer, String, Table, delete, select
 from synnefo_common.db import UnitOfWork
 from synnefo_volume.db.base import metadata
 
+DEFAULT = "default"  # stands for all projects without their own
 quota_extras = Table(
     "quota_extras",
     metadata,
@@ -19,20 +20,16 @@ quota_extras = Table(
 
 
 async def of_project(uow: UnitOfWork, project_id: str) -> dict[str, int]:
-    """What was set."""
-    rows = await uow.all(
-        select(quota_extras.c.name, quota_extras.c.value).where(quota_extras.c.project_id == project_id)
-    )
-    return {row.name: row.value for row in rows}
+    """What was set, for the project or else for all."""
+    rows = await uow.all(select(quota_extras).where(quota_extras.c.project_id.in_([project_id, DEFAULT])))
+    return {row.name: row.value for row in sorted(rows, key=lambda row: row.project_id != DEFAULT)}
 
 
 async def put(uow: UnitOfWork, project_id: str, values: Mapping[str, int]) -> None:
     """Set some."""
     if values:
         names = list(values)
-        await uow.run(
-            delete(quota_extras).where(quota_extras.c.project_id == project_id, quota_extras.c.name.in_(names))
-        )
+        await uow.run(delete(quota_extras).where(quota_extras.c.project_id == project_id, quota_extras.c.name.in_(names)))
         rows = [{"project_id": project_id, "name": n, "value": v} for n, v in values.items()]
         await uow.run(quota_extras.insert().values(rows))
 

@@ -44,6 +44,7 @@ snapshots = Table(
     Column("is_bootable", Boolean, nullable=False),
     Column("image_metadata", JSON),
     Column("metadata", JSON, nullable=False),
+    Column("progress", String(255)),  # as somebody reported it; NULL: by the status
     Column("root", LargeBinary),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger),
@@ -111,9 +112,7 @@ async def add(uow: UnitOfWork, row: Mapping[str, Any]) -> None:
     await uow.run(insert(snapshots).values(**row))
 
 
-async def change(
-    uow: UnitOfWork, snapshot_id: str, *, old: Sequence[str] | None = None, values: Mapping[str, Any]
-) -> bool:
+async def change(uow: UnitOfWork, snapshot_id: str, *, old: Sequence[str] | None = None, values: Mapping[str, Any]) -> bool:
     """Change a row that has one of the statuses `old` (or any)."""
     statement = update(snapshots).where(snapshots.c.id == snapshot_id)
     if old is not None:
@@ -126,11 +125,7 @@ async def remove(
 ) -> Sequence[Row[Any]]:
     """Delete a snapshot, or all of a volume; what the ledger counted for them."""
     statement = delete(snapshots)
-    statement = (
-        statement.where(snapshots.c.id == snapshot_id)
-        if snapshot_id
-        else statement.where(snapshots.c.volume_id == volume_id)
-    )
+    statement = statement.where(snapshots.c.id == snapshot_id) if snapshot_id else statement.where(snapshots.c.volume_id == volume_id)
     if old is not None:
         statement = statement.where(snapshots.c.status.in_(old))
     columns = (snapshots.c.id, snapshots.c.project_id, snapshots.c.user_id, snapshots.c.size_gib)

@@ -28,14 +28,13 @@ POLICIES = [
     RuleDefault("volume_extension:volume_image_metadata:show", _READ, "Read image metadata", [_VA]),
     RuleDefault("volume_extension:volume_image_metadata:set", _WRITE, "Change image metadata", [_VA]),
     RuleDefault("volume_extension:volume_admin_actions", _ADMIN, "Set the status, delete or detach by force", [_VA]),
-    RuleDefault(
-        "volume_extension:volume_host_attribute", _ADMIN, "See where a volume is", [("GET", _V + "/{volume_id}")]
-    ),
+    RuleDefault("volume_extension:volume_host_attribute", _ADMIN, "See where a volume is", [("GET", _V + "/{volume_id}")]),
     RuleDefault("volume:create_snapshot", _WRITE, "Create a snapshot", [("POST", _S)]),
     RuleDefault("volume:get_snapshot", _READ, "Show a snapshot", [("GET", _S + "/{snapshot_id}")]),
     RuleDefault("volume:get_all_snapshots", _READ, "List snapshots", [("GET", _S), ("GET", _S + "/detail")]),
     RuleDefault("volume:update_snapshot", _WRITE, "Change a snapshot", [("PUT", _S + "/{snapshot_id}")]),
     RuleDefault("volume:delete_snapshot", _WRITE, "Delete a snapshot", [("DELETE", _S + "/{snapshot_id}")]),
+    RuleDefault("snapshot_extension:snapshot_actions:update_snapshot_status", _WRITE, "Report a snapshot's status", [_SA]),
     RuleDefault("volume_extension:snapshot_admin_actions", _ADMIN, "Set the status, delete by force", [_SA]),
     RuleDefault("volume_extension:type_get_all", "rule:reader", "List and show types", [("GET", _T)]),
     RuleDefault("volume_extension:types_manage", _ADMIN, "Create, change, delete types", [("POST", _T)]),
@@ -47,9 +46,11 @@ POLICIES = [
         "See a project's quotas",
         [("GET", "/v3/{project_id}/os-quota-sets/{id}")],
     ),
-    RuleDefault(
-        "volume_extension:quotas:update", _ADMIN, "Set quotas", [("PUT", "/v3/{project_id}/os-quota-sets/{id}")]
-    ),
+    RuleDefault("volume_extension:quotas:update", _ADMIN, "Set quotas", [("PUT", "/v3/{project_id}/os-quota-sets/{id}")]),
+    RuleDefault("volume_extension:quota_classes:get", _ADMIN, "See the default quotas", [("GET", "/v3/{project_id}/os-quota-class-sets/{id}")]),
+    RuleDefault("volume_extension:quota_classes:update", _ADMIN, "Set the default quotas", [("PUT", "/v3/{project_id}/os-quota-class-sets/{id}")]),
     RuleDefault("limits_extension:used_limits", _READ, "See limits", [("GET", "/v3/{project_id}/limits")]),
     RuleDefault("volume_extension:services:index", _ADMIN, "List services", [("GET", "/v3/{project_id}/os-services")]),
+    RuleDefault("scheduler_extension:scheduler_stats:get_pools", _ADMIN, "See the pools", [("GET", "/v3/{project_id}/scheduler-stats/get_pools")]),
+    RuleDefault("volume_extension:capabilities", _ADMIN, "See what the back end can", [("GET", "/v3/{project_id}/capabilities/{host}")]),
 ]

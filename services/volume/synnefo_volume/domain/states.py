@@ -49,6 +49,11 @@ class SnapshotStatus(StrEnum):
     ERROR_DELETING = "error_deleting"
 
 
+# What may be reported of a snapshot that somebody else takes or removes.
+REPORTABLE: dict[str, tuple[str, ...]] = {
+    SnapshotStatus.CREATING: (SnapshotStatus.CREATING, SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR),
+    SnapshotStatus.DELETING: (SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING),
+}
 SNAPSHOT_DELETABLE = (SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING)
 
 

@@ -83,11 +83,7 @@ async def test_flags_and_image_metadata(h: Harness, v: Volumes) -> None:
     assert (await v.act(one["id"], "os-set_bootable", {"bootable": "True"})).status_code == 200
     assert (await v.act(one["id"], "os-update_readonly_flag", {"readonly": True})).status_code == 202
     shown = await v.show(one["id"])
-    assert (
-        shown["bootable"] == "true"
-        and shown["metadata"] == {"readonly": "True"}
-        and "volume_image_metadata" not in shown
-    )
+    assert shown["bootable"] == "true" and shown["metadata"] == {"readonly": "True"} and "volume_image_metadata" not in shown
     body = {"instance_uuid": SERVER_ID, "mountpoint": "/dev/vdc"}
     assert (await v.act(one["id"], "os-attach", body)).status_code == 400
     r = await v.act(one["id"], "os-set_image_metadata", {"metadata": {"k": "v", "l": "w"}})
@@ -141,6 +137,15 @@ async def test_upload_to_image(h: Harness, v: Volumes) -> None:
     }
     root: Root | None = root_of(h.peers["image"].requests[-1].json["root"])
     assert root is not None and await v.services.store.read(root, 0, 4) == b"data"
-    assert (
-        await v.act(one["id"], "os-volume_upload_image", {"image_name": "i", "disk_format": "qcow2"})
-    ).status_code == 400
+    assert (await v.act(one["id"], "os-volume_upload_image", {"image_name": "i", "disk_format": "qcow2"})).status_code == 400
+
+
+async def test_force_detach_frees_a_volume_in_error(h: Harness, v: Volumes) -> None:
+    volume, admin = await v.create(), h.as_admin()
+    attach = {"instance_uuid": SERVER_ID, "mountpoint": "/dev/vdb"}
+    assert (await v.act(volume["id"], "os-attach", attach)).status_code == 202
+    url = f"/v3/{'9' * 32}/volumes/{volume['id']}/action"
+    assert (await admin.post(url, json={"os-reset_status": {"status": "error"}})).status_code == 202
+    assert (await admin.post(url, json={"os-force_detach": {"connector": None}})).status_code == 202
+    shown = await v.show(volume["id"])
+    assert (shown["status"], shown["attachments"]) == ("available", [])

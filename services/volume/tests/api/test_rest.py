@@ -45,9 +45,7 @@ async def test_quota_sets(h: Harness, v: Volumes) -> None:
     usage = (await me.get(f"{v.url}/os-quota-sets/{h.project_id}?usage=True")).json()["quota_set"]
     assert usage["gigabytes"] == {"limit": 1000, "in_use": 2, "reserved": 0}
     assert (await me.get(f"{v.url}/os-quota-sets/{h.other_project_id}")).status_code == 403
-    assert (
-        await me.put(f"{v.url}/os-quota-sets/{h.project_id}", json={"quota_set": {"volumes": 1}})
-    ).status_code == 403
+    assert (await me.put(f"{v.url}/os-quota-sets/{h.project_id}", json={"quota_set": {"volumes": 1}})).status_code == 403
     r = await admin.put(url, json={"quota_set": {"volumes": 5, "per_volume_gigabytes": 3, "gigabytes": "9"}})
     assert r.status_code == 200 and r.json()["quota_set"]["volumes"] == 5 and "id" not in r.json()["quota_set"]
     assert (await me.get(f"{v.url}/os-quota-sets/{h.project_id}")).json()["quota_set"]["per_volume_gigabytes"] == 3
@@ -91,9 +89,7 @@ async def test_types(h: Harness, v: Volumes) -> None:
     assert (await admin.post(f"{ADMIN}/types", json={"volume_type": {"name": "gold"}})).status_code == 409
     for bad in ({}, {"name": ""}, {"name": None}, {"name": "x" * 256}, {"name": "x", "y": 1}):
         assert (await admin.post(f"{ADMIN}/types", json={"volume_type": bad})).status_code == 400, bad
-    assert [t["name"] for t in (await me.get(f"{v.url}/types?is_public=none")).json()["volume_types"]] == [
-        "archipelago"
-    ]
+    assert [t["name"] for t in (await me.get(f"{v.url}/types?is_public=none")).json()["volume_types"]] == ["archipelago"]
     assert len((await admin.get(f"{ADMIN}/types?is_public=None")).json()["volume_types"]) == 2
     assert (await me.get(f"{v.url}/types/{gold['id']}")).status_code == 404
     assert (await me.post(f"{v.url}/volumes", json={"volume": {"size": 1, "volume_type": "gold"}})).status_code == 404
@@ -105,9 +101,7 @@ async def test_types(h: Harness, v: Volumes) -> None:
     volume = await v.create(volume_type="gold")
     assert volume["volume_type"] == "gold"
     assert (await admin.delete(f"{ADMIN}/types/{gold['id']}")).status_code == 400
-    assert (
-        await v.act(volume["id"], "os-retype", {"new_type": "archipelago", "migration_policy": "never"})
-    ).status_code == 202
+    assert (await v.act(volume["id"], "os-retype", {"new_type": "archipelago", "migration_policy": "never"})).status_code == 202
     assert (await v.show(volume["id"]))["volume_type"] == "archipelago"
     assert (await admin.post(act, json={"removeProjectAccess": {"project": h.project_id}})).status_code == 202
     assert (await admin.post(act, json={"removeProjectAccess": {"project": h.project_id}})).status_code == 404
@@ -117,9 +111,7 @@ async def test_types(h: Harness, v: Volumes) -> None:
     assert (await admin.put(f"{specs}/c", json={"c": "e"})).json() == {"c": "e"}
     assert (await admin.put(f"{specs}/c", json={"x": "e"})).status_code == 400
     assert (await admin.get(f"{specs}/c")).json() == {"c": "e"}
-    assert (await admin.delete(f"{specs}/c")).status_code == 202 and (
-        await admin.delete(f"{specs}/c")
-    ).status_code == 404
+    assert (await admin.delete(f"{specs}/c")).status_code == 202 and (await admin.delete(f"{specs}/c")).status_code == 404
     r = await admin.put(f"{ADMIN}/types/{gold['id']}", json={"volume_type": {"name": "silver", "is_public": True}})
     assert r.status_code == 200 and set(r.json()["volume_type"]) == {
         "id",
@@ -131,3 +123,32 @@ async def test_types(h: Harness, v: Volumes) -> None:
     assert (await admin.put(f"{ADMIN}/types/{gold['id']}", json={"volume_type": {}})).status_code == 400
     assert (await admin.delete(f"{ADMIN}/types/{gold['id']}")).status_code == 202
     assert (await admin.get(f"{ADMIN}/types/{gold['id']}")).status_code == 404
+
+
+async def test_default_quotas_are_a_class(h: Harness, v: Volumes) -> None:
+    admin, url = h.as_admin(), f"{ADMIN}/os-quota-class-sets/default"
+    assert (await h.as_member().get(f"{v.url}/os-quota-class-sets/default")).status_code == 403
+    shown = (await admin.get(url)).json()["quota_class_set"]
+    assert shown["id"] == "default" and shown["per_volume_gigabytes"] == -1
+    r = await admin.put(url, json={"quota_class_set": {"volumes": 7, "per_volume_gigabytes": 3}})
+    assert r.status_code == 200 and "id" not in r.json()["quota_class_set"]
+    for quotas in (r.json()["quota_class_set"], (await admin.get(f"{ADMIN}/os-quota-sets/{h.project_id}/defaults")).json()["quota_set"]):
+        assert (quotas["volumes"], quotas["per_volume_gigabytes"]) == (7, 3)
+    assert (await h.as_member().post(f"{v.url}/volumes", json={"volume": {"size": 4}})).status_code == 413
+    own = {"quota_set": {"per_volume_gigabytes": 4}}
+    assert (await admin.put(f"{ADMIN}/os-quota-sets/{h.project_id}", json=own)).status_code == 200
+    assert (await h.as_member().post(f"{v.url}/volumes", json={"volume": {"size": 4}})).status_code == 202
+    assert (await admin.put(url, json={"quota_class_set": {"nope": 1}})).status_code == 400
+    assert (await admin.get(f"{ADMIN}/os-quota-class-sets/other")).status_code == 404
+
+
+async def test_pools_and_capabilities(h: Harness, v: Volumes) -> None:
+    admin = h.as_admin()
+    [pool] = (await admin.get(f"{ADMIN}/scheduler-stats/get_pools")).json()["pools"]
+    assert set(pool) == {"name"}
+    [whole] = (await admin.get(f"{ADMIN}/scheduler-stats/get_pools?detail=True")).json()["pools"]
+    shown = (await admin.get(f"{ADMIN}/capabilities/{pool['name'].replace('#', '%23')}")).json()
+    assert shown["vendor_name"] == whole["capabilities"]["vendor_name"] == "Synnefo"
+    assert (await admin.get(f"{ADMIN}/capabilities/nowhere")).status_code == 404
+    for path in ("scheduler-stats/get_pools", "capabilities/synnefo@archipelago"):
+        assert (await h.as_member().get(f"{v.url}/{path}")).status_code == 403

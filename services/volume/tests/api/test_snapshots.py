@@ -12,12 +12,8 @@ DETAIL = SUMMARY | {"os-extended-snapshot-attributes:progress", "os-extended-sna
 async def test_life_of_a_snapshot(h: Harness, v: Volumes) -> None:
     one = await v.create(size=2)
     me = h.as_member()
-    r = await me.post(
-        f"{v.url}/snapshots", json={"snapshot": {"volume_id": one["id"], "name": "s", "metadata": {"a": "b"}}}
-    )
-    assert (
-        r.status_code == 202 and set(r.json()["snapshot"]) == SUMMARY and r.json()["snapshot"]["status"] == "creating"
-    )
+    r = await me.post(f"{v.url}/snapshots", json={"snapshot": {"volume_id": one["id"], "name": "s", "metadata": {"a": "b"}}})
+    assert r.status_code == 202 and set(r.json()["snapshot"]) == SUMMARY and r.json()["snapshot"]["status"] == "creating"
     snapshot = await v.snapshot(one["id"])
     assert set(snapshot) == DETAIL and snapshot["size"] == 2
     assert snapshot["os-extended-snapshot-attributes:progress"] == "100%"
@@ -52,7 +48,7 @@ async def test_snapshot_of_an_attached_volume_needs_force(h: Harness, v: Volumes
         ({}, 400),
         ({"volume_id": "x"}, 400),
         ({"volume_id": SERVER_ID}, 404),
-        ({"volume_id": None}, 400),
+        ({"volume_id": None}, 404),
         ({"name": "x" * 256}, 400),
     ],
 )
@@ -64,9 +60,7 @@ async def test_metadata_and_admin_actions(h: Harness, v: Volumes) -> None:
     one = await v.create()
     snapshot = await v.snapshot(one["id"], metadata={"a": "1"})
     me, url = h.as_member(), f"{v.url}/snapshots/{snapshot['id']}"
-    assert (await me.post(f"{url}/metadata", json={"metadata": {"b": "2"}})).json() == {
-        "metadata": {"a": "1", "b": "2"}
-    }
+    assert (await me.post(f"{url}/metadata", json={"metadata": {"b": "2"}})).json() == {"metadata": {"a": "1", "b": "2"}}
     assert (await me.get(f"{url}/metadata/b")).json() == {"meta": {"b": "2"}}
     assert (await me.delete(f"{url}/metadata/b")).status_code == 200
     admin_url = f"/v3/{'9' * 32}/snapshots/{snapshot['id']}/action"
@@ -76,3 +70,16 @@ async def test_metadata_and_admin_actions(h: Harness, v: Volumes) -> None:
     assert (await h.as_admin().post(admin_url, json={"os-reset_status": {"status": "x"}})).status_code == 400
     assert (await h.as_admin().post(admin_url, json={"os-force_delete": {}})).status_code == 202
     assert (await me.get(url)).status_code == 404
+
+
+async def test_status_of_a_passing_snapshot_is_reported(h: Harness, v: Volumes) -> None:
+    made = await v.snapshot((await v.create())["id"])
+    url, me = f"{v.url}/snapshots/{made['id']}", h.as_member()
+    report = {"os-update_snapshot_status": {"status": "error", "progress": "80%"}}
+    assert (await me.post(f"{url}/action", json=report)).status_code == 400
+    reset = await h.as_admin().post(f"/v3/{'9' * 32}/snapshots/{made['id']}/action", json={"os-reset_status": {"status": "creating"}})
+    assert reset.status_code == 202
+    assert (await h.as_reader().post(f"{url}/action", json=report)).status_code == 403
+    assert (await me.post(f"{url}/action", json=report)).status_code == 202
+    shown = (await me.get(url)).json()["snapshot"]
+    assert (shown["status"], shown["os-extended-snapshot-attributes:progress"]) == ("error", "80%")

@@ -96,7 +96,7 @@ class UpdateSnapshotStatus(_Strict):
     """`os-update_snapshot_status`."""
 
     status: Text
-    progress: Text | None = None
+    progress: Annotated[Text, Field(pattern=r"^[0-9]{1,3}%?$")] | None = None
 
 
 class ImageMetadata(_Strict):

@@ -16,7 +16,7 @@ class SnapshotBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    volume_id: Uuid
+    volume_id: Uuid | None
     name: Name | None = None
     display_name: Name | None = None
     description: Text | None = None
@@ -75,7 +75,8 @@ def summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def detail(row: Mapping[str, Any]) -> dict[str, Any]:
     """The long form."""
+    progress = "100%" if row["status"] == "available" else row["progress"] or "0%"
     return summary(row) | {
-        "os-extended-snapshot-attributes:progress": "100%" if row["status"] == "available" else "0%",
+        "os-extended-snapshot-attributes:progress": progress,
         "os-extended-snapshot-attributes:project_id": row["project_id"],
     }
