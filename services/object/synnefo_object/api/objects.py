@@ -69,7 +69,7 @@ def respond(request: SwiftRequest, stored: Stored) -> Answer:
     """200, 206, 304, 412 or 416, by the request's conditions and ranges."""
     headers = object_headers(stored)
     given = request.headers
-    fault_headers = {name: headers[name] for name in ("Etag", "Last-Modified", "Content-Location") if name in headers}
+    fault_headers: dict[str, str] = {name: headers[name] for name in ("Etag", "Last-Modified", "Content-Location") if name in headers}
     try:
         if not_modified(given, etag=stored.etag, modified_us=stored.modified_us):
             return Answer(304, headers, content_type=stored.content_type, length=-1)

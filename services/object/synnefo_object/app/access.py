@@ -91,18 +91,18 @@ class Caller:
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):
             return
-        if self.claims is None or not await self._granted(acl):
+        if self.claims is None or not await self._granted(acl, target):
             raise self.refuse()
 
-    async def _granted(self, acl: Acl) -> bool:
+    async def _granted(self, acl: Acl, target: Target) -> bool:
         claims = self.claims
         assert claims is not None
         projects = [claims.project_id] if claims.project_id else []
         if allows_identity(acl, projects, [claims.user_id], self.roles):
             return True
-        if not needs_names(acl) or claims.user_domain_id != "default" or claims.project_domain_id != "default":
-            return False  # names say nothing across domains
         names = self.services.names
+        if not needs_names(acl) or target.project_id is None or await names.project(target.project_id) is None:
+            return False
         project = await names.project(claims.project_id) if claims.project_id else None
         user = await names.user(claims.user_id)
         projects += [project] if project else []

@@ -54,7 +54,7 @@ def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
         given[name] = location
         if location:
             removed.update(other for other in metadata.VERSION_HEADERS if other != name)
-    removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers)
+    removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers and not given.get(name))
     return given, removed
 
 

@@ -6,9 +6,11 @@ from synnefo_common.clock import Clock
 from synnefo_common.errors import Fault
 from synnefo_common.http import ServiceClient
 
+_DOMAIN = "default"  # a name says nothing across domains
+
 
 class Names:
-    """Identity's names by id. What cannot be found has no name: an ACL then grants nothing by it."""
+    """Identity's names by id. What cannot be found or is of another domain has no name: an ACL then grants nothing by it."""
 
     def __init__(self, identity: ServiceClient, *, clock: Clock, cache_s: float) -> None:
         self._identity = identity
@@ -28,8 +30,8 @@ class Names:
         if known is not None and now - known[0] < self._cache_s:
             return known[1]
         try:
-            found = (await self._identity.get(path)).get("name")
-            name = found if isinstance(found, str) else None
+            found = await self._identity.get(path)
+            name = found["name"] if found.get("domain_id") == _DOMAIN else None
         except Fault:
             name = None
         if len(self._known) > 10_000:

@@ -128,7 +128,8 @@ async def test_bulk_delete_at_any_level(me: httpx.AsyncClient) -> None:
 
 async def test_history_marks_every_delete_and_a_stack_takes_the_marks_back(me: httpx.AsyncClient) -> None:
     await me.put(f"{A}/v é")
-    await me.put(f"{A}/c", headers={"X-History-Location": "v%20%C3%A9"})
+    await me.put(f"{A}/c")
+    await me.post(f"{A}/c", headers={"X-History-Location": "v%20%C3%A9", "X-Remove-History-Location": "x"})
     assert (await me.head(f"{A}/c")).headers["x-history-location"] == "v%20%C3%A9"
     for data in (b"1", b"2"):
         await me.put(f"{A}/c/o", content=data)
@@ -144,3 +145,15 @@ async def test_history_marks_every_delete_and_a_stack_takes_the_marks_back(me: h
 
 async def test_account_tells_the_domain_of_its_project(me: httpx.AsyncClient) -> None:
     assert (await me.head(A)).headers["x-account-project-domain-id"] == "default"
+
+
+@pytest.mark.parametrize(("domain", "status"), [("default", 200), ("elsewhere", 403)])
+async def test_acl_by_name_holds_within_the_default_domain(me: httpx.AsyncClient, h: Harness, domain: str, status: int) -> None:
+    other = h.as_project()
+    identity = h.peers["identity"]
+    identity.on("GET", f"/internal/v1/projects/{h.project_id}", {"name": "mine", "domain_id": domain})
+    identity.on("GET", f"/internal/v1/projects/{h.other_project_id}", {"name": "theirs", "domain_id": "default"})
+    identity.on("GET", f"/internal/v1/users/{h.other_user_id}", {"name": "joe", "domain_id": "default"})
+    await me.put(f"{A}/c", headers={"X-Container-Read": "theirs:joe"})
+    await me.put(f"{A}/c/o", content=b"hello")
+    assert (await other.get(f"{A}/c/o")).status_code == status
