@@ -349,6 +349,7 @@ async def test_bulk_takes_each_under_its_own_name_too(cloud: Cloud) -> None:
     client = cloud.as_member()
     answer = await client.post("/v2.0/networks", json={"networks": [{"network": {"name": "a"}}, {"name": "b"}]})
     assert [n["name"] for n in answer.json()["networks"]] == ["a", "b"]
-    for wrong in ({"network": {"network": {"name": "a"}}}, {"networks": [{"subnet": {}}]}, {"networks": [{"network": "a"}]}):
+    wrongs: list[dict[str, object]] = [{"network": {"network": {"name": "a"}}}, {"networks": [{"subnet": {}}]}, {"networks": [{"network": "a"}]}]
+    for wrong in wrongs:
         answer = await client.post("/v2.0/networks", json=wrong)
         assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest"), wrong
