@@ -68,10 +68,11 @@ def prepare(clouds: Path, password: str, work: Path) -> None:
     if admin.network.find_network("tempest") is None:  # tempest would make a network with a router for each of its projects
         shared = admin.network.create_network(name="tempest", shared=True)
         admin.network.create_subnet(name="tempest", network_id=shared.id, ip_version=4, cidr="10.101.0.0/16")
-    for domain in admin.identity.domains():
+    identity: Any = admin.identity
+    for domain in identity.domains():
         if domain.name in ("updated name", "updated name 2"):  # left by the SDK's test of domains
-            admin.identity.update_domain(domain, is_enabled=False)
-            admin.identity.delete_domain(domain)
+            identity.update_domain(domain, is_enabled=False)
+            identity.delete_domain(domain)
     sections = tempest_conf(
         identity_url=re.sub(r"/v3/?$", "", admin.config.auth["auth_url"]), admin_password=password, image_id=images["tempest"],
         alt_image_id=images["tempest-alt"], flavor_id=flavors["tempest.nano"], alt_flavor_id=flavors["tempest.micro"],

@@ -81,7 +81,7 @@ async def list_members(group_id: str, request: Request, ctx: Ctx, svc: Svc) -> R
     row = await groups.find(svc, group_id)
     require(ctx, "list_users_in_group", target_of("group", row))
     found(row, "group", group_id)
-    query = read_query(request, flags=("enabled",))
+    query = scoped_query(ctx, read_query(request, flags=("enabled",)))
     return list_answer(svc, request, "users", await groups.members(svc, group_id, query), shapes.user, query=query)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from starlette.responses import Response
 
 from synnefo_common.web import Ctx, answer, empty
-from synnefo_identity.api.access import Svc, found, require
+from synnefo_identity.api.access import Svc, found, require, target_of
 from synnefo_identity.api.listing import list_answer, read_query
 from synnefo_identity.api.schemas.projects import RoleCreateBody, RoleUpdateBody
 from synnefo_identity.app import roles, shapes
@@ -22,8 +22,8 @@ router = APIRouter(prefix="/v3", tags=["roles"])
 @router.get("/roles")
 async def list_roles(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List roles; those of a domain only if it is named."""
-    require(ctx, "list_roles")
     query = read_query(request, equals=("domain_id",))
+    require(ctx, "list_domain_roles" if "domain_id" in query.equals else "list_roles")
     if "domain_id" not in query.equals:
         query = query.narrowed(domain_id="")
     return list_answer(svc, request, "roles", await roles.find_many(svc, query), shapes.role, query=query)
@@ -46,9 +46,10 @@ async def create_role(body: RoleCreateBody, ctx: Ctx, svc: Svc) -> Response:
 
 @router.get("/roles/{role_id}")
 async def show_role(role_id: str, ctx: Ctx, svc: Svc) -> Response:
-    """Show a role."""
-    require(ctx, "get_role")
-    return answer({"role": shapes.role(found(await roles.find(svc, role_id), "role", role_id), svc.base_url)})
+    """Show a role; to managers of a domain those that they may give."""
+    row = await roles.find(svc, role_id)
+    require(ctx, "get_domain_role" if row is not None and row.domain_id else "get_role", target_of("role", row))
+    return answer({"role": shapes.role(found(row, "role", role_id), svc.base_url)})
 
 
 @router.patch("/roles/{role_id}")

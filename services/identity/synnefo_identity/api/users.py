@@ -107,5 +107,5 @@ async def list_user_groups(user_id: str, request: Request, ctx: Ctx, svc: Svc) -
     row = await users.find(svc, user_id)
     require(ctx, "list_groups_for_user", target_of("user", row))
     found(row, "user", user_id)
-    query = read_query(request)
+    query = scoped_query(ctx, read_query(request))
     return list_answer(svc, request, "groups", await users.groups_of(svc, user_id, query), shapes.group, query=query)

@@ -85,7 +85,7 @@ async def delete(svc: Services, kind: str, row_id: str) -> None:
 
 async def _make_region(uow: UnitOfWork, region_id: str | None) -> None:
     if region_id is not None:
-        row = {"id": region_id, "description": "", "parent_region_id": None, "extra": {}}
+        row: dict[str, Any] = {"id": region_id, "description": "", "parent_region_id": None, "extra": {}}
         await uow.run(upsert_ignore(uow.dialect, regions, row))
 
 

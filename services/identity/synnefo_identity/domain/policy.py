@@ -188,7 +188,9 @@ RULES: list[RuleDefault] = _rules(
     ("delete_domain", _ADMIN, "Delete a domain.", "DELETE", "/v3/domains/{domain_id}"),
     # roles
     ("list_roles", f"{_LOOK} or (role:manager and not domain_id:None)", "List roles.", "GET", "/v3/roles"),
-    ("get_role", f"{_LOOK} or (role:manager and not domain_id:None)", "Show a role.", "GET", "/v3/roles/{role_id}"),
+    ("list_domain_roles", _LOOK, "List the roles of one domain.", "GET", "/v3/roles?domain_id={domain_id}"),
+    ("get_role", f"{_LOOK} or (role:manager and not domain_id:None and {_GRANTABLE})", "Show a role.", "GET", "/v3/roles/{role_id}"),
+    ("get_domain_role", _LOOK, "Show a role of one domain.", "GET", "/v3/roles/{role_id}"),
     ("create_role", _ADMIN, "Create a role.", "POST", "/v3/roles"),
     ("update_role", _ADMIN, "Change a role.", "PATCH", "/v3/roles/{role_id}"),
     ("delete_role", _ADMIN, "Delete a role.", "DELETE", "/v3/roles/{role_id}"),

@@ -78,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "get_domain": LOOK_DOMAIN | {PM, PR},
     **{key: {A} for key in ("create_domain", "update_domain", "delete_domain")},
     **{key: {A, S, DM, FD} for key in ("list_roles", "get_role")},
+    **dict.fromkeys(("list_domain_roles", "get_domain_role"), LOOK),
     **{key: {A} for key in ("create_role", "update_role", "delete_role", "create_implied_role", "delete_implied_role")},
     **dict.fromkeys(("list_implied_roles", "get_implied_role", "list_role_inference_rules"), LOOK),
     **dict.fromkeys(("list_grants", "check_grant"), LOOK_DOMAIN),
@@ -113,6 +114,10 @@ def test_rule_allows_exactly_these(rule: str) -> None:
 def test_domain_manager_cannot_give_admin_or_service() -> None:
     for role in ("admin", "service", "ResellerAdmin"):
         assert not PERSONAS[DM].may("identity:create_grant", TARGET | {"target.role.name": role})
+
+
+def test_domain_manager_sees_a_role_that_he_may_give() -> None:
+    assert not PERSONAS[DM].may("identity:get_role", TARGET | {"target.role.name": "admin"})
 
 
 def test_what_does_not_exist_is_seen_by_nobody_but_who_sees_all() -> None:

@@ -154,7 +154,8 @@ def expected_revision(request: Request) -> int | None:
         if not text.startswith("revision_number="):
             continue
         number = text.removeprefix("revision_number=")
-        if found is not None or not (number.isascii() and number.isdigit() and len(number) <= 10):
+        digits = number.removeprefix("-")
+        if found is not None or not (digits.isascii() and digits.isdigit() and len(digits) <= 10):
             raise BadRequest("Revision number etag must be in the format of revision_number=<int>, once.")
         found = int(number)
     return found

@@ -37,6 +37,7 @@ from synnefo_network.domain.errors import (
 )
 from synnefo_network.domain.listing import NETWORKS, ListQuery
 from synnefo_network.domain.policy import ADMIN_NETWORK_FIELDS, RULES
+from synnefo_network.domain.subnet import check_mtu
 
 QUOTA = "network.networks"
 _RULES = {r.name: r for r in RULES}
@@ -46,7 +47,6 @@ _COLUMN = {
     "provider:physical_network": "physical_network",
     "provider:segmentation_id": "segmentation_id",
 }
-_MIN_MTU_V6 = 1280
 
 
 def _target(row: Any) -> dict[str, Any]:
@@ -182,8 +182,8 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
 
 def _mtu(svc: Services, wanted: int | None) -> int:
     mtu = wanted or svc.settings.default_mtu
-    if not 68 <= mtu <= svc.settings.max_mtu:
-        raise InvalidInput(f"Invalid input for mtu: {mtu} is not between 68 and {svc.settings.max_mtu}.")
+    if mtu > svc.settings.max_mtu:
+        raise InvalidInput(f"Invalid input for mtu: {mtu} is more than {svc.settings.max_mtu}.")
     return mtu
 
 
@@ -228,12 +228,7 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
         subnets = (await db_subnets.subnets_of(uow, [network_id]))[network_id]
         if "mtu" in values:
             values["mtu"] = _mtu(svc, values["mtu"])
-            if values["mtu"] < _MIN_MTU_V6 and any(s.ip_version == 6 for s in subnets):
-                raise InvalidInput(
-                    f"mtu {values['mtu']} is below {_MIN_MTU_V6}, which IPv6 needs.",
-                    status=409,
-                    kind="NetworkMTUSubnetConflict",
-                )
+            check_mtu(values["mtu"], {s.ip_version for s in subnets})
         await _check_sharing(uow, row, values)
         if values.keys() & {"network_type", "physical_network", "segmentation_id"}:
             merged = [values.get(k, getattr(row, k)) for k in ("network_type", "physical_network", "segmentation_id")]

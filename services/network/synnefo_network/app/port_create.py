@@ -29,7 +29,7 @@ from synnefo_network.domain.port import (
     plan_addresses,
     read_address_pairs,
 )
-from synnefo_network.domain.security_group import DEFAULT
+from synnefo_network.domain.security_group import DEFAULT, check_stateful
 
 _MAC_ATTEMPTS = 20
 
@@ -145,7 +145,7 @@ async def _insert(uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], row
 async def _groups(
     uow: UnitOfWork, svc: Services, specs: Sequence[PortSpec], networks: Mapping[str, Row[Any]], *, sees_all: bool
 ) -> list[dict[str, str]]:
-    """The groups of each spec, id → name: those named, or the owner's default group. Raises SecurityGroupNotFound."""
+    """The groups of each spec, id → name: those named, or the owner's default group. Raises SecurityGroupNotFound, SecurityGroupConflict."""
     named = {g for spec in specs for g in spec.security_groups or ()}
     known = await db_groups.get_groups(uow, named, project_id=None) if named else {}
     defaults: dict[str, str] = {}
@@ -156,6 +156,7 @@ async def _groups(
                 group = known.get(group_id)
                 if group is None or (group.project_id != spec.project_id and not sees_all):
                     raise SecurityGroupNotFound(group_id)
+            check_stateful(known[g] for g in spec.security_groups)
             chosen.append({g: known[g].name for g in sorted(set(spec.security_groups))})
             continue
         security = networks[spec.network_id].port_security_enabled if spec.port_security_enabled is None else spec.port_security_enabled

@@ -31,6 +31,7 @@ from synnefo_network.domain.port import (
     read_address_pairs,
     read_dhcp_opts,
 )
+from synnefo_network.domain.security_group import check_stateful
 
 _COLUMN = {"binding:vnic_type": "vnic_type", "binding:host_id": "host_id", "binding:profile": "profile"}
 
@@ -106,7 +107,7 @@ async def _check_mac(uow: UnitOfWork, row: Row[Any], mac: str) -> None:
 
 
 async def _changed_groups(uow: UnitOfWork, ctx: Context, row: Row[Any], given: Mapping[str, Any]) -> dict[str, str] | None:
-    """The new groups, id → name, or None if they stay. Raises SecurityGroupNotFound."""
+    """The new groups, id → name, or None if they stay. Raises SecurityGroupNotFound, SecurityGroupConflict."""
     if "security_groups" not in given:
         return None
     wanted = given["security_groups"] or []
@@ -114,6 +115,7 @@ async def _changed_groups(uow: UnitOfWork, ctx: Context, row: Row[Any], given: M
     for group_id in wanted:
         if group_id not in known:
             raise SecurityGroupNotFound(group_id)
+    check_stateful(known.values())
     return {g: known[g].name for g in sorted(set(wanted))}
 
 

@@ -26,17 +26,10 @@ from synnefo_network.domain.security_group import read_rule
 
 
 async def list_rules(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
-    """The project's rules."""
-    table = db.security_group_rules
-    viewer = seen_by(ctx)
+    """The project's rules and those of its groups."""
+    where = [db.visible_rules(seen_by(ctx))]
     async with svc.db.read() as uow:
-        rows = await list_rows(
-            uow,
-            SECURITY_GROUP_RULES,
-            table,
-            query=query,
-            where=[] if viewer is None else [table.c.project_id == viewer],
-        )
+        rows = await list_rows(uow, SECURITY_GROUP_RULES, db.security_group_rules, query=query, where=where)
     if rows is None:
         raise SecurityGroupRuleNotFound(query.marker or "")
     return [view_rule(row) for row in rows]
@@ -48,7 +41,8 @@ async def show_rule(svc: Services, ctx: Context, rule_id: str) -> dict[str, Any]
         row = await db.get_rule(uow, rule_id, project_id=seen_by(ctx))
     if row is None:
         raise SecurityGroupRuleNotFound(rule_id)
-    authorize(ctx, "get_security_group_rule", {"project_id": row.project_id}, hidden=SecurityGroupRuleNotFound(rule_id))
+    target = {"project_id": seen_by(ctx) or row.project_id}
+    authorize(ctx, "get_security_group_rule", target, hidden=SecurityGroupRuleNotFound(rule_id))
     return view_rule(row)
 
 

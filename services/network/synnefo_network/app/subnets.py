@@ -132,12 +132,7 @@ async def _add_to_network(uow: UnitOfWork, ctx: Context, network_id: str, rows: 
             "network_shared": network.shared,
         }
         authorize(ctx, "create_subnet", target)
-        if row["ip_version"] == 6 and network.mtu < 1280:
-            raise InvalidInput(
-                f"The network's mtu {network.mtu} is below 1280, which IPv6 needs.",
-                status=409,
-                kind="NetworkMTUSubnetConflict",
-            )
+        rules.check_mtu(network.mtu, {row["ip_version"]})
     if not await db_networks.touch_network(uow, network_id):
         raise NetworkNotFound(network_id)
     others = [s.cidr for s in (await db.subnets_of(uow, [network_id]))[network_id]]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Integer,
     Row,
@@ -104,9 +105,18 @@ async def rules_of(uow: UnitOfWork, group_ids: Collection[str]) -> dict[str, lis
     return found
 
 
+def visible_rules(project_id: str | None) -> ColumnElement[bool]:
+    """Rules that a project sees: its own, and those that others made in its groups; None sees all."""
+    if project_id is None:
+        return true()
+    g, r = security_groups, security_group_rules
+    return or_(r.c.project_id == project_id, r.c.security_group_id.in_(select(g.c.id).where(g.c.project_id == project_id)))
+
+
 async def get_rule(uow: UnitOfWork, rule_id: str, *, project_id: str | None) -> Row[Any] | None:
+    """A rule that the project sees (None: any)."""
     r = security_group_rules
-    return await uow.one(select(r).where(r.c.id == rule_id, r.c.project_id == project_id if project_id is not None else true()))
+    return await uow.one(select(r).where(r.c.id == rule_id, visible_rules(project_id)))
 
 
 async def delete_rules(uow: UnitOfWork, *, rule_id: str | None = None, group_id: str | None = None) -> Sequence[Row[Any]]:

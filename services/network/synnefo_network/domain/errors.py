@@ -174,6 +174,10 @@ class DefaultExternalNetworkExists(Conflict):
     default_code = "network.network.default_exists"
 
 
+class SecurityGroupConflict(Conflict):
+    default_code = "network.security_group.conflict"
+
+
 class SecurityGroupInUse(Conflict):
     default_code = "network.security_group.in_use"
 
@@ -202,7 +206,7 @@ class FloatingIPNotAssociable(Conflict):
     default_code = "network.floating_ip.no_router"
 
 
-class QuotaLimitBelowUsage(Conflict):
+class QuotaLimitBelowUsage(BadRequest):
     """The type's name on the wire is Neutron's."""
 
     default_code = "network.quota.below_usage"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from ipaddress import ip_interface
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from synnefo_common.ids import uuid5
 from synnefo_network.domain.addresses import parse_cidr
 from synnefo_network.domain.errors import (
+    SecurityGroupConflict,
     SecurityGroupEthertypeConflictWithProtocol,
     SecurityGroupInvalidIcmpValue,
     SecurityGroupInvalidPortRange,
@@ -132,7 +134,7 @@ def _read_protocol(value: Any, *, ethertype: str) -> str | None:
         raise SecurityGroupRuleInvalidProtocol(
             f"Security group rule protocol {text[:40]!r} not supported: use one of {', '.join(PROTOCOLS)}, any, or a number from 0 to 255."
         )
-    if ethertype == "IPv4" and not text.isdigit() and protocol_number(text) in _ONLY_V6:
+    if ethertype == "IPv4" and protocol_number(text) in _ONLY_V6:
         raise SecurityGroupEthertypeConflictWithProtocol(f"Invalid ethertype {ethertype} for protocol {text}.")
     return text
 
@@ -174,6 +176,12 @@ def _check_ports(protocol: str | None, low: int | None, high: int | None) -> Non
         raise SecurityGroupInvalidPortRange("For TCP/UDP protocols, port_range_min must be <= port_range_max, and both are needed.")
     elif low == 0 and number in (6, 17):
         raise SecurityGroupInvalidPortValue("Invalid value for port 0: it must be 1 to 65535.")
+
+
+def check_stateful(groups: Iterable[Any]) -> None:
+    """The groups of one port are all stateful or all stateless. Raises SecurityGroupConflict."""
+    if len({group.stateful for group in groups}) > 1:
+        raise SecurityGroupConflict("Cannot apply both stateful and stateless security groups on the same port at the same time.")
 
 
 def default_group_id(project_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from synnefo_network.domain.addresses import (
@@ -18,6 +18,8 @@ from synnefo_network.domain.addresses import (
     pools_hold,
 )
 from synnefo_network.domain.errors import GatewayConflictWithAllocationPools, InvalidInput
+
+_LEAST_MTU = {4: 68, 6: 1280}
 
 
 def new_values(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,6 +96,15 @@ def check_gateway(gateway: str | None, prefix: Prefix, pools: Sequence[Pool]) ->
         raise InvalidInput(f"Gateway {gateway} is not valid on subnet {prefix}.")
     if pools_hold(pools, address):
         raise GatewayConflictWithAllocationPools(f"Gateway ip {gateway} conflicts with an allocation pool.")
+
+
+def check_mtu(mtu: int, versions: Collection[int]) -> None:
+    """Whether the network's MTU is enough for subnets of these IP versions. Raises InvalidInput."""
+    for version in versions:
+        if mtu < _LEAST_MTU[version]:
+            raise InvalidInput(
+                f"The network's mtu {mtu} is below {_LEAST_MTU[version]}, which IPv{version} needs.", status=409, kind="NetworkMTUSubnetConflict"
+            )
 
 
 def check_overlap(prefix: Prefix, others: Sequence[str], *, network_id: str) -> None:

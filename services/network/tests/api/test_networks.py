@@ -143,9 +143,9 @@ async def test_revision_moves_and_if_match_holds(cloud: Cloud) -> None:
     made = await cloud.make_network(name="net")
     client = cloud.as_member()
     url = f"/v2.0/networks/{made['id']}"
-    stale = {"If-Match": "revision_number=77"}
-    answer = await client.put(url, json={"network": {"name": "x"}}, headers=stale)
-    assert (answer.status_code, error_type(answer)) == (412, "RevisionNumberConstraintFailed")
+    for stale in (77, -1):
+        answer = await client.put(url, json={"network": {"name": "x"}}, headers={"If-Match": f"revision_number={stale}"})
+        assert (answer.status_code, error_type(answer)) == (412, "RevisionNumberConstraintFailed")
     now = {"If-Match": f"revision_number={made['revision_number']}"}
     changed = (await client.put(url, json={"network": {"name": "x"}}, headers=now)).json()["network"]
     assert changed["name"] == "x" and changed["revision_number"] > made["revision_number"]
@@ -328,3 +328,28 @@ async def test_subnet_shows_and_finds_whether_its_network_is_external(cloud: Clo
     assert (await client.get("/v2.0/subnets?router:external=False")).json() == {"subnets": [private]}
     changed = await client.put(f"/v2.0/subnets/{private['id']}", json={"subnet": {"name": "n"}})
     assert changed.json()["subnet"]["router:external"] is False
+
+
+async def test_mtu_is_judged_by_the_subnets(cloud: Cloud) -> None:
+    network = await cloud.make_network(mtu=67)
+    client = cloud.as_member()
+    for version, cidr in ((4, "10.0.0.0/24"), (6, "2001:db8::/64")):
+        body = {"subnet": {"network_id": network["id"], "ip_version": version, "cidr": cidr}}
+        answer = await client.post("/v2.0/subnets", json=body)
+        assert (answer.status_code, error_type(answer)) == (409, "NetworkMTUSubnetConflict")
+    assert (await client.put(f"/v2.0/networks/{network['id']}", json={"network": {"mtu": 68}})).status_code == 200
+    await cloud.make_subnet(network, "10.0.0.0/24")
+    answer = await client.put(f"/v2.0/networks/{network['id']}", json={"network": {"mtu": 67}})
+    assert (answer.status_code, error_type(answer)) == (409, "NetworkMTUSubnetConflict")
+    answer = await client.post("/v2.0/networks", json={"network": {"mtu": 9000}})
+    assert (answer.status_code, error_type(answer)) == (400, "InvalidInput")
+
+
+async def test_bulk_takes_each_under_its_own_name_too(cloud: Cloud) -> None:
+    client = cloud.as_member()
+    answer = await client.post("/v2.0/networks", json={"networks": [{"network": {"name": "a"}}, {"name": "b"}]})
+    assert [n["name"] for n in answer.json()["networks"]] == ["a", "b"]
+    wrongs: list[dict[str, object]] = [{"network": {"network": {"name": "a"}}}, {"networks": [{"subnet": {}}]}, {"networks": [{"network": "a"}]}]
+    for wrong in wrongs:
+        answer = await client.post("/v2.0/networks", json=wrong)
+        assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest"), wrong

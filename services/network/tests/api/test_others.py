@@ -105,7 +105,7 @@ async def test_quotas_are_a_dialect_of_the_ledger(cloud: Cloud) -> None:
     answer = await member.post("/v2.0/networks", json={"network": {}})
     assert (answer.status_code, error_type(answer)) == (409, "OverQuota")
     answer = await admin.put(f"/v2.0/quotas/{project}", json={"quota": {"network": 0, "check_limit": True}})
-    assert (answer.status_code, error_type(answer)) == (409, "QuotaResourceLimitBelowUsage")
+    assert (answer.status_code, error_type(answer)) == (400, "QuotaResourceLimitBelowUsage")
     for wrong in ({"network": -2}, {"network": "x"}, {"nope": 1}, {"network": 2**31}):
         assert (await admin.put(f"/v2.0/quotas/{project}", json={"quota": wrong})).status_code == 400
     assert [q["project_id"] for q in (await admin.get("/v2.0/quotas")).json()["quotas"]] == [project]

@@ -126,6 +126,7 @@ async def test_group_with_a_port_is_in_use(cloud: Cloud) -> None:
         ({"ethertype": "IPv5"}, 400, "SecurityGroupRuleInvalidEtherType"),
         ({"ethertype": "IPv6", "remote_ip_prefix": "10.0.0.0/8"}, 400, "SecurityGroupRuleParameterConflict"),
         ({"protocol": "icmpv6"}, 400, "SecurityGroupEthertypeConflictWithProtocol"),
+        ({"protocol": "41"}, 400, "SecurityGroupEthertypeConflictWithProtocol"),
         ({"remote_ip_prefix": "10.0.0.0/33"}, 400, "InvalidInput"),
         (
             {"remote_ip_prefix": "10.0.0.0/8", "remote_group_id": "11111111-1111-1111-1111-111111111111"},
@@ -165,3 +166,39 @@ async def test_deleting_a_group_takes_the_rules_that_name_it(cloud: Cloud) -> No
     shown = (await cloud.as_member().get(f"/v2.0/security-groups/{two['id']}")).json()["security_group"]
     assert len(shown["security_group_rules"]) == 2
     assert cloud.quota.used["network.security_group_rules"] == 2
+
+
+async def test_rule_of_another_project_in_ones_group_is_seen_but_not_deleted(cloud: Cloud) -> None:
+    group = await cloud.make("security-groups", "security_group", name="mine")
+    admin = cloud.as_admin()
+    url = "/v2.0/security-group-rules"
+    made = await admin.post(
+        url, json={"security_group_rule": {"security_group_id": group["id"], "direction": "ingress", "project_id": cloud.other_project_id}}
+    )
+    rule = made.json()["security_group_rule"]
+    member = cloud.as_member()
+    assert rule in (await member.get(url)).json()["security_group_rules"]
+    assert (await member.get(f"{url}/{rule['id']}")).json() == {"security_group_rule": rule}
+    assert (await member.delete(f"{url}/{rule['id']}")).status_code == 403
+    assert (await cloud.as_project().get(f"{url}/{rule['id']}")).json() == {"security_group_rule": rule}
+    of_default = (await member.get(f"{url}?project_id={cloud.project_id}")).json()["security_group_rules"][0]
+    assert (await cloud.as_project().get(f"{url}/{of_default['id']}")).status_code == 404
+
+
+async def test_port_has_no_group_twice_and_none_of_two_kinds(cloud: Cloud) -> None:
+    stateful = await cloud.make("security-groups", "security_group", name="a")
+    stateless = await cloud.make("security-groups", "security_group", name="b", stateful=False)
+    network = await cloud.make_network()
+    port = await cloud.make_port(network, security_groups=[stateful["id"]])
+    member = cloud.as_member()
+    both, twice = [stateful["id"], stateless["id"]], [stateful["id"]] * 2
+    for answer in (
+        await member.post("/v2.0/ports", json={"port": {"network_id": network["id"], "security_groups": both}}),
+        await member.put(f"/v2.0/ports/{port['id']}", json={"port": {"security_groups": both}}),
+    ):
+        assert (answer.status_code, error_type(answer)) == (409, "SecurityGroupConflict")
+    for answer in (
+        await member.post("/v2.0/ports", json={"port": {"network_id": network["id"], "security_groups": twice}}),
+        await member.put(f"/v2.0/ports/{port['id']}", json={"port": {"security_groups": twice}}),
+    ):
+        assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from synnefo_common.ids import is_uuid
 
@@ -29,10 +30,10 @@ def _tag(text: str) -> str:
     return text
 
 
-def _unique(tags: list[str]) -> list[str]:
-    if len(set(tags)) != len(tags):
+def _unique(items: list[str]) -> list[str]:
+    if len(set(items)) != len(items):
         raise ValueError("Duplicate items in the list")
-    return tags
+    return items
 
 
 def _lenient_bool(value: Any) -> Any:
@@ -57,6 +58,7 @@ ProjectId = Annotated[str, Field(max_length=64), AfterValidator(_no_control)]
 Bool = Annotated[bool, BeforeValidator(_lenient_bool)]
 Int = Annotated[int, BeforeValidator(_lenient_int), Field(ge=-(2**31), le=2**31 - 1)]
 Tag = Annotated[str, Field(max_length=255), AfterValidator(_tag)]
+Uuids = Annotated[list[Uuid], AfterValidator(_unique)]
 Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_unique)]
 
 
@@ -78,9 +80,23 @@ class Owned(Body):
 
 
 class Wrapper(BaseModel):
-    """The outside: one key, the resource's name."""
+    """The outside: one key, the resource's name. In a list each may stand by itself or under its own name once more."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: [_inside(item, cls.model_fields) for item in value] if isinstance(value, list) else value for key, value in data.items()}
+
+
+def _inside(item: Any, names: Mapping[str, Any]) -> Any:
+    if isinstance(item, dict) and len(item) == 1:
+        ((name, inside),) = item.items()
+        return inside if name in names else item
+    return item
 
 
 def bulk(one: Any, many: Any) -> list[dict[str, Any]]:

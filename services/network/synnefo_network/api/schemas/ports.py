@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, Field
 
-from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Owned, Tags, Text, Text255, Uuid, Wrapper
+from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Owned, Tags, Text, Text255, Uuid, Uuids, Wrapper
 
 VnicType = Literal[
     "normal",
@@ -64,7 +64,7 @@ class PortCreate(Owned):
     fixed_ips: list[FixedIp] | None = None
     device_id: Text255 | None = ""
     device_owner: Text255 | None = ""
-    security_groups: list[Uuid] | None = None
+    security_groups: Uuids | None = None
     port_security_enabled: Bool = True
     allowed_address_pairs: list[AddressPair] | None = None
     extra_dhcp_opts: list[DhcpOption] | None = Field(None, max_length=50)
@@ -82,7 +82,7 @@ class PortUpdate(Body):
     fixed_ips: list[FixedIp] = Field(default_factory=list)
     device_id: Text255 | None = ""
     device_owner: Text255 | None = ""
-    security_groups: list[Uuid] | None = None
+    security_groups: Uuids | None = None
     port_security_enabled: Bool = True
     allowed_address_pairs: list[AddressPair] | None = None
     extra_dhcp_opts: list[DhcpOption] | None = Field(None, max_length=50)
