@@ -22,7 +22,8 @@ OWNED = {
 }  # fmt: skip
 HARMLESS = {
     "key": MARK, "alias": "quotas", "commission_id": "c" * 32, "flavor_id": "1", "hypervisor_id": "1", "pattern": "a", "name": MARK, "network": MARK,
-    "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK, "member_id": "f" * 32, "request_id": "",
+    "quota_class": "default", "host": MARK, "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
+    "member_id": "f" * 32, "request_id": "",
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
     "role_id": "3" * 32, "prior_role_id": "3" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip

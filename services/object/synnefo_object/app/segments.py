@@ -79,7 +79,10 @@ def slo_etag(parts: list[dict[str, Any]]) -> str:
 async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int) -> list[Piece]:
     if depth > _MAX_DEPTH:
         raise SwiftFault(409, "Too many levels of large objects in large objects.")
-    found = await find_segments(svc, caller, target, [p["name"] for p in parts if "name" in p])
+    try:
+        found = await find_segments(svc, caller, target, [p["name"] for p in parts if "name" in p])
+    except SwiftFault as fault:
+        raise SwiftFault(409) from fault  # the manifest is the caller's to read, a segment of it is not
     pieces: list[Piece] = []
     for part in parts:
         if "data" in part:
