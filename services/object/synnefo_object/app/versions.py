@@ -45,10 +45,14 @@ def version_prefix(name: str) -> str:
     return f"{len(name.encode()):03x}{name}/"
 
 
+async def _find_place(svc: Services, target: Target, mode: Mode) -> Any:
+    async with svc.db.read() as uow:
+        return await objects.find(uow, target.project_id or "", mode.container, "")
+
+
 async def place_for(svc: Services, target: Target, mode: Mode) -> Any:
     """The container for versions. Raises 412 if it is missing."""
-    async with svc.db.read() as uow:
-        row = await objects.find(uow, target.project_id or "", mode.container, "")
+    row = await _find_place(svc, target, mode)
     if row is None:
         raise SwiftFault(412, "The container for versions does not exist.")
     return row
@@ -83,6 +87,8 @@ async def _store(uow: UnitOfWork, svc: Services, place: Any, name: str, values: 
 
 async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool:
     """DELETE in a container with versions. False if it is to be an ordinary one."""
+    if mode.is_stack and await _find_place(svc, target, mode) is None:
+        return False  # nothing to bring back
     versioned = await place_for(svc, target, mode)
     if not mode.is_stack:
 

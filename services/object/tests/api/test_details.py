@@ -167,3 +167,12 @@ async def test_manifest_with_a_segment_that_the_reader_may_not_see_is_a_conflict
     await me.put(f"{A}/c/big?multipart-manifest=put", json=[{"path": "hidden/s"}])
     assert (await h.anonymous().get(f"{A}/c/big")).status_code == 409
     assert (await me.get(f"{A}/c/big")).content == b"part"
+
+
+async def test_object_of_a_stack_without_its_container_can_be_deleted(me: httpx.AsyncClient) -> None:
+    for kind, status in (("Versions", 204), ("History", 412)):
+        await me.put(f"{A}/c", headers={f"X-{kind}-Location": ""})
+        await me.put(f"{A}/c/o", content=b"1")
+        await me.post(f"{A}/c", headers={f"X-{kind}-Location": "gone"})
+        assert (await me.delete(f"{A}/c/o")).status_code == status
+        await me.post(f"{A}/c", headers={f"X-Remove-{kind}-Location": "x"})
