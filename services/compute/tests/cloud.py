@@ -31,6 +31,7 @@ class Peers:
         network.on("DELETE", "/internal/v1/servers/{id}/ports", self.drop_ports)
         network.on("DELETE", "/internal/v1/servers/{id}/ports/{port}", self.drop_port)
         network.on("GET", "/internal/v1/servers/{id}/ports", lambda r: {"ports": self.ports.get(r.match["id"], [])})
+        volume.on("POST", "/internal/v1/servers/check", lambda r: {"sizes_gib": [v["size_gib"] or 7 for v in r.json["volumes"]]})
         volume.on("PUT", "/internal/v1/servers/{id}/volumes", self.put_volumes)
         volume.on("POST", "/internal/v1/servers/{id}/volumes/{volume}", self.attach)
         volume.on("DELETE", "/internal/v1/servers/{id}/volumes/{volume}", self.detach)

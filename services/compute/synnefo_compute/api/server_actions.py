@@ -44,8 +44,8 @@ async def _reboot(svc: Compute, ctx: Context, server_id: str, data: Any) -> Resp
 
 async def _resize(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
     ctx.require("os_compute_api:servers:resize")
-    flavor_id = str(parse(schemas.Resize, data).flavorRef).rsplit("/", 1)[-1]
-    await server_actions.resize(svc, server_id, flavor_id, is_admin=ctx.is_admin, **_who(ctx))
+    wanted = parse(schemas.Resize, data)
+    await server_actions.resize(svc, server_id, wanted.flavorRef, disk_config=wanted.disk_config, is_admin=ctx.is_admin, **_who(ctx))
     return empty(202)
 
 

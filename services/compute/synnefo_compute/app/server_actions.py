@@ -97,8 +97,9 @@ async def delete(compute: Compute, server_id: str, *, project_id: str | None, us
 
 
 async def resize(
-    compute: Compute, server_id: str, flavor_id: str, *, project_id: str | None, user_id: str, request_id: str, is_admin: bool
-) -> None:
+    compute: Compute, server_id: str, flavor_id: str, *, disk_config: str | None, project_id: str | None, user_id: str, request_id: str,
+    is_admin: bool,
+) -> None:  # fmt: skip
     """Begin a resize. Raises QuotaExceeded, ServerConflict, BadRequest."""
     async with compute.db.read() as uow:
         row = await load(uow, server_id, project_id=project_id)
@@ -132,7 +133,8 @@ async def resize(
                 "root_volume_id": root["id"] if root else None,
             }  # fmt: skip
             saga_id = await compute.sagas.start(uow, server_resize.NAME, data=data)
-            await _set(uow, row, "resize", {"task_state": TaskState.RESIZE_PREP, "saga_id": saga_id, "action_id": action_id})
+            values = {"task_state": TaskState.RESIZE_PREP, "saga_id": saga_id, "action_id": action_id}
+            await _set(uow, row, "resize", values | ({"disk_config": disk_config} if disk_config else {}))
     except BaseException:
         async with compute.db.begin() as uow:
             compute.quota.reject(uow, commission)

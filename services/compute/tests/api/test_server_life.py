@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 async def test_a_server_is_built_used_and_deleted_and_the_quota_is_back_at_zero(h: Any) -> None:
     server_id = await h.server(built=False)
@@ -112,6 +114,24 @@ async def test_a_failed_resize_leaves_the_server_as_it_was_and_running(h: Any) -
     shown = await h.show(server_id)
     assert (shown["status"], shown["flavor"]["id"]) == ("ACTIVE", "1")
     assert h.quota.used["compute.ram_mib"] == 128
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("AUTO", "AUTO"), (None, "MANUAL")])
+async def test_a_resize_sets_the_disk_config_if_it_names_one(h: Any, asked: str | None, shown: str) -> None:
+    await h.flavor("m1.tiny", id="2", ram=512, vcpus=2)
+    server_id = await h.server()
+    wanted = {"flavorRef": "2"} | ({"OS-DCF:diskConfig": asked} if asked else {})
+    assert await h.act(server_id, {"resize": wanted}) == 202
+    await h.ganeti_does_all()
+    assert (await h.show(server_id))["OS-DCF:diskConfig"] == shown
+
+
+async def test_a_disk_of_a_snapshot_is_as_large_as_it_unless_told(h: Any) -> None:
+    snapshot = {"source_type": "snapshot", "destination_type": "volume", "uuid": h.ids.uuid(), "boot_index": 0}
+    await h.server(imageRef="", block_device_mapping_v2=[snapshot])
+    assert h.quota.used["volume.gigabytes"] == 7
+    await h.server(imageRef="", block_device_mapping_v2=[snapshot | {"volume_size": 9}])
+    assert h.quota.used["volume.gigabytes"] == 16
 
 
 async def test_volumes_are_attached_and_detached(h: Any) -> None:

@@ -282,3 +282,8 @@ async def test_usage_counts_hours_of_deleted_servers_too(h: Any) -> None:
     assert (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?{both}")).status_code == 400
     assert (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.other_project_id}")).status_code == 403
     assert (await h.as_project().get(f"/v2.1/os-simple-tenant-usage/{h.other_project_id}")).json() == {"tenant_usage": {}}
+
+
+async def test_a_request_has_its_id_in_both_headers_that_clients_know(h: Any) -> None:
+    for answer in (await h.as_member().get("/v2.1/servers"), await h.as_member().get("/v2.1/servers/x"), await h.anonymous().get("/v2.1/servers")):
+        assert answer.headers["X-Compute-Request-Id"] == answer.headers["X-Openstack-Request-Id"]
