@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import openstack
 import yaml
@@ -55,7 +56,7 @@ def prepare(clouds: Path, password: str, work: Path) -> None:
     images = {image.name: image.id for image in admin.image.images()}
     for name in ("tempest", "tempest-alt"):
         if name not in images:
-            how = {"disk_format": "raw", "container_format": "bare", "visibility": "public", "data": b"\x55\xaa" * 65536}
+            how: dict[str, Any] = {"disk_format": "raw", "container_format": "bare", "visibility": "public", "data": b"\x55\xaa" * 65536}
             images[name] = admin.image.create_image(name, **how).id
     flavors = {flavor.name: flavor.id for flavor in admin.compute.flavors()}
     for name, ram in (("tempest.nano", 128), ("tempest.micro", 192)):

@@ -193,7 +193,7 @@ def objects(cloud: Cloud) -> Iterator[Figure]:
     for name, size, n, clients, goals in (("64 MiB", 64 * MIB, 8, 1, (">= 250", ">= 1000")), ("1 KiB", 1024, 400, 4, ("", ""))):
         for method, expect, goal in (("PUT", 201, goals[0]), ("GET", 200, goals[1])):
             target = f"{url}/{size}-{{i}}" if method == "PUT" else f"{url}/{size}-0"
-            body = {"size": size} if method == "PUT" else {}
+            body: dict[str, Any] = {"size": size} if method == "PUT" else {}
             figure, result = _requests(
                 cloud, f"object {method} {name}", target, n=n, clients=clients, warm=1, method=method, expect=expect, headers=cloud.headers, **body
             )

@@ -34,6 +34,7 @@ SCHEMA = (
     "services/*/synnefo_*/consumers/**/*.py",
     "libs/common/synnefo_common/bus/topology.py",
 )
+FREED_WITHIN_S = 3.0
 READY_TIMEOUT_S = {False: 60.0, True: 120.0}
 
 
@@ -118,10 +119,17 @@ def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tu
 
 
 def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int]) -> None:
-    """A port that something else holds is found out before anything is started."""
+    """A port that something else holds is found out before anything is started.
+
+    A process that was just killed is no more for its pid file, while its last thread still keeps the port: that is waited for.
+    """
     running = {process.name for process in processes if process.pid() is not None}
+    deadline = time.monotonic() + FREED_WITHIN_S
     for name in SERVICES:
-        if not running & {name, "cloud"} and is_listening(ports[name]):
+        while not running & {name, "cloud"} and is_listening(ports[name]):
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
             raise LocalError(
                 f"port {ports[name]} ({name}) is taken by another program: stop it, or choose other ports, "
                 f"for example SYNNEFO_PORT_BASE=21000 make up"

@@ -109,7 +109,7 @@ async def write(uow: UnitOfWork, events: Sequence[Event]) -> None:
     else:
         by_id = {row["id"]: row for row in rows}
         inserted = await uow.all(_INSERT, rows)
-        handed = sorted((OutboxRow(seq, **by_id[message_id]) for seq, message_id in inserted), key=lambda row: row.seq)
+        handed = sorted((OutboxRow(row.seq, **by_id[row.id]) for row in inserted), key=lambda row: row.seq)
         uow.after_commit(lambda: db.handed.extend(handed) if len(db.handed) < _MOST_HANDED else db.handed.clear())
     if outcomes:
         await _record_outcomes(uow, outcomes, now=now)

@@ -105,8 +105,7 @@ async def put_volumes(
         there = {row.id: row for row in await volumes.of_server(uow, server_id)}
     if set(ids) <= set(there):
         async with svc.db.read() as uow:
-            left: list[Mapping[str, Any]]
-            left = [row._mapping for row in await volumes.get_many(uow, ids) if row.status == Status.CREATING]
+            left: list[Mapping[str, Any]] = [dict(row._mapping) for row in await volumes.get_many(uow, ids) if row.status == Status.CREATING]
         held = None
     else:
         left, held = await _accept(

@@ -1,0 +1,97 @@
+"""One of everything that a project can own, each with a mark in every text that its owner may set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fleet import Fleet, User
+
+from synnefo_common.testing import wait_until
+
+MARK = "canary-7d1f"
+
+
+async def make(fleet: Fleet, owner: User) -> dict[str, str]:
+    """Ids by the names that path parameters have."""
+    project = owner.project_id
+
+    async def post(service: str, path: str, kind: str, body: dict[str, Any]) -> str:
+        answer = await owner.json(service, "POST", path, {kind: body})
+        return str(answer[kind]["id"])
+
+    network = await post("network", "/v2.0/networks", "network", {"name": MARK, "description": MARK})
+    subnet = await post("network", "/v2.0/subnets", "subnet", {"network_id": network, "ip_version": 4, "cidr": "10.77.0.0/24", "name": MARK})
+    group = await post("network", "/v2.0/security-groups", "security_group", {"name": MARK, "description": MARK})
+    ingress = {"security_group_id": group, "direction": "ingress", "description": MARK}
+    rule = await post("network", "/v2.0/security-group-rules", "security_group_rule", ingress)
+    port = await post("network", "/v2.0/ports", "port", {"network_id": network, "name": MARK, "description": MARK})
+    public = await fleet.admin.json("network", "POST", "/v2.0/networks", {"network": {"name": "outside", "router:external": True}})
+    outside = public["network"]["id"]
+    await fleet.admin.json("network", "POST", "/v2.0/subnets", {"subnet": {"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"}})
+    floating = await post("network", "/v2.0/floatingips", "floatingip", {"floating_network_id": outside, "description": MARK})
+
+    image_id = await image(owner, MARK)
+    volume = await post("volume", f"/v3/{project}/volumes", "volume", {"size": 1, "name": MARK, "description": MARK, "metadata": {MARK: MARK}})
+    await _reaches(owner, "volume", f"/v3/{project}/volumes/{volume}", "volume", "available")
+    snapshot = await post("volume", f"/v3/{project}/snapshots", "snapshot", {"volume_id": volume, "name": MARK, "metadata": {MARK: MARK}})
+    await _reaches(owner, "volume", f"/v3/{project}/snapshots/{snapshot}", "snapshot", "available")
+
+    keypair = await owner.json("compute", "POST", "/v2.1/os-keypairs", {"keypair": {"name": MARK}})
+    server = await post("compute", "/v2.1/servers", "server", {
+        "name": MARK, "flavorRef": "1", "imageRef": image_id, "networks": [{"uuid": network}], "metadata": {MARK: MARK},
+        "key_name": keypair["keypair"]["name"],
+    })  # fmt: skip
+    await _reaches(owner, "compute", f"/v2.1/servers/{server}", "server", "ACTIVE")
+    await owner.json("compute", "POST", f"/v2.1/servers/{server}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume}})
+    await _reaches(owner, "volume", f"/v3/{project}/volumes/{volume}", "volume", "in-use")
+    actions = await owner.json("compute", "GET", f"/v2.1/servers/{server}/os-instance-actions")
+    interfaces = await owner.json("compute", "GET", f"/v2.1/servers/{server}/os-interface")
+
+    for path in (f"/v1/AUTH_{project}/{MARK}", f"/v1/AUTH_{project}/{MARK}/{MARK}"):
+        put = await owner.call("object", "PUT", path, content=MARK.encode() if path.count(MARK) == 2 else b"")
+        assert put.status_code == 201, put.text
+
+    me = (await owner.call("identity", "GET", "/v3/auth/tokens", headers={"X-Subject-Token": owner.token})).json()["token"]["user"]["id"]
+    credential = await post("identity", "/v3/credentials", "credential", {"type": "cert", "blob": MARK})
+    application = await post("identity", f"/v3/users/{me}/application_credentials", "application_credential", {"name": MARK, "description": MARK})
+    return {
+        "network_id": network, "subnet_id": subnet, "security_group_id": group, "security_group_rule_id": rule, "port_id": port,
+        "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
+        "credential_id": credential, "application_credential_id": application, "project_id": project,
+        "request_id": actions["instanceActions"][0]["request_id"],
+        "server_port_id": interfaces["interfaceAttachments"][0]["port_id"],
+    }  # fmt: skip
+
+
+async def image(owner: User, name: str) -> str:
+    """A private image, named, tagged and filled with the name."""
+    made = await owner.json("image", "POST", "/v2/images", {"name": name, "disk_format": "raw", "container_format": "bare", "tags": [name]})
+    stream = {"Content-Type": "application/octet-stream"}
+    filled = await owner.call("image", "PUT", f"/v2/images/{made['id']}/file", content=name.encode() * 400, headers=stream)
+    assert filled.status_code == 204, filled.text
+    return str(made["id"])
+
+
+async def _reaches(owner: User, service: str, path: str, kind: str, status: str) -> None:
+    async def there() -> bool:
+        return bool((await owner.json(service, "GET", path))[kind]["status"] == status)
+
+    await wait_until(there, 40, what=f"{kind} {status}")
+
+
+async def seen(owner: User, ids: dict[str, str]) -> dict[str, Any]:
+    """What the owner sees of it all: the same before and after what others tried."""
+    project = ids["project_id"]
+    views = [
+        ("network", f"/v2.0/{kind}?project_id={project}&sort_key=id")
+        for kind in ("networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips")
+    ]
+    views += [
+        ("image", f"/v2/images?owner={project}"), ("image", f"/v2/images/{ids['image_id']}/members"), ("volume", f"/v3/{project}/volumes/detail"),
+        ("volume", f"/v3/{project}/snapshots/detail"), ("compute", "/v2.1/servers/detail"), ("compute", "/v2.1/os-keypairs"),
+        ("compute", f"/v2.1/servers/{ids['server_id']}/os-volume_attachments"), ("compute", f"/v2.1/servers/{ids['server_id']}/os-interface"),
+        ("compute", f"/v2.1/os-quota-sets/{project}"), ("network", f"/v2.0/quotas/{project}"), ("volume", f"/v3/{project}/os-quota-sets/{project}"),
+        ("object", f"/v1/AUTH_{project}?format=json"), ("object", f"/v1/AUTH_{project}/{MARK}?format=json"), ("identity", "/v3/credentials"),
+        ("identity", f"/v3/users/{ids['user_id']}/application_credentials"), ("identity", "/v3/auth/projects"),
+    ]  # fmt: skip
+    return {f"{service} {path}": await owner.json(service, "GET", path) for service, path in views}
