@@ -11,7 +11,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.sagas import interface_attach, volume_attach
-from synnefo_compute.app.server_actions import begin_action, check, load
+from synnefo_compute.app.server_actions import begin_action, check, load, load_unlocked
 from synnefo_compute.db import projections
 from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.domain.errors import InvalidReference
@@ -19,7 +19,7 @@ from synnefo_compute.domain.states import TaskState
 
 
 async def _ready(uow: UnitOfWork, server_id: str, *, project_id: str | None, action: str) -> Row[Any]:
-    row = await load(uow, server_id, project_id=project_id)
+    row = await load_unlocked(uow, server_id, project_id=project_id)
     check(row, action)
     if row.task_state == TaskState.DELETING or row.cluster is None:
         raise Conflict(f"Cannot '{action}' instance {server_id}: it is being deleted or was never built.", code="compute.server.conflict")

@@ -29,6 +29,12 @@ RULES = [
     _rule("servers:revert_resize", _WRITE, "Revert a resize.", ("POST", "/servers/{server_id}/action (revertResize)")),
     _rule("servers:create_image", _WRITE, "Make an image of a server.", ("POST", "/servers/{server_id}/action (createImage)")),
     _rule("os-admin-actions:reset_state", _ADMIN, "Set a server's state.", ("POST", "/servers/{server_id}/action (os-resetState)")),
+    _rule("os-lock-server:lock", _WRITE, "Lock a server.", ("POST", "/servers/{server_id}/action (lock)")),
+    _rule("os-lock-server:unlock", _WRITE, "Unlock a server.", ("POST", "/servers/{server_id}/action (unlock)")),
+    _rule(
+        "os-lock-server:unlock:unlock_override", _ADMIN, "Unlock a server that somebody else locked.",
+        ("POST", "/servers/{server_id}/action (unlock)"),
+    ),
     _rule("os-console-output", _WRITE, "Read the console log.", ("POST", "/servers/{server_id}/action (os-getConsoleOutput)")),
     _rule("os-extended-server-attributes", _ADMIN, "See where a server runs.", ("GET", "/servers/{server_id}")),
     _rule("server-metadata:index", _READ, "List a server's metadata.", ("GET", "/servers/{server_id}/metadata")),
