@@ -274,6 +274,8 @@ async def test_usage_counts_hours_of_deleted_servers_too(h: Any) -> None:
     h.clock.advance(3600)
     usage = (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?start=2020-01-01T00:00:00")).json()["tenant_usage"]
     assert usage["total_hours"] == pytest.approx(1.0, abs=0.01)
+    exact = await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?start=2020-01-01T00:00:00.123456")
+    assert exact.json()["tenant_usage"]["start"] == "2020-01-01T00:00:00.123456"
     assert usage["total_memory_mb_usage"] == pytest.approx(128, abs=1)
     assert usage["server_usages"][0]["state"] == "terminated"
     assert usage["server_usages"][0]["ended_at"] is not None
