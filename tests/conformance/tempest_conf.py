@@ -6,6 +6,7 @@ Only what we advertise is switched on; each switch that is off names a feature w
 from __future__ import annotations
 
 import configparser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ Sections = dict[str, dict[str, Any]]
 
 def tempest_conf(
     *, identity_url: str, admin_password: str, image_id: str, alt_image_id: str, flavor_id: str, alt_flavor_id: str,
-    public_network_id: str, work: Path,
+    public_network_id: str, extensions: Sequence[str], work: Path,
 ) -> Sections:  # fmt: skip
     """Sections of tempest.conf; tests make their own projects and users with the administrator's credentials."""
     return {
@@ -27,7 +28,8 @@ def tempest_conf(
         "identity": {"uri_v3": f"{identity_url}/v3", "auth_version": "v3", "region": "RegionOne", "admin_role": "admin"},
         "identity-feature-enabled": {
             "api_v3": True, "application_credentials": True, "access_rules": False, "trust": False, "external_idp": False,
-            "security_compliance": False, "immutable_user_source": False, "domain_specific_drivers": False,
+            "security_compliance": True, "immutable_user_source": False, "domain_specific_drivers": False,
+            "api_extensions": "OS-INHERIT",
         },
         "service_available": {
             "cinder": True, "neutron": True, "glance": True, "swift": True, "nova": True, "horizon": False,
@@ -48,7 +50,10 @@ def tempest_conf(
             "public_network_id": public_network_id, "floating_network_name": "public", "project_network_cidr": "10.100.0.0/16",
             "project_network_mask_bits": 28, "build_interval": 1,
         },
-        "network-feature-enabled": {"ipv6": True, "floating_ips": True, "port_security": True},
+        "network-feature-enabled": {
+            "ipv6": True, "ipv6_subnet_attributes": True, "floating_ips": True, "port_security": True,
+            "api_extensions": ",".join([*extensions, "tag"]),  # the name that standard-attr-tag had first
+        },
         "image": {"build_interval": 1, "build_timeout": 60, "container_formats": "bare", "disk_formats": "raw,qcow2,iso"},
         "image-feature-enabled": {"api_v2": True, "import_image": True},
         "volume": {

@@ -76,13 +76,18 @@ async def list_endpoints(request: Request, ctx: Ctx, svc: Svc) -> Response:
 
 
 def _region_of(new: Any) -> dict[str, Any]:
-    """`region` is the old name of `region_id`."""
+    """`region` is the old name of `region_id`; by the old name a region is made if it is not there."""
     if "region_id" in new.model_fields_set and "region" in new.model_fields_set and new.region != new.region_id:
         raise Invalid("region and region_id must be the same.")
     if "region" in new.model_fields_set:
         return {"region_id": new.region}
     changed: dict[str, Any] = new.changes("region_id")
     return changed
+
+
+def _region_to_make(new: Any) -> str | None:
+    made: str | None = None if "region_id" in new.model_fields_set else new.region
+    return made
 
 
 @router.post("/endpoints", status_code=201)
@@ -99,7 +104,8 @@ async def create_endpoint(body: EndpointCreateBody, ctx: Ctx, svc: Svc) -> Respo
         **_region_of(new),
         "extra": new.extras(),
     }
-    return answer({"endpoint": shapes.endpoint(await catalog.create(svc, "endpoint", values), svc.base_url)}, 201)
+    row = await catalog.create(svc, "endpoint", values, make_region=_region_to_make(new))
+    return answer({"endpoint": shapes.endpoint(row, svc.base_url)}, 201)
 
 
 @router.get("/endpoints/{endpoint_id}")
@@ -115,7 +121,8 @@ async def update_endpoint(endpoint_id: str, body: EndpointUpdateBody, ctx: Ctx, 
     require(ctx, "update_endpoint")
     new = body.endpoint
     changes = new.changes("service_id", "interface", "url", "enabled") | _region_of(new)
-    return answer({"endpoint": shapes.endpoint(await catalog.update(svc, "endpoint", endpoint_id, changes, extra=new.extras()), svc.base_url)})
+    row = await catalog.update(svc, "endpoint", endpoint_id, changes, extra=new.extras(), make_region=_region_to_make(new))
+    return answer({"endpoint": shapes.endpoint(row, svc.base_url)})
 
 
 @router.delete("/endpoints/{endpoint_id}", status_code=204)

@@ -168,13 +168,16 @@ def _stored(wanted: Wanted, targets: list[tuple[str, str]] | None) -> Any:
 
 
 async def _effective(uow: UnitOfWork, wanted: Wanted, graph: RoleGraph) -> list[Line]:
-    """Groups become their members, inherited assignments their heirs, roles what they imply; then the filters apply."""
+    """Groups become their members, inherited assignments their heirs, roles what they imply; then the filters apply.
+
+    As in tokens, a domain's own roles are not in it, only what they imply.
+    """
     stored = [Line(_grant(row)) for row in await uow.all(_stored(replace(Wanted(), within_domain=wanted.within_domain), None))]
     targets = await _targets(uow, wanted)
     lines = await _heirs(uow, await _members(uow, stored), inherited=wanted.inherited)
     found: dict[Grant, Line] = {}
     for line in lines:
-        for role_id in graph.expand([line.grant.role_id]):
+        for role_id, _ in graph.for_token([line.grant.role_id]):
             grant = replace(line.grant, role_id=role_id)
             via = None if role_id == line.grant.role_id else line.grant.role_id
             if _passes(grant, wanted, targets):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, Table
 
-from synnefo_common.db import UnitOfWork
+from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base
 from synnefo_identity.db.catalog import endpoints, regions, services
@@ -33,12 +33,13 @@ async def find_many(svc: Services, kind: str, query: Query) -> list[Row[Any]]:
         return list(await uow.all(base.select_rows(_TABLES[kind], query)))
 
 
-async def create(svc: Services, kind: str, values: Mapping[str, Any]) -> Row[Any]:
-    """A new one. Raises Duplicate (a region's id), Invalid for a reference to nothing or a bad URL."""
+async def create(svc: Services, kind: str, values: Mapping[str, Any], *, make_region: str | None = None) -> Row[Any]:
+    """A new one; `make_region` is made first if it is not there. Raises Duplicate (a region's id), Invalid (reference, URL)."""
     row = {"id": svc.ids.hex(), **values}
     table = _TABLES[kind]
     with base.unique(kind, f"Duplicate ID, {row['id']}."):
         async with svc.db.begin() as uow:
+            await _make_region(uow, make_region)
             await _check(uow, kind, row)
             await uow.run(table.insert().values(**row))
             created = await base.get(uow, table, row["id"])
@@ -47,14 +48,17 @@ async def create(svc: Services, kind: str, values: Mapping[str, Any]) -> Row[Any
     return created
 
 
-async def update(svc: Services, kind: str, row_id: str, changes: Mapping[str, Any], *, extra: Mapping[str, Any]) -> Row[Any]:
-    """Change one. Raises Missing, Invalid."""
+async def update(
+    svc: Services, kind: str, row_id: str, changes: Mapping[str, Any], *, extra: Mapping[str, Any], make_region: str | None = None
+) -> Row[Any]:
+    """Change one; `make_region` is made first if it is not there. Raises Missing, Invalid."""
     table = _TABLES[kind]
     values = dict(changes)
     async with svc.db.begin() as uow:
         fresh = await base.get(uow, table, row_id)
         if fresh is None:
             raise Missing(kind, row_id)
+        await _make_region(uow, make_region)
         await _check(uow, kind, values, row_id=row_id)
         if extra:
             values["extra"] = {**fresh.extra, **extra}
@@ -77,6 +81,12 @@ async def delete(svc: Services, kind: str, row_id: str) -> None:
         if kind == "service":
             await base.delete(uow, endpoints, endpoints.c.service_id == row_id)
         svc.changed(uow)
+
+
+async def _make_region(uow: UnitOfWork, region_id: str | None) -> None:
+    if region_id is not None:
+        row = {"id": region_id, "description": "", "parent_region_id": None, "extra": {}}
+        await uow.run(upsert_ignore(uow.dialect, regions, row))
 
 
 async def _check(uow: UnitOfWork, kind: str, values: Mapping[str, Any], *, row_id: str | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.auth import Claims
+from synnefo_identity.app import access
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects
 from synnefo_identity.db.credentials import application_credentials, credentials
@@ -25,7 +26,7 @@ async def create_application_credential(
     secret: str,
     wanted_roles: Sequence[Mapping[str, str]] | None,
 ) -> Row[Any]:
-    """One for the token's user on the token's project. Raises Refused, Invalid (roles), Duplicate."""
+    """One for the token's user on the token's project; without wanted roles it has the token's. Raises Refused, Invalid (roles), Duplicate."""
     if claims.project_id is None:
         raise Invalid("An application credential is for a project: use a token scoped to one.")
     if claims.credential_id is not None:
@@ -33,7 +34,8 @@ async def create_application_credential(
             used = await base.get(uow, _apps, claims.credential_id)
         if used is None or not used.unrestricted:
             raise Refused("A restricted application credential cannot make application credentials.")
-    role_ids = _choose_roles(claims, wanted_roles)
+    held = await _held_roles(svc, claims) if wanted_roles else claims.roles
+    role_ids = _choose_roles(held, wanted_roles)
     hashed = await svc.passwords.hash(secret)
     row = {
         **values,
@@ -52,10 +54,21 @@ async def create_application_credential(
     return created
 
 
-def _choose_roles(claims: Claims, wanted: Sequence[Mapping[str, str]] | None) -> list[str]:
+async def _held_roles(svc: Services, claims: Claims) -> Sequence[tuple[str, str]]:
+    """What the user holds now, which may be more than when the token was made; by a credential, never more than it has."""
+    if claims.credential_id is not None:
+        return claims.roles
+    async with svc.db.read() as uow:
+        project = await base.get(uow, projects.projects, claims.project_id or "")
+        role_ids = [] if project is None else await access.roles_on_project(uow, claims.user_id, project)
+    graph = await svc.role_graph.get()
+    return graph.for_token(role_ids)
+
+
+def _choose_roles(held: Sequence[tuple[str, str]], wanted: Sequence[Mapping[str, str]] | None) -> list[str]:
     if not wanted:
-        return [role_id for role_id, _ in claims.roles]
-    by_name = {name: role_id for role_id, name in claims.roles}
+        return [role_id for role_id, _ in held]
+    by_name = {name: role_id for role_id, name in held}
     chosen = []
     for role in wanted:
         role_id = role.get("id") or by_name.get(role.get("name", ""))

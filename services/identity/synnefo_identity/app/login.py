@@ -1,4 +1,4 @@
-"""Who logs in: proofs to a user. Every failure is the same 401."""
+"""Who logs in: proofs to a user. Every failure is the same 401, but for a token that is no longer good: 404, as in Keystone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from synnefo_common.auth import Claims
 from synnefo_common.clock import MICROS
-from synnefo_common.errors import Unauthorized
+from synnefo_common.errors import NotFound, Unauthorized
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import users
 from synnefo_identity.db.base import get
@@ -37,7 +37,7 @@ class _Shown:
 
 
 async def identify(svc: Services, login: Login) -> Subject:
-    """The user behind all proofs, who must be one and enabled. Raises LoginFailed."""
+    """The user behind all proofs, who must be one and enabled. Raises LoginFailed, NotFound (token)."""
     shown = [await _check(svc, proof) for proof in login.proofs]
     user = shown[0].user
     if user is None or any(s.user is None or s.user.id != user.id for s in shown):
@@ -76,7 +76,7 @@ async def _check_token(svc: Services, proof: TokenProof) -> _Shown:
     try:
         parent = await svc.own_verifier.verify(proof.token)
     except Unauthorized as error:
-        raise LoginFailed from error
+        raise NotFound("Failed to validate token.") from error
     credential = None
     async with svc.db.read() as uow:
         user = await users.for_login(uow, user_id=parent.user_id)

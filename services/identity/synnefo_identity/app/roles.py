@@ -104,11 +104,13 @@ async def has_implication(svc: Services, prior_id: str, implied_id: str) -> bool
 
 
 async def imply(svc: Services, prior_id: str, implied_id: str) -> None:
-    """Let a role imply another. Raises Refused for `admin` as implied, Invalid for a circle."""
+    """Let a role imply another. Raises Refused (`admin` as implied; a domain's role by one for all), Invalid (circle)."""
     async with svc.db.begin() as uow:
         graph = await roles.graph(uow)
         if graph.roles[implied_id].name == "admin":
             raise Refused(f"{implied_id} cannot be an implied role.")
+        if graph.roles[implied_id].domain_id and not graph.roles[prior_id].domain_id:
+            raise Refused("A role for all domains cannot imply a role of one domain.")
         if graph.would_loop(prior_id, implied_id):
             raise Invalid("Implied roles must not form a circle.")
         await uow.run(upsert_ignore(uow.dialect, _implied, {"prior_role_id": prior_id, "implied_role_id": implied_id}))

@@ -119,7 +119,7 @@ async def test_every_failure_reads_the_same(cloud: Cloud, name: str, password: s
             {"auth": {"identity": {"methods": ["token"], "token": {"id": "x"}}, "scope": {"system": {"all": False}}}},
             400,
         ),
-        ({"auth": {"identity": {"methods": ["token"], "token": {"id": "x"}}}}, 401),
+        ({"auth": {"identity": {"methods": ["token"], "token": {"id": "x"}}}}, 404),
     ],
 )
 async def test_bad_logins_are_told_apart(cloud: Cloud, body: object, status: int) -> None:

@@ -27,8 +27,9 @@ router = APIRouter(prefix="/v2.0", tags=["subnets"], responses=ERRORS)
 async def list_subnets(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's subnets and those of networks that it sees."""
     query = read_query(request, SUBNETS)
-    shared = [read_filter_bool("shared", v) for v in request.query_params.getlist("shared")]
-    items = await subnets.list_subnets(svc, ctx, query, shared=shared, pools=request.query_params.getlist("subnetpool_id"))
+    asked = request.query_params
+    shared, external = ([read_filter_bool(key, v) for v in asked.getlist(key)] for key in ("shared", "router:external"))
+    items = await subnets.list_subnets(svc, ctx, query, shared=shared, external=external, pools=asked.getlist("subnetpool_id"))
     return list_answer(request, SUBNETS, query, items)
 
 

@@ -21,6 +21,7 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
+from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import subnets as db_subnets
@@ -258,13 +259,16 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
 
 
 async def delete_network(svc: Services, ctx: Context, network_id: str, *, revision: int | None = None) -> None:
-    """Its subnets go with it. Raises NetworkNotFound, NetworkInUse."""
+    """Its subnets and, as nothing is associated with them, its floating IPs go with it. Raises NetworkNotFound, NetworkInUse."""
 
     async def work(uow: UnitOfWork) -> None:
         row = await load(uow, ctx, network_id)
         authorize(ctx, "delete_network", _target(row))
         check_revision(row, revision)
         await db.touch_network(uow, network_id)
+        floating_ips = await db_floating_ips.delete_floating_ips_of(uow, network_id) if row.is_external else []
+        if floating_ips:
+            await db_ports.delete_ports(uow, [f.floating_port_id for f in floating_ips])
         if await db_ports.owners_on_network(uow, network_id):
             raise NetworkInUse(
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
@@ -272,8 +276,9 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
         if not await db.delete_network(uow, network_id):
             raise NetworkNotFound(network_id)
-        for owner, count in Counter(s.project_id for s in subnets).items():
-            svc.quota.release(uow, project_id=owner, user_id=ctx.user_id, provisions={"network.subnets": count})
+        for resource, rows in (("network.subnets", subnets), ("network.floating_ips", floating_ips)):
+            for owner, count in Counter(r.project_id for r in rows).items():
+                svc.quota.release(uow, project_id=owner, user_id=ctx.user_id, provisions={resource: count})
         svc.quota.release(uow, project_id=row.project_id, user_id=ctx.user_id, provisions={QUOTA: 1})
 
     await svc.write(work)

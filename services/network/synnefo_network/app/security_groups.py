@@ -181,7 +181,7 @@ async def update_group(svc: Services, ctx: Context, group_id: str, given: dict[s
 
 
 async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: int | None = None) -> None:
-    """Rules of other groups that name it go too.
+    """Rules of other groups that name it go too. A default group goes by an administrator, and comes again when needed.
 
     Raises SecurityGroupNotFound, SecurityGroupInUse, SecurityGroupCannotRemoveDefault.
     """
@@ -190,7 +190,7 @@ async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: 
         row = await load(uow, ctx, group_id)
         authorize(ctx, "delete_security_group", {"project_id": row.project_id})
         check_revision(row, revision)
-        if row.is_default:
+        if row.is_default and not ctx.is_admin:
             raise SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")
         if await db_ports.is_group_used(uow, group_id):
             raise SecurityGroupInUse(f"Security Group {group_id} in use.")
@@ -199,7 +199,8 @@ async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: 
             raise SecurityGroupNotFound(group_id)
         charged_rules.setdefault(row.project_id, 0)
         for owner, count in charged_rules.items():
-            groups = {QUOTA: 1} if owner == row.project_id else {}
+            groups = {QUOTA: 1} if owner == row.project_id and not row.is_default else {}
             svc.quota.release(uow, project_id=owner, user_id=ctx.user_id, provisions={**groups, RULE_QUOTA: count})
+        uow.after_commit(lambda: svc.known_groups.discard(group_id))
 
     await svc.write(work)

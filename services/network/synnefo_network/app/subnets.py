@@ -34,7 +34,7 @@ def _target(row: Any, network: Any) -> dict[str, Any]:
     }
 
 
-def _view(row: Any) -> dict[str, Any]:
+def _view(row: Any, *, is_external: bool) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
@@ -51,6 +51,7 @@ def _view(row: Any) -> dict[str, Any]:
         "allocation_pools": row.allocation_pools,
         "host_routes": row.host_routes,
         "dns_nameservers": row.dns_nameservers,
+        "router:external": is_external,
         "description": row.description,
         "tags": unpack_tags(row.tags),
         "created_at": iso(row.created_at),
@@ -60,27 +61,29 @@ def _view(row: Any) -> dict[str, Any]:
 
 
 async def list_subnets(
-    svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = (), pools: Sequence[str] = ()
+    svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = (), external: Sequence[bool] = (), pools: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """The subnets that the caller sees; `shared` filters by the network, `pools` by subnet pool (there are none)."""
+    """The subnets that the caller sees; `shared` and `external` filter by the network, `pools` by subnet pool (there are none)."""
     where = [db.visible(seen_by(ctx))]
-    if shared:
-        n = db_networks.networks
-        where.append(db.subnets.c.network_id.in_(select(n.c.id).where(n.c.shared.in_(shared))))
+    n = db_networks.networks
+    for column, wanted in ((n.c.shared, shared), (n.c.is_external, external)):
+        if wanted:
+            where.append(db.subnets.c.network_id.in_(select(n.c.id).where(column.in_(wanted))))
     if pools:
         where.append(true() if "" in pools else false())
     async with svc.db.read() as uow:
         rows = await list_rows(uow, SUBNETS, db.subnets, query=query, where=where)
-    if rows is None:
-        raise SubnetNotFound(query.marker or "")
-    return [_view(row) for row in rows]
+        if rows is None:
+            raise SubnetNotFound(query.marker or "")
+        externals = await db_networks.externals_among(uow, {r.network_id for r in rows}) if rows else set()
+    return [_view(row, is_external=row.network_id in externals) for row in rows]
 
 
 async def show_subnet(svc: Services, ctx: Context, subnet_id: str) -> dict[str, Any]:
     """Raises SubnetNotFound."""
     async with svc.db.read() as uow:
-        row, _ = await load(uow, ctx, subnet_id)
-    return _view(row)
+        row, network = await load(uow, ctx, subnet_id)
+    return _view(row, is_external=network.is_external)
 
 
 async def load(uow: UnitOfWork, ctx: Context, subnet_id: str) -> tuple[Row[Any], Row[Any]]:
@@ -104,17 +107,17 @@ async def create_subnets(svc: Services, ctx: Context, bodies: Sequence[dict[str,
         rows.append({**standard, "name": given.get("name") or "", "network_id": given["network_id"], **values})
     owners = Counter(r["project_id"] for r in rows)
 
-    async def work(uow: UnitOfWork, commissions: list[Any]) -> list[Any]:
+    async def work(uow: UnitOfWork, commissions: list[Any]) -> tuple[list[Any], set[str]]:
         for network_id in sorted({r["network_id"] for r in rows}):
             await _add_to_network(uow, ctx, network_id, [r for r in rows if r["network_id"] == network_id])
         await insert_row(uow, db.subnets, *rows)
         for commission in commissions:
             svc.quota.accept(uow, commission)
         found = {r.id: r for r in await uow.all(select(db.subnets).where(db.subnets.c.id.in_([r["id"] for r in rows])))}
-        return [found[r["id"]] for r in rows]
+        return [found[r["id"]] for r in rows], await db_networks.externals_among(uow, {r["network_id"] for r in rows})
 
-    created = await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work)
-    return [_view(row) for row in created]
+    created, externals = await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work)
+    return [_view(row, is_external=row.network_id in externals) for row in created]
 
 
 async def _add_to_network(uow: UnitOfWork, ctx: Context, network_id: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -155,16 +158,17 @@ def _check_limits(svc: Services, values: dict[str, Any]) -> None:
 async def update_subnet(svc: Services, ctx: Context, subnet_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises SubnetNotFound, InvalidInput, GatewayConflictWithAllocationPools."""
 
-    async def work(uow: UnitOfWork) -> Any:
+    async def work(uow: UnitOfWork) -> tuple[Any, bool]:
         row, network = await load(uow, ctx, subnet_id)
         authorize(ctx, "update_subnet", _target(row, network))
         check_revision(row, revision)
         values = _changed_values(row, given)
         _check_limits(svc, values)
         await db_networks.touch_network(uow, row.network_id)
-        return await update_row(uow, db.subnets, row, values)
+        return await update_row(uow, db.subnets, row, values), network.is_external
 
-    return _view(await svc.write(work))
+    changed, is_external = await svc.write(work)
+    return _view(changed, is_external=is_external)
 
 
 def _changed_values(row: Any, given: dict[str, Any]) -> dict[str, Any]:

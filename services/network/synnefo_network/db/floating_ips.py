@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Row, String, Table, delete, select, true
@@ -30,3 +31,9 @@ async def delete_floating_ip(uow: UnitOfWork, floating_ip_id: str) -> Row[Any] |
     """Delete it; (project_id, floating_port_id), or None if it was not there."""
     f = floating_ips
     return await uow.one(delete(f).where(f.c.id == floating_ip_id).returning(f.c.project_id, f.c.floating_port_id))
+
+
+async def delete_floating_ips_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
+    """Delete all of an external network; (project_id, floating_port_id) of each."""
+    f = floating_ips
+    return await uow.all(delete(f).where(f.c.floating_network_id == network_id).returning(f.c.project_id, f.c.floating_port_id))

@@ -66,6 +66,11 @@ async def get_networks(uow: UnitOfWork, ids: Collection[str], *, project_id: str
     return {row.id: row for row in rows}
 
 
+async def externals_among(uow: UnitOfWork, ids: Collection[str]) -> set[str]:
+    """Ids of those of the networks that are external."""
+    return {row.id for row in await uow.all(select(networks.c.id).where(networks.c.id.in_(ids), networks.c.is_external))}
+
+
 async def attachable_networks(uow: UnitOfWork, project_id: str) -> Sequence[Row[Any]]:
     """Networks that a server without a named network may get: the project's own ones and shared ones."""
     own_or_shared = or_(networks.c.project_id == project_id, networks.c.shared)

@@ -42,6 +42,8 @@ standard-attr-revisions | Resource revision numbers | 2016-04-11 | Resources hav
 standard-attr-tag | Tag support for resources with standard attribute: network, subnet, port, security_group, floatingip | 2017-01-01 | Tags.
 standard-attr-timestamp | Resource timestamps | 2016-09-12 | Resources show when they were made and changed.
 stateful-security-group | Stateful security group | 2019-11-26 | Security groups can be stateless.
+subnet-external-network | Subnet belongs to an external network | 2024-02-05 | A subnet shows whether its network is external.
+tag-creation | Tag creation extension | 2023-11-28 | Tags can be added to those that are there.
 tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | Ports can be created with tags.
 """
 

@@ -93,7 +93,7 @@ SUBNETS = Resource(
         "ipv6_ra_mode": ("ipv6_ra_mode", Kind.TEXT),
         "ipv6_address_mode": ("ipv6_address_mode", Kind.TEXT),
     },
-    special=frozenset({"shared", "subnetpool_id"}),
+    special=frozenset({"shared", "router:external", "subnetpool_id"}),
 )
 PORTS = Resource(
     "port",

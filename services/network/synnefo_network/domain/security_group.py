@@ -165,7 +165,7 @@ def _check_ports(protocol: str | None, low: int | None, high: int | None) -> Non
             if value is not None and value > 255:
                 raise SecurityGroupInvalidIcmpValue(f"Invalid value for ICMP {attribute} ({name}) {value}. It must be 0 to 255.")
         if low is None:
-            raise SecurityGroupMissingIcmpType(f"ICMP code (port_range_max) {high} is provided but ICMP type (port_range_min) is missing.")
+            raise SecurityGroupMissingIcmpType(f"ICMP code (port-range-max) {high} is provided but ICMP type (port-range-min) is missing.")
     elif number not in _PORT_NUMBERS:
         raise SecurityGroupInvalidProtocolForPort(
             f"Ports cannot be specified for protocol {protocol}. Ports are only supported for {', '.join(_WITH_PORTS)}."

@@ -197,6 +197,7 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
         "ipv6_address_mode",
         "gateway_ip",
         "cidr",
+        "router:external",
         "allocation_pools",
         "host_routes",
         "dns_nameservers",
@@ -314,3 +315,16 @@ async def test_sharing_ends_only_when_nobody_else_uses_it(cloud: Cloud) -> None:
     assert (answer.status_code, error_type(answer)) == (409, "InvalidSharedSetting")
     await cloud.as_member().delete(f"/v2.0/ports/{port['id']}")
     assert (await admin.put(url, json={"network": {"shared": False}})).json()["network"]["shared"] is False
+
+
+async def test_subnet_shows_and_finds_whether_its_network_is_external(cloud: Cloud) -> None:
+    public = await cloud.make_public()
+    private = await cloud.make_subnet(await cloud.make_network(), "10.0.0.0/24")
+    client = cloud.as_member()
+    (of_public,) = (await client.get(f"/v2.0/subnets?network_id={public['id']}")).json()["subnets"]
+    assert (of_public["router:external"], private["router:external"]) == (True, False)
+    assert (await client.get(f"/v2.0/subnets/{of_public['id']}")).json() == {"subnet": of_public}
+    assert (await client.get("/v2.0/subnets?router:external=true")).json() == {"subnets": [of_public]}
+    assert (await client.get("/v2.0/subnets?router:external=False")).json() == {"subnets": [private]}
+    changed = await client.put(f"/v2.0/subnets/{private['id']}", json={"subnet": {"name": "n"}})
+    assert changed.json()["subnet"]["router:external"] is False

@@ -18,7 +18,7 @@ async def test_discovery_is_open_and_extensions_tell_the_truth(cloud: Cloud) -> 
     assert (await nobody.get("/v2.0/networks")).status_code == 401
     client = cloud.as_member()
     aliases = {e["alias"] for e in (await client.get("/v2.0/extensions")).json()["extensions"]}
-    assert {"external-net", "security-group", "quotas"} <= aliases and not aliases & {
+    assert {"external-net", "security-group", "quotas", "tag-creation"} <= aliases and not aliases & {
         "router",
         "qos",
         "rbac-policies",
@@ -74,6 +74,21 @@ async def test_floating_ips_are_given_once_until_there_are_no_more(cloud: Cloud)
     assert answer.status_code == 400 and "not a valid external network" in answer.text
 
 
+async def test_external_network_goes_with_its_floating_ips_but_not_with_ports(cloud: Cloud) -> None:
+    public = await cloud.make_public()
+    made = await cloud.make("floatingips", "floatingip", floating_network_id=public["id"])
+    admin = cloud.as_admin()
+    port = await cloud.make_port(public, by=admin)
+    answer = await admin.delete(f"/v2.0/networks/{public['id']}")
+    assert (answer.status_code, error_type(answer)) == (409, "NetworkInUse")
+    assert (await cloud.as_member().get(f"/v2.0/floatingips/{made['id']}")).status_code == 200
+    assert (await admin.delete(f"/v2.0/ports/{port['id']}")).status_code == 204
+    assert (await admin.delete(f"/v2.0/networks/{public['id']}")).status_code == 204
+    assert (await admin.get("/v2.0/floatingips")).json() == {"floatingips": []}
+    assert (await admin.get("/v2.0/ports")).json() == {"ports": []}
+    assert not +cloud.quota.used
+
+
 async def test_quotas_are_a_dialect_of_the_ledger(cloud: Cloud) -> None:
     cloud.quota.limits.update({"network.networks": 100, "network.ports": 500})
     await cloud.make_network()
@@ -117,6 +132,8 @@ async def test_tags_of_every_resource(cloud: Cloud) -> None:
     ):
         url = f"/v2.0/{collection}/{row['id']}/tags"
         assert (await client.put(url, json={"tags": ["b", "a"]})).json() == {"tags": ["a", "b"]}
+        added = await client.post(url, json={"tags": ["b", "c"]})
+        assert (added.status_code, added.json()) == (201, {"tags": ["a", "b", "c"]})
         assert (await client.put(f"{url}/c")).status_code == 201
         assert (await client.get(f"{url}/c")).status_code == 204
         assert (await client.get(f"{url}/d")).status_code == 404

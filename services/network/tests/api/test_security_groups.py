@@ -58,6 +58,10 @@ async def test_default_group_is_there_once_with_four_rules_and_counts_nothing(cl
     assert not +cloud.quota.used
     answer = await client.delete(f"/v2.0/security-groups/{group['id']}")
     assert (answer.status_code, error_type(answer)) == (409, "SecurityGroupCannotRemoveDefault")
+    assert (await cloud.as_admin().delete(f"/v2.0/security-groups/{group['id']}")).status_code == 204
+    assert not +cloud.quota.used and min(cloud.quota.used.values(), default=0) == 0
+    (again,) = (await client.get("/v2.0/security-groups")).json()["security_groups"]
+    assert again["id"] == group["id"] and len(again["security_group_rules"]) == 4
     answer = await client.put(f"/v2.0/security-groups/{group['id']}", json={"security_group": {"name": "x"}})
     assert (answer.status_code, error_type(answer)) == (409, "SecurityGroupCannotUpdateDefault")
     answer = await client.post("/v2.0/security-groups", json={"security_group": {"name": "default"}})
@@ -129,6 +133,7 @@ async def test_group_with_a_port_is_in_use(cloud: Cloud) -> None:
             "SecurityGroupMultipleRemoteEntites",
         ),
         ({"remote_group_id": "11111111-1111-1111-1111-111111111111"}, 404, "SecurityGroupNotFound"),
+        ({"remote_group_id": "no id at all"}, 404, "SecurityGroupNotFound"),
         ({"security_group_id": "11111111-1111-1111-1111-111111111111"}, 404, "SecurityGroupNotFound"),
         ({"direction": "sideways"}, 400, "HTTPBadRequest"),
         ({"direction": "egress"}, 409, "SecurityGroupRuleExists"),

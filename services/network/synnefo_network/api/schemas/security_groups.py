@@ -32,7 +32,7 @@ class SecurityGroupRuleCreate(Owned):
     port_range_min: str | int | None = None
     port_range_max: str | int | None = None
     remote_ip_prefix: Text | None = None
-    remote_group_id: Uuid | None = None
+    remote_group_id: Text | None = None
     description: Text255 | None = ""
 
 
