@@ -12,7 +12,7 @@ from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty, parse
 from synnefo_compute.api.base import Svc, project_filter
 from synnefo_compute.api.schemas import servers as schemas
-from synnefo_compute.app import server_actions, server_list, server_locks
+from synnefo_compute.app import attachments, server_actions, server_list, server_locks
 from synnefo_compute.app.core import Compute
 
 router = APIRouter(prefix="/v2.1/servers", tags=["server actions"])
@@ -99,6 +99,21 @@ async def _unlock(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Res
     return empty(202)
 
 
+async def _add_security_group(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    return await _change_security_groups(svc, ctx, server_id, data, adds=True)
+
+
+async def _remove_security_group(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    return await _change_security_groups(svc, ctx, server_id, data, adds=False)
+
+
+async def _change_security_groups(svc: Compute, ctx: Context, server_id: str, data: Any, *, adds: bool) -> Response:
+    ctx.require(f"os_compute_api:os-security-groups:{'add' if adds else 'remove'}")
+    group = parse(schemas.SecurityGroupRef, data).name
+    await attachments.change_security_groups(svc, server_id, group, adds=adds, project_id=project_filter(ctx))
+    return empty(202)
+
+
 async def _force_delete(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
     ctx.require("os_compute_api:os-deferred-delete:force")
     await server_actions.delete(svc, server_id, **_who(ctx))
@@ -108,13 +123,14 @@ async def _force_delete(svc: Compute, ctx: Context, server_id: str, _data: Any) 
 ACTIONS: dict[str, Handler] = {
     "os-start": _start, "os-stop": _stop, "reboot": _reboot, "resize": _resize, "confirmResize": _confirm_resize,
     "revertResize": _revert_resize, "createImage": _create_image, "os-getConsoleOutput": _console_output, "os-resetState": _reset_state,
-    "forceDelete": _force_delete, "lock": _lock, "unlock": _unlock,
+    "forceDelete": _force_delete, "lock": _lock, "unlock": _unlock, "addSecurityGroup": _add_security_group,
+    "removeSecurityGroup": _remove_security_group,
 }  # fmt: skip
 # Nova's other actions at 2.1: known, not offered. They look for the server first, as Nova does.
 NOT_OFFERED = frozenset({
-    "addFixedIp", "addFloatingIp", "addSecurityGroup", "changePassword", "createBackup", "evacuate", "injectNetworkInfo", "migrate",
+    "addFixedIp", "addFloatingIp", "changePassword", "createBackup", "evacuate", "injectNetworkInfo", "migrate",
     "os-getRDPConsole", "os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole", "os-migrateLive", "pause", "rebuild",
-    "removeFixedIp", "removeFloatingIp", "removeSecurityGroup", "rescue", "resetNetwork", "shelve", "shelveOffload",
+    "removeFixedIp", "removeFloatingIp", "rescue", "resetNetwork", "shelve", "shelveOffload",
     "suspend",
 })  # fmt: skip
 # What leads out of a state that no server of this cloud is ever in.

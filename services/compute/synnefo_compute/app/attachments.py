@@ -145,6 +145,15 @@ async def detach_interface(
         await compute.sagas.start(uow, interface_attach.DETACH, data=data)
 
 
+async def change_security_groups(compute: Compute, server_id: str, group: str, *, adds: bool, project_id: str | None) -> None:
+    """A server's security groups are those of its ports: all are put into the group, or taken out. Raises NotFound, Conflict."""
+    async with compute.db.read() as uow:
+        row = await load(uow, server_id, project_id=project_id)
+    ports = await compute.network.change_groups(server_id, group, project_id=row.project_id, adds=adds)
+    async with compute.db.begin() as uow:
+        await projections.refresh(uow, server_ports, ports)
+
+
 async def list_interfaces(compute: Compute, server_id: str, *, project_id: str | None) -> list[dict[str, Any]]:
     """The server's ports."""
     async with compute.db.read() as uow:

@@ -35,6 +35,14 @@ RULES = [
         "os-lock-server:unlock:unlock_override", _ADMIN, "Unlock a server that somebody else locked.",
         ("POST", "/servers/{server_id}/action (unlock)"),
     ),
+    _rule(
+        "os-security-groups:add", _WRITE, "Put a server's ports into a security group.",
+        ("POST", "/servers/{server_id}/action (addSecurityGroup)"),
+    ),
+    _rule(
+        "os-security-groups:remove", _WRITE, "Take a server's ports out of a security group.",
+        ("POST", "/servers/{server_id}/action (removeSecurityGroup)"),
+    ),
     _rule("os-console-output", _WRITE, "Read the console log.", ("POST", "/servers/{server_id}/action (os-getConsoleOutput)")),
     _rule("os-extended-server-attributes", _ADMIN, "See where a server runs.", ("GET", "/servers/{server_id}")),
     _rule("server-metadata:index", _READ, "List a server's metadata.", ("GET", "/servers/{server_id}/metadata")),

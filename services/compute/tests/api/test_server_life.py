@@ -173,6 +173,21 @@ async def test_interfaces_are_attached_and_detached(h: Any) -> None:
     assert len((await h.as_member().get(url)).json()["interfaceAttachments"]) == 1
 
 
+async def test_security_groups_are_those_of_the_ports_and_shown_at_once(h: Any) -> None:
+    server_id = await h.server()
+    assert await h.act(server_id, {"addSecurityGroup": {"name": "web"}}) == 202
+    assert (await h.show(server_id))["security_groups"] == [{"name": "default"}, {"name": "web"}]
+    for name in ("web", "default"):
+        assert await h.act(server_id, {"removeSecurityGroup": {"name": name}}) == 202
+    assert "security_groups" not in await h.show(server_id)
+    assert await h.act(server_id, {"addSecurityGroup": {}}) == 400
+    error = {"code": 404, "kind": "SecurityGroupNotFound", "fault": "network.x", "message": "no such group", "details": {}}
+    h.peers["network"].on("PUT", "/internal/v1/servers/{id}/security-groups", (404, {"error": error}))
+    assert await h.act(server_id, {"addSecurityGroup": {"name": "x"}}) == 404
+    other = await h.as_project().post(f"/v2.1/servers/{server_id}/action", json={"addSecurityGroup": {"name": "web"}})
+    assert other.status_code == 404
+
+
 async def test_an_image_is_made_of_the_root_disk(h: Any) -> None:
     server_id = await h.server()
     answer = await h.as_member().post(f"/v2.1/servers/{server_id}/action", json={"createImage": {"name": "snap"}})
