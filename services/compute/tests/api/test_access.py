@@ -18,7 +18,7 @@ ACTIONS = [
 ]  # fmt: skip
 
 # (method, path) → a valid body. Who may: `open` everyone, `reader`, `member`, `admin`, `service`.
-OPEN = {("GET", "/"), ("GET", "/v2.1"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+OPEN = {("GET", "/"), ("GET", "/v2.1"), ("GET", "/v2.1/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
 READER = {
     ("GET", F), ("GET", F + "/detail"), ("GET", FLAVOR), ("GET", FLAVOR + "/os-extra_specs"), ("GET", FLAVOR + "/os-extra_specs/{key}"),
     ("GET", S), ("GET", S + "/detail"), ("GET", SERVER), ("GET", SERVER + "/ips"), ("GET", SERVER + "/ips/{network}"),
