@@ -5,7 +5,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import pytest
+
 from synnefo_archipelago import LeaseHeld, Store
+
+pytestmark = pytest.mark.slow  # threads for seconds
 
 BLOCK = 256 << 10
 SUB = 64 << 10

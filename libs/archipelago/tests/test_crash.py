@@ -16,6 +16,8 @@ from synnefo_archipelago.drivers.file import FileDriver
 
 from .conftest import FakeClock
 
+pytestmark = pytest.mark.slow  # a stop at every point
+
 BLOCK = 256 << 10
 SIZE = 4 * BLOCK
 STOPS = int(os.environ.get("SYNNEFO_TEST_CRASH_STOPS", "15"))

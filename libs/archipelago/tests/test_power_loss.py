@@ -15,6 +15,8 @@ from synnefo_archipelago.drivers.memory import MemoryDriver
 
 from .conftest import FakeClock
 
+pytestmark = pytest.mark.slow  # a power loss at every point
+
 BLOCK = 256 << 10
 SUB = 64 << 10
 SECTOR = 512

@@ -6,10 +6,13 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from synnefo_common.db.recorder import record_queries
 from synnefo_compute.db.clusters import reservations
+
+pytestmark = pytest.mark.slow  # hundreds of requests at once
 
 IMAGE = "c0ffee00-c0ff-4eec-8ffe-c0ffeec0ffee"
 NETWORK = "a0000000-0000-4000-8000-000000000001"

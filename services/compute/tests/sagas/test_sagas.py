@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+import pytest
 from services.compute.tests.cloud import IMAGE, NETWORK, ComputeHarness
 from sqlalchemy import delete, func, select
 
@@ -23,6 +24,8 @@ from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.db.servers import servers
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
+
+pytestmark = pytest.mark.slow  # every step failed, repeated and killed
 
 _known = build(Settings(database_url=f"sqlite:///{tempfile.gettempdir()}/never-opened.db")).sagas.sagas  # type: ignore[union-attr]
 VOLUME = "b0000000-0000-4000-8000-000000000001"

@@ -9,6 +9,8 @@ import pytest
 
 from synnefo_common.testing.waiting import wait_until
 
+pytestmark = pytest.mark.slow  # a fake Ganeti in a process of its own for each
+
 SUBMIT = {"method": "POST", "path": "^/2/instances(\\?|$)"}
 
 

@@ -6,7 +6,11 @@ import asyncio
 import itertools
 from typing import Any
 
+import pytest
+
 from synnefo_common.testing.waiting import wait_until
+
+pytestmark = pytest.mark.slow  # a fake Ganeti in a process of its own for each
 
 
 async def test_jobs_of_one_server_run_one_after_the_other_in_order(make_cloud: Any) -> None:

@@ -10,6 +10,8 @@ from synnefo_common import crashpoint
 from synnefo_common.testing.waiting import wait_until
 from synnefo_dispatcher.app.run import CRASH_POINTS
 
+pytestmark = pytest.mark.slow  # a fake Ganeti in a process of its own for each
+
 
 def _arm(point: str) -> list[str]:
     """Die at the point; the list then is not empty. Later points die too: the process is dead."""

@@ -9,6 +9,8 @@ import pytest
 
 from synnefo_common.testing.waiting import wait_until
 
+pytestmark = pytest.mark.slow  # a fake Ganeti in a process of its own for each
+
 
 def _observed(cloud: Any, server_id: str) -> list[dict[str, Any]]:
     return [data for data in cloud.h.events_of("ganeti.instance.observed") if data["server_id"] == server_id]

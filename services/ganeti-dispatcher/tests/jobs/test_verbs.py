@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from synnefo_common.db.recorder import record_queries
+
+pytestmark = pytest.mark.slow  # a fake Ganeti in a process of its own for each
 
 
 async def test_create_makes_the_instance_with_our_names_and_tells_its_node(cloud: Any, new_id: Any, params: Any) -> None:

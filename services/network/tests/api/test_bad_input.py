@@ -9,6 +9,8 @@ import pytest
 
 from .conftest import Cloud
 
+pytestmark = pytest.mark.slow  # thousands of requests
+
 NASTY: list[Any] = [
     None, True, 0, -1, 2**31, 2**63, 2**70, 1.5, 1e308, "", " ", "a\0b", "\ud800", "x" * 300, "x" * 5000, "é" * 255, [], [None], [[]], ["a\0"],
     ["\ud800"], {}, {"a": "\ud800"}, {"\ud800": 1}, {"a\0": "b\0"}, "0", "-1", "99999999999999999999", "10.0.0.0/00000000000000000000000000000008",

@@ -14,6 +14,8 @@ from synnefo_common.testing import Harness
 from synnefo_object.main import build
 from synnefo_object.settings import Settings
 
+pytestmark = pytest.mark.slow  # two dozen processes of the client
+
 
 def free_port() -> int:
     with socket.socket() as s:

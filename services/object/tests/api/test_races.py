@@ -4,12 +4,15 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from synnefo_common.db.recorder import record_queries
 from synnefo_common.testing import Harness
 from synnefo_object.main import build
 from synnefo_object.settings import Settings
+
+pytestmark = pytest.mark.slow  # hundreds of requests at once
 
 A = f"/v1/AUTH_{Harness.project_id}"
 

@@ -11,6 +11,8 @@ from synnefo_volume.app.sagas import SAGAS
 from synnefo_volume.main import build
 from synnefo_volume.settings import Settings
 
+pytestmark = pytest.mark.slow  # every step failed, repeated and killed
+
 POINTS = {saga.name: crash_points("volume", saga) for saga in SAGAS}
 
 
