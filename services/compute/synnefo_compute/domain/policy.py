@@ -67,6 +67,8 @@ RULES = [
     _rule("os-keypairs:admin", _ADMIN, "Use others' keypairs.", ("GET", "/os-keypairs?user_id=")),
     _rule("os-quota-sets:show", "rule:admin or project_id:%(project_id)s", "Read quotas.", ("GET", "/os-quota-sets/{project_id}")),
     _rule("os-quota-sets:update", _ADMIN, "Set quotas.", ("PUT", "/os-quota-sets/{project_id}")),
+    _rule("os-quota-class-sets:show", _ADMIN, "Read the default quotas.", ("GET", "/os-quota-class-sets/{class_name}")),
+    _rule("os-quota-class-sets:update", _ADMIN, "Set the default quotas.", ("PUT", "/os-quota-class-sets/{class_name}")),
     _rule("limits", "rule:reader", "Read one's limits.", ("GET", "/limits")),
     _rule("limits:other_project", _ADMIN, "Read others' limits.", ("GET", "/limits?tenant_id=")),
     _rule("os-availability-zone:list", "rule:reader", "List zones.", ("GET", "/os-availability-zone")),
