@@ -42,8 +42,13 @@ def tools() -> Path:
 
 
 def write_clouds(ours: Path, path: Path) -> None:
-    """The cloud's clouds.yaml with one more entry: the administrator with system scope."""
+    """The cloud's clouds.yaml with one more entry: the administrator with system scope.
+
+    The tests' network counts as one that others reach: the SDK would give each server on it a floating IP, which needs a router.
+    """
     content = yaml.safe_load(ours.read_text())
+    for cloud in content["clouds"].values():
+        cloud["networks"] = [{"name": "tempest", "routes_externally": True}]
     admin = content["clouds"]["admin"]
     scoped = ("project_name", "project_domain_name", "project_domain_id", "project_id")
     auth = {key: value for key, value in admin["auth"].items() if key not in scoped} | {"system_scope": "all"}

@@ -25,7 +25,7 @@ HARMLESS = {
     "quota_class": "default", "host": MARK, "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
     "member_id": "f" * 32, "request_id": "",
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
-    "role_id": "3" * 32, "prior_role_id": "3" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
+    "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip
 COLLECTIONS = {
     "networks": "network_id", "subnets": "subnet_id", "ports": "port_id", "floatingips": "floatingip_id", "security-groups": "security_group_id",
@@ -116,6 +116,11 @@ def references(ids: dict[str, str], own_project: str, own_image: str) -> list[tu
         ("compute", "/v2.1/servers", {"server": {**server, "networks": [{"uuid": ids["network_id"]}]}}),
         ("compute", "/v2.1/servers", {"server": {**server, "networks": [{"port": ids["port_id"]}]}}),
         ("compute", "/v2.1/servers", {"server": {**server, "key_name": MARK}}),
+        *[
+            ("compute", "/v2.1/servers", {"server": {**server, "imageRef": "", "block_device_mapping_v2": [
+                {"boot_index": 0, "source_type": kind, "destination_type": "volume", "uuid": ids[f"{kind}_id"]},
+            ]}}) for kind in ("volume", "snapshot")
+        ],
         ("volume", f"/v3/{own_project}/volumes", {"volume": {"size": 1, "imageRef": ids["image_id"]}}),
         ("volume", f"/v3/{own_project}/volumes", {"volume": {"size": 1, "snapshot_id": ids["snapshot_id"]}}),
         ("volume", f"/v3/{own_project}/volumes", {"volume": {"size": 1, "source_volid": ids["volume_id"]}}),
@@ -123,7 +128,7 @@ def references(ids: dict[str, str], own_project: str, own_image: str) -> list[tu
         ("network", "/v2.0/ports", {"port": port}),
         ("network", "/v2.0/subnets", {"subnet": {**port, "ip_version": 4, "cidr": "10.78.0.0/24"}}),
         ("network", "/v2.0/security-group-rules", {"security_group_rule": rule}),
-    ]
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

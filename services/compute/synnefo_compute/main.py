@@ -73,6 +73,7 @@ def build(
             attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
+        strip_slash=False,
         microversions=Microversions(
             service="compute", minimum=Version.of(versions.MINIMUM), maximum=Version.of(versions.MAXIMUM),
             legacy_header="X-OpenStack-Nova-API-Version",

@@ -31,6 +31,8 @@ class Peers:
         network.on("DELETE", "/internal/v1/servers/{id}/ports", self.drop_ports)
         network.on("DELETE", "/internal/v1/servers/{id}/ports/{port}", self.drop_port)
         network.on("GET", "/internal/v1/servers/{id}/ports", lambda r: {"ports": self.ports.get(r.match["id"], [])})
+        network.on("PUT", "/internal/v1/servers/{id}/security-groups", self.change_groups)
+        volume.on("POST", "/internal/v1/servers/check", lambda r: {"sizes_gib": [v["size_gib"] or 7 for v in r.json["volumes"]]})
         volume.on("PUT", "/internal/v1/servers/{id}/volumes", self.put_volumes)
         volume.on("POST", "/internal/v1/servers/{id}/volumes/{volume}", self.attach)
         volume.on("DELETE", "/internal/v1/servers/{id}/volumes/{volume}", self.detach)
@@ -69,6 +71,12 @@ class Peers:
     def drop_ports(self, r: PeerRequest) -> Any:
         gone = self.ports.pop(r.match["id"], [])
         return {"deleted": [p["id"] for p in gone], "unbound": []}
+
+    def change_groups(self, r: PeerRequest) -> Any:
+        for port in self.ports[r.match["id"]]:
+            groups = [g for g in port["security_groups"] if g["name"] != r.json["security_group"]]
+            port["security_groups"] = groups + ([{"id": "g", "name": r.json["security_group"]}] if r.json["is_member"] else [])
+        return {"ports": self.ports[r.match["id"]]}
 
     def put_volumes(self, r: PeerRequest) -> Any:
         made = self.volumes.setdefault(

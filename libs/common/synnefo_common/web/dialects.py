@@ -26,6 +26,7 @@ class Dialect:
     """JSON as Keystone words it: `{"error": {"code", "title", "message"}}`. Base of the others."""
 
     quota_status: ClassVar[int] = 403
+    id_headers: ClassVar[tuple[bytes, ...]] = (b"x-openstack-request-id",)
     auth_uri: str = ""
 
     def status_of(self, fault: Fault) -> int:
@@ -55,6 +56,7 @@ class IdentityDialect(Dialect):
 class ComputeDialect(Dialect):
     """Nova: the error's name is the body's key."""
 
+    id_headers: ClassVar[tuple[bytes, ...]] = (b"x-openstack-request-id", b"x-compute-request-id")  # the old name; Cinder has it too
     names: ClassVar[dict[int, str]] = {
         400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound", 405: "badMethod", 409: "conflictingRequest",
         413: "overLimit", 415: "badMediaType", 429: "overLimit", 501: "notImplemented", 503: "serviceUnavailable",

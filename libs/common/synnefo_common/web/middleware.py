@@ -69,7 +69,7 @@ class ServiceMiddleware:
         started = time.perf_counter()
         headers = Headers(scope=scope)
         request_id = "req-" + self.ids.uuid()
-        id_header = (b"x-openstack-request-id", request_id.encode())
+        id_headers = [(name, request_id.encode()) for name in self.dialect.id_headers]
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         path: str = scope["path"]
@@ -94,7 +94,7 @@ class ServiceMiddleware:
             if message["type"] == "http.response.start":
                 started_answer = True
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), id_header]
+                message["headers"] = [*message.get("headers", ()), *id_headers]
                 if version is not None or origin:
                     out = MutableHeaders(scope=message)
                     if self.microversions and version is not None:

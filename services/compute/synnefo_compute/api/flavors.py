@@ -56,6 +56,7 @@ class FlavorCreate(StrictBody):
     ephemeral: Annotated[Count, Field(alias="OS-FLV-EXT-DATA:ephemeral")] = 0
     swap: Annotated[int, BeforeValidator(_swap), Field(ge=0, le=_MAX)] = 0
     rxtx_factor: Annotated[float, AfterValidator(_factor)] = 1.0
+    description: None = None  # not at 2.1, but openstacksdk sends null whatever the version
     is_public: Annotated[bool, BeforeValidator(boolean), Field(alias="os-flavor-access:is_public")] = True
 
 

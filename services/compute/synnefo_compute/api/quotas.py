@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
-from synnefo_common.errors import BadRequest
+from synnefo_common.errors import BadRequest, NotFound
 from synnefo_common.web import Ctx, answer, empty
 from synnefo_compute.api.base import CLEAN_QUERY, StrictBody, Svc, boolean, integer
 from synnefo_compute.app import quotas
@@ -19,8 +19,8 @@ router = APIRouter(prefix="/v2.1", tags=["quotas"], dependencies=[CLEAN_QUERY])
 Limit = Annotated[Annotated[int, Field(ge=-1, le=2**31 - 1)] | None, BeforeValidator(lambda v: None if v is None else integer(v))]
 
 
-class QuotaSet(StrictBody):
-    """`quota_set`. What Nova does not count any more (addresses, groups) is taken and ignored, as Nova takes it at 2.1."""
+class Limits(StrictBody):
+    """`quota_class_set`. What Nova does not count any more (addresses, groups) is taken and ignored, as Nova takes it at 2.1."""
 
     instances: Limit = None
     cores: Limit = None
@@ -36,7 +36,18 @@ class QuotaSet(StrictBody):
     floating_ips: Limit = None
     security_groups: Limit = None
     security_group_rules: Limit = None
+
+
+class QuotaSet(Limits):
+    """`quota_set`."""
+
     force: Annotated[bool, BeforeValidator(boolean)] = False
+
+
+class QuotaClassBody(StrictBody):
+    """PUT os-quota-class-sets."""
+
+    quota_class_set: Limits
 
 
 class QuotaBody(StrictBody):
@@ -63,9 +74,11 @@ async def show_quota_detail(project_id: str, ctx: Ctx, svc: Svc) -> Response:
 async def show_quota_defaults(project_id: str, ctx: Ctx, svc: Svc) -> Response:
     """What a project has unless something else is set."""
     ctx.require("os_compute_api:os-quota-sets:show", {"project_id": project_id})
-    defaults = await svc.quota.default_limits()
-    shown = {name: defaults.get(resource, -1) for name, resource in quotas.LEDGER.items()}
-    return answer({"quota_set": {"id": project_id, **quotas.CONSTANTS, "metadata_items": svc.settings.metadata_items, **shown}})
+    return answer({"quota_set": {"id": project_id, **await quotas.defaults(svc)}})
+
+
+def _in_ledger(wanted: dict[str, int]) -> dict[str, int]:
+    return {quotas.LEDGER[name]: limit for name, limit in wanted.items() if name in quotas.LEDGER}
 
 
 def _refuse_user(request: Request) -> None:
@@ -84,9 +97,8 @@ async def update_quota_set(project_id: str, request: Request, body: QuotaBody, c
         for name, limit in wanted.items():
             if name in found and limit >= 0 and limit < found[name].used + found[name].reserved:
                 raise BadRequest(f"Quota limit {limit} for {name} must be greater than or equal to already used and reserved {found[name].used}.")
-    ledger = {quotas.LEDGER[name]: limit for name, limit in wanted.items() if name in quotas.LEDGER}
-    if ledger:
-        await svc.quota.set_limits(project_id, ledger)
+    if limits := _in_ledger(wanted):
+        await svc.quota.set_limits(project_id, limits)
     return answer({"quota_set": await quotas.quota_set(svc, project_id)})
 
 
@@ -97,6 +109,29 @@ async def delete_quota_set(project_id: str, request: Request, ctx: Ctx, svc: Svc
     _refuse_user(request)
     await svc.quota.reset_limits(project_id, prefix="compute.")
     return empty(202)
+
+
+def _refuse_class(class_name: str) -> None:
+    if class_name != "default":
+        raise NotFound(f"Quota class {class_name[:60]} could not be found: there is only default.")
+
+
+@router.get("/os-quota-class-sets/{class_name}")
+async def show_quota_class_set(class_name: str, ctx: Ctx, svc: Svc) -> Response:
+    """The defaults, as the one class."""
+    ctx.require("os_compute_api:os-quota-class-sets:show")
+    _refuse_class(class_name)
+    return answer({"quota_class_set": {"id": class_name, **await quotas.defaults(svc)}})
+
+
+@router.put("/os-quota-class-sets/{class_name}")
+async def update_quota_class_set(class_name: str, body: QuotaClassBody, ctx: Ctx, svc: Svc) -> Response:
+    """Change the defaults."""
+    ctx.require("os_compute_api:os-quota-class-sets:update")
+    _refuse_class(class_name)
+    if limits := _in_ledger(body.quota_class_set.model_dump(exclude_none=True)):
+        await svc.quota.set_default_limits(limits)
+    return answer({"quota_class_set": await quotas.defaults(svc)})
 
 
 @router.get("/limits")

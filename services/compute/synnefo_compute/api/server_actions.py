@@ -12,7 +12,7 @@ from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, answer, empty, parse
 from synnefo_compute.api.base import Svc, project_filter
 from synnefo_compute.api.schemas import servers as schemas
-from synnefo_compute.app import server_actions, server_list
+from synnefo_compute.app import attachments, server_actions, server_list, server_locks
 from synnefo_compute.app.core import Compute
 
 router = APIRouter(prefix="/v2.1/servers", tags=["server actions"])
@@ -44,8 +44,8 @@ async def _reboot(svc: Compute, ctx: Context, server_id: str, data: Any) -> Resp
 
 async def _resize(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
     ctx.require("os_compute_api:servers:resize")
-    flavor_id = str(parse(schemas.Resize, data).flavorRef).rsplit("/", 1)[-1]
-    await server_actions.resize(svc, server_id, flavor_id, is_admin=ctx.is_admin, **_who(ctx))
+    wanted = parse(schemas.Resize, data)
+    await server_actions.resize(svc, server_id, wanted.flavorRef, disk_config=wanted.disk_config, is_admin=ctx.is_admin, **_who(ctx))
     return empty(202)
 
 
@@ -85,6 +85,35 @@ async def _reset_state(svc: Compute, ctx: Context, server_id: str, data: Any) ->
     return empty(202)
 
 
+async def _lock(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:os-lock-server:lock")
+    await server_locks.lock(svc, server_id, is_locked=True, caller_project=ctx.project_id, **_who(ctx))
+    return empty(202)
+
+
+async def _unlock(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
+    ctx.require("os_compute_api:os-lock-server:unlock")
+    if await server_locks.is_locked_by_other(svc, server_id, project_id=project_filter(ctx), caller_project=ctx.project_id):
+        ctx.require("os_compute_api:os-lock-server:unlock:unlock_override")
+    await server_locks.lock(svc, server_id, is_locked=False, caller_project=ctx.project_id, **_who(ctx))
+    return empty(202)
+
+
+async def _add_security_group(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    return await _change_security_groups(svc, ctx, server_id, data, adds=True)
+
+
+async def _remove_security_group(svc: Compute, ctx: Context, server_id: str, data: Any) -> Response:
+    return await _change_security_groups(svc, ctx, server_id, data, adds=False)
+
+
+async def _change_security_groups(svc: Compute, ctx: Context, server_id: str, data: Any, *, adds: bool) -> Response:
+    ctx.require(f"os_compute_api:os-security-groups:{'add' if adds else 'remove'}")
+    group = parse(schemas.SecurityGroupRef, data).name
+    await attachments.change_security_groups(svc, server_id, group, adds=adds, project_id=project_filter(ctx))
+    return empty(202)
+
+
 async def _force_delete(svc: Compute, ctx: Context, server_id: str, _data: Any) -> Response:
     ctx.require("os_compute_api:os-deferred-delete:force")
     await server_actions.delete(svc, server_id, **_who(ctx))
@@ -94,15 +123,18 @@ async def _force_delete(svc: Compute, ctx: Context, server_id: str, _data: Any) 
 ACTIONS: dict[str, Handler] = {
     "os-start": _start, "os-stop": _stop, "reboot": _reboot, "resize": _resize, "confirmResize": _confirm_resize,
     "revertResize": _revert_resize, "createImage": _create_image, "os-getConsoleOutput": _console_output, "os-resetState": _reset_state,
-    "forceDelete": _force_delete,
+    "forceDelete": _force_delete, "lock": _lock, "unlock": _unlock, "addSecurityGroup": _add_security_group,
+    "removeSecurityGroup": _remove_security_group,
 }  # fmt: skip
 # Nova's other actions at 2.1: known, not offered. They look for the server first, as Nova does.
 NOT_OFFERED = frozenset({
-    "addFixedIp", "addFloatingIp", "addSecurityGroup", "changePassword", "createBackup", "evacuate", "injectNetworkInfo", "lock", "migrate",
+    "addFixedIp", "addFloatingIp", "changePassword", "createBackup", "evacuate", "injectNetworkInfo", "migrate",
     "os-getRDPConsole", "os-getSPICEConsole", "os-getSerialConsole", "os-getVNCConsole", "os-migrateLive", "pause", "rebuild",
-    "removeFixedIp", "removeFloatingIp", "removeSecurityGroup", "rescue", "resetNetwork", "restore", "resume", "shelve", "shelveOffload",
-    "suspend", "unlock", "unpause", "unrescue", "unshelve",
+    "removeFixedIp", "removeFloatingIp", "rescue", "resetNetwork", "shelve", "shelveOffload",
+    "suspend",
 })  # fmt: skip
+# What leads out of a state that no server of this cloud is ever in.
+NEVER_DUE = frozenset({"restore", "resume", "unpause", "unrescue", "unshelve"})
 
 
 @router.post("/{server_id}/action")
@@ -117,5 +149,8 @@ async def server_action(server_id: str, ctx: Ctx, svc: Svc, body: Annotated[dict
             ctx.require("os_compute_api:servers:show")
             await server_list.show_addresses(svc, server_id, project_id=project_filter(ctx))
             raise BadRequest(f"This cloud does not offer the action {name}.")
+        if name in NEVER_DUE:
+            ctx.require("os_compute_api:servers:show")
+            await server_actions.refuse_by_state(svc, server_id, name, project_id=project_filter(ctx))
         raise BadRequest(f"There is no such action: {name[:60]}")
     return await handler(svc, ctx, server_id, data)

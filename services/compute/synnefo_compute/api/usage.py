@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from synnefo_common.clock import MICROS
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Ctx, answer
 from synnefo_compute.api.base import CLEAN_QUERY, Svc
@@ -26,7 +25,7 @@ def _time(text: str | None, now_us: int) -> int:
         return now_us
     if _TIME.fullmatch(text):
         try:
-            return int((datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH).total_seconds()) * MICROS
+            return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
         except ValueError:
             pass
     raise BadRequest("Invalid datetime string: Datetime is in invalid format. Use YYYY-MM-DDThh:mm:ss in UTC.")

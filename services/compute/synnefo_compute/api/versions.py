@@ -32,6 +32,7 @@ async def list_versions(svc: Svc) -> Response:
 
 
 @router.get("/v2.1")
+@router.get("/v2.1/", include_in_schema=False)
 async def show_version(svc: Svc) -> Response:
     """The one version."""
     media = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]

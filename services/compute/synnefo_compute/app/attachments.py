@@ -11,7 +11,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.sagas import interface_attach, volume_attach
-from synnefo_compute.app.server_actions import begin_action, check, load
+from synnefo_compute.app.server_actions import begin_action, check, load, load_unlocked
 from synnefo_compute.db import projections
 from synnefo_compute.db.projections import server_ports, server_volumes
 from synnefo_compute.domain.errors import InvalidReference
@@ -19,7 +19,7 @@ from synnefo_compute.domain.states import TaskState
 
 
 async def _ready(uow: UnitOfWork, server_id: str, *, project_id: str | None, action: str) -> Row[Any]:
-    row = await load(uow, server_id, project_id=project_id)
+    row = await load_unlocked(uow, server_id, project_id=project_id)
     check(row, action)
     if row.task_state == TaskState.DELETING or row.cluster is None:
         raise Conflict(f"Cannot '{action}' instance {server_id}: it is being deleted or was never built.", code="compute.server.conflict")
@@ -143,6 +143,15 @@ async def detach_interface(
             "action_id": action_id,
         }  # fmt: skip
         await compute.sagas.start(uow, interface_attach.DETACH, data=data)
+
+
+async def change_security_groups(compute: Compute, server_id: str, group: str, *, adds: bool, project_id: str | None) -> None:
+    """A server's security groups are those of its ports: all are put into the group, or taken out. Raises NotFound, Conflict."""
+    async with compute.db.read() as uow:
+        row = await load(uow, server_id, project_id=project_id)
+    ports = await compute.network.change_groups(server_id, group, project_id=row.project_id, adds=adds)
+    async with compute.db.begin() as uow:
+        await projections.refresh(uow, server_ports, ports)
 
 
 async def list_interfaces(compute: Compute, server_id: str, *, project_id: str | None) -> list[dict[str, Any]]:

@@ -32,6 +32,13 @@ async def quota_set(compute: Compute, project_id: str) -> dict[str, int]:
     return limits | {**CONSTANTS, "metadata_items": compute.settings.metadata_items}
 
 
+async def defaults(compute: Compute) -> dict[str, int]:
+    """What a project has unless something else is set."""
+    limits = await compute.quota.default_limits()
+    shown = {name: limits.get(resource, -1) for name, resource in LEDGER.items()}
+    return {**CONSTANTS, "metadata_items": compute.settings.metadata_items, **shown}
+
+
 async def quota_detail(compute: Compute, project_id: str) -> dict[str, dict[str, int]]:
     """Limit, use and reservations of each."""
     constants = CONSTANTS | {"metadata_items": compute.settings.metadata_items}

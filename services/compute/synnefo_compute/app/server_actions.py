@@ -13,7 +13,7 @@ from synnefo_compute.app.jobs import emit_job
 from synnefo_compute.app.sagas import server_delete, server_resize
 from synnefo_compute.app.server_create import flavor_document
 from synnefo_compute.db import actions, flavors, projections, servers
-from synnefo_compute.domain.errors import InvalidReference, ServerConflict, ServerNotFound
+from synnefo_compute.domain.errors import InvalidReference, ServerConflict, ServerLocked, ServerNotFound
 from synnefo_compute.domain.states import ALLOWED, PowerState, TaskState, VmState
 
 
@@ -22,6 +22,14 @@ async def load(uow: UnitOfWork, server_id: str, *, project_id: str | None) -> Ro
     row = await servers.get_server(uow, server_id, project_id=project_id)
     if row is None:
         raise ServerNotFound(server_id)
+    return row
+
+
+async def load_unlocked(uow: UnitOfWork, server_id: str, *, project_id: str | None) -> Row[Any]:
+    """The row for one who wants to change it. Raises ServerNotFound, and ServerLocked for all but administrators (no project)."""
+    row = await load(uow, server_id, project_id=project_id)
+    if row.locked_by is not None and project_id is not None:
+        raise ServerLocked(server_id)
     return row
 
 
@@ -67,7 +75,7 @@ async def power(compute: Compute, server_id: str, kind: str, *, project_id: str 
     """Start, stop or reboot. Raises ServerNotFound, ServerConflict."""
     name, verb, task, event, params = _POWER[kind]
     async with compute.db.begin() as uow:
-        row = await load(uow, server_id, project_id=project_id)
+        row = await load_unlocked(uow, server_id, project_id=project_id)
         check(row, kind)
         if row.cluster is None:
             raise Conflict(f"Instance {server_id} was never built: delete it.", code="compute.server.conflict")
@@ -82,7 +90,7 @@ async def power(compute: Compute, server_id: str, kind: str, *, project_id: str 
 async def delete(compute: Compute, server_id: str, *, project_id: str | None, user_id: str, request_id: str) -> None:
     """Destroy always wins: whatever is under way, the server goes. A second call is accepted and does nothing."""
     async with compute.db.begin() as uow:
-        row = await load(uow, server_id, project_id=project_id)
+        row = await load_unlocked(uow, server_id, project_id=project_id)
         if row.delete_requested:
             return
         action_id = await begin_action(
@@ -97,11 +105,12 @@ async def delete(compute: Compute, server_id: str, *, project_id: str | None, us
 
 
 async def resize(
-    compute: Compute, server_id: str, flavor_id: str, *, project_id: str | None, user_id: str, request_id: str, is_admin: bool
-) -> None:
+    compute: Compute, server_id: str, flavor_id: str, *, disk_config: str | None, project_id: str | None, user_id: str, request_id: str,
+    is_admin: bool,
+) -> None:  # fmt: skip
     """Begin a resize. Raises QuotaExceeded, ServerConflict, BadRequest."""
     async with compute.db.read() as uow:
-        row = await load(uow, server_id, project_id=project_id)
+        row = await load_unlocked(uow, server_id, project_id=project_id)
         flavor = await flavors.get_flavor(uow, flavor_id, project_id=row.project_id, is_admin=is_admin)
         volumes = (await projections.of_servers(uow, projections.server_volumes, [server_id])).get(server_id, [])
     if flavor is None or flavor.is_disabled:
@@ -120,7 +129,7 @@ async def resize(
     commission = await compute.quota.reserve((row.project_id, row.user_id), growth)
     try:
         async with compute.db.begin() as uow:
-            row = await load(uow, server_id, project_id=project_id)
+            row = await load_unlocked(uow, server_id, project_id=project_id)
             check(row, "resize")
             action_id = await begin_action(
                 uow, row, action="resize", event="compute_prep_resize", user_id=user_id, request_id=request_id
@@ -132,7 +141,8 @@ async def resize(
                 "root_volume_id": root["id"] if root else None,
             }  # fmt: skip
             saga_id = await compute.sagas.start(uow, server_resize.NAME, data=data)
-            await _set(uow, row, "resize", {"task_state": TaskState.RESIZE_PREP, "saga_id": saga_id, "action_id": action_id})
+            values = {"task_state": TaskState.RESIZE_PREP, "saga_id": saga_id, "action_id": action_id}
+            await _set(uow, row, "resize", values | ({"disk_config": disk_config} if disk_config else {}))
     except BaseException:
         async with compute.db.begin() as uow:
             compute.quota.reject(uow, commission)
@@ -142,7 +152,7 @@ async def resize(
 async def confirm_resize(compute: Compute, server_id: str, *, project_id: str | None, user_id: str, request_id: str) -> None:
     """Keep the new flavor; the ledger gets back what a smaller one frees."""
     async with compute.db.begin() as uow:
-        row = await load(uow, server_id, project_id=project_id)
+        row = await load_unlocked(uow, server_id, project_id=project_id)
         check(row, "confirm_resize")
         action_id = await begin_action(
             uow, row, action="confirmResize", event="compute_confirm_resize", user_id=user_id, request_id=request_id
@@ -159,7 +169,7 @@ async def confirm_resize(compute: Compute, server_id: str, *, project_id: str | 
 async def revert_resize(compute: Compute, server_id: str, *, project_id: str | None, user_id: str, request_id: str) -> None:
     """Back to the old flavor."""
     async with compute.db.begin() as uow:
-        row = await load(uow, server_id, project_id=project_id)
+        row = await load_unlocked(uow, server_id, project_id=project_id)
         check(row, "revert_resize")
         action_id = await begin_action(
             uow, row, action="revertResize", event="compute_revert_resize", user_id=user_id, request_id=request_id
@@ -237,3 +247,10 @@ async def reset_state(compute: Compute, server_id: str, *, state: str, user_id: 
         vm_state = VmState.ACTIVE if state == "active" else VmState.ERROR
         await _set(uow, row, "resetState", {"vm_state": vm_state, "task_state": None, "job_token": None})
         await actions.finish(uow, action_id)
+
+
+async def refuse_by_state(compute: Compute, server_id: str, action: str, *, project_id: str | None) -> None:
+    """For what undoes an action that this cloud has not: no server is ever in such a state. Raises ServerNotFound, ServerConflict."""
+    async with compute.db.read() as uow:
+        row = await load(uow, server_id, project_id=project_id)
+    raise ServerConflict(row.id, action=action, vm_state=row.vm_state, task_state=None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from synnefo_common.errors import BadRequest, Fault, NotFound, QuotaExceeded
+from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound, QuotaExceeded
 from synnefo_common.quota import Commission
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.sagas import server_create as create_saga
@@ -68,7 +68,7 @@ async def create_servers(
         if wanted.zone and wanted.zone not in await _zones(uow, compute):
             raise InvalidReference("The requested availability zone is not available")
     image = await _image(compute, wanted, project_id, flavor)
-    volumes, new_volumes = _volumes(wanted, flavor, image)
+    volumes, new_volumes = _volumes(wanted, flavor, image, await _disks(compute, wanted, project_id))
     for volume in volumes:  # so that the volume service need not ask for the image again
         if image is not None and volume["source"] == "image" and volume["uuid"] == image["id"]:
             volume |= {"image": image, "image_seen_at": compute.clock.now_us()}
@@ -128,7 +128,22 @@ async def _image(compute: Compute, wanted: ServerRequest, project_id: str, flavo
     return image
 
 
-def _volumes(wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None) -> tuple[list[dict[str, Any]], dict[str, int]]:
+async def _disks(compute: Compute, wanted: ServerRequest, project_id: str) -> list[dict[str, Any]]:
+    """The block devices; the volume service has seen that its own are there, free and bootable, and says how large they are."""
+    its = ("volume", "snapshot")
+    asked = [{key: d[key] for key in ("source", "uuid", "size_gib", "boot_index")} for d in wanted.disks if d["source"] in its]
+    if not asked:
+        return wanted.disks
+    try:
+        sizes = iter(await compute.volume.check(project_id=project_id, volumes=asked))
+    except (BadRequest, NotFound, Conflict) as fault:
+        raise InvalidReference(f"Block Device Mapping is Invalid: {fault.message}") from fault
+    return [{**d, "size_gib": next(sizes)} if d["source"] in its else d for d in wanted.disks]
+
+
+def _volumes(
+    wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | None, disks: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The disks to ask the volume service for, and what they count in the ledger (the root disk of an image counts nothing)."""
     volumes: list[dict[str, Any]] = []
     if wanted.image_id is not None:
@@ -140,11 +155,11 @@ def _volumes(wanted: ServerRequest, flavor: Row[Any], image: dict[str, Any] | No
                 "delete_on_termination": True, "visible": False, "name": "",
             }
         )  # fmt: skip
-    elif not wanted.disks and flavor.disk_gib:
+    elif not disks and flavor.disk_gib:
         volumes.append(
             {"boot_index": 0, "source": "blank", "size_gib": flavor.disk_gib, "delete_on_termination": True, "visible": False, "name": ""}
         )
-    volumes.extend({**disk, "visible": disk["source"] != "volume"} for disk in wanted.disks)
+    volumes.extend({**disk, "visible": disk["source"] != "volume"} for disk in disks)
     counted = [v for v in volumes if v["visible"] and v["source"] != "volume"]
     new = {"volume.volumes": len(counted), "volume.gigabytes": sum(v["size_gib"] for v in counted)}
     return volumes, new

@@ -7,7 +7,7 @@ from typing import Any
 
 from synnefo_common.errors import Conflict, NotFound, QuotaExceeded
 from synnefo_compute.app.core import Compute
-from synnefo_compute.app.server_actions import load
+from synnefo_compute.app.server_actions import load, load_unlocked
 from synnefo_compute.app.server_create import hostname_of
 from synnefo_compute.db import servers
 
@@ -33,11 +33,11 @@ async def read_metadata(compute: Compute, server_id: str, *, project_id: str | N
 async def change_metadata(
     compute: Compute, server_id: str, change: Callable[[dict[str, str]], dict[str, str]], *, project_id: str | None
 ) -> dict[str, str]:
-    """Apply a function to the metadata; compare-and-set, tried again when somebody else was first. Raises QuotaExceeded."""
+    """Apply a function to the metadata; compare-and-set, tried again when somebody else was first. Raises QuotaExceeded, ServerLocked."""
     limit = compute.settings.metadata_items
     for _ in range(20):
         async with compute.db.begin() as uow:
-            row = await load(uow, server_id, project_id=project_id)
+            row = await load_unlocked(uow, server_id, project_id=project_id)
             wanted = change(dict(row.metadata))
             if len(wanted) > limit:
                 message = f"Maximum number of metadata items exceeds {limit}"

@@ -21,6 +21,12 @@ class NetworkClient:
         answer = await self._peer.call("POST", "/internal/v1/servers/check", json=body)
         return int(answer["new_ports"])
 
+    async def change_groups(self, server_id: str, group: str, *, project_id: str, adds: bool) -> list[dict[str, Any]]:
+        """Put the server's ports into a security group, or take them out; all its ports. Raises NotFound, Conflict."""
+        body = {"project_id": project_id, "security_group": group, "is_member": adds}
+        answer = await self._peer.put(f"/internal/v1/servers/{server_id}/security-groups", body)
+        return list(answer["ports"])
+
     async def put_ports(self, server_id: str, body: dict[str, Any], *, key: str) -> list[dict[str, Any]]:
         """All ports of a new server at once."""
         answer = await self._peer.put(f"/internal/v1/servers/{server_id}/ports", body, key=key)

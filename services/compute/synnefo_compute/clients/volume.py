@@ -13,6 +13,12 @@ class VolumeClient:
     def __init__(self, peer: ServiceClient) -> None:
         self._peer = peer
 
+    async def check(self, *, project_id: str, volumes: list[dict[str, Any]]) -> list[int]:
+        """The sizes that these volumes and snapshots would have as disks. Raises the volume service's fault for a bad one."""
+        body = {"project_id": project_id, "volumes": volumes}
+        answer = await self._peer.call("POST", "/internal/v1/servers/check", json=body)
+        return list(answer["sizes_gib"])
+
     async def put_volumes(self, server_id: str, body: dict[str, Any], *, key: str) -> list[dict[str, Any]]:
         """Create and attach all disks of a new server at once."""
         answer = await self._peer.put(f"/internal/v1/servers/{server_id}/volumes", body, key=key)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, delete, select
+from sqlalchemy import BigInteger, Column, Index, String, Table, delete, select, update
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
@@ -45,6 +45,12 @@ async def put(uow: UnitOfWork, table: Table, server_id: str, items: Sequence[Map
         where=table.c.seq <= statement.excluded.seq,
     )
     await uow.run(statement)
+
+
+async def refresh(uow: UnitOfWork, table: Table, items: Sequence[Mapping[str, Any]]) -> None:
+    """What an owner just answered of items that are known; its event, which is newer than all before, says the same once more."""
+    for item in items:
+        await uow.run(update(table).where(table.c.id == item["id"]).values(data=dict(item)))
 
 
 async def drop(uow: UnitOfWork, table: Table, item_id: str, *, server_id: str | None = None) -> None:

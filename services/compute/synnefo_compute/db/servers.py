@@ -66,6 +66,7 @@ servers = Table(
     Column("job_token", String(80)),  # the job in Ganeti that is awaited
     Column("action_id", String(36)),  # the instance action that the job belongs to
     Column("delete_requested", Boolean, nullable=False),
+    Column("locked_by", String(8)),  # LockedBy, None while it is not locked
     Column("fact_order", JSON),  # (job id, op index, rank) of the newest fact taken
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),

@@ -24,6 +24,15 @@ class ServerConflict(Conflict):
         super().__init__(f"Cannot '{action}' instance {server_id} while it is in {what} {value}")
 
 
+class ServerLocked(Conflict):
+    """Until it is unlocked only administrators may change it."""
+
+    default_code = "compute.server.locked"
+
+    def __init__(self, server_id: str) -> None:
+        super().__init__(f"Instance {server_id} is locked")
+
+
 class FlavorNotFound(NotFound):
     default_code = "compute.flavor.not_found"
 

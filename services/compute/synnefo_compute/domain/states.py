@@ -33,6 +33,13 @@ class TaskState(StrEnum):
     DELETING = "deleting"
 
 
+class LockedBy(StrEnum):
+    """Who locked a server: nobody of its project may change it then, and who is not of the project may always."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+
+
 class PowerState:
     """Nova's numbers."""
 

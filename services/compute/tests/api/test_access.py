@@ -18,7 +18,7 @@ ACTIONS = [
 ]  # fmt: skip
 
 # (method, path) → a valid body. Who may: `open` everyone, `reader`, `member`, `admin`, `service`.
-OPEN = {("GET", "/"), ("GET", "/v2.1"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+OPEN = {("GET", "/"), ("GET", "/v2.1"), ("GET", "/v2.1/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
 READER = {
     ("GET", F), ("GET", F + "/detail"), ("GET", FLAVOR), ("GET", FLAVOR + "/os-extra_specs"), ("GET", FLAVOR + "/os-extra_specs/{key}"),
     ("GET", S), ("GET", S + "/detail"), ("GET", SERVER), ("GET", SERVER + "/ips"), ("GET", SERVER + "/ips/{network}"),
@@ -57,6 +57,8 @@ ADMIN: dict[tuple[str, str], Any] = {
     ("POST", FLAVOR + "/action"): {"addTenantAccess": {"tenant": "p"}},
     ("PUT", Q): {"quota_set": {"cores": 1}},
     ("DELETE", Q): None,
+    ("GET", "/v2.1/os-quota-class-sets/{class_name}"): None,
+    ("PUT", "/v2.1/os-quota-class-sets/{class_name}"): {"quota_class_set": {"cores": 1}},
     ("GET", H): None,
     ("GET", H + "/detail"): None,
     ("GET", H + "/statistics"): None,
@@ -78,6 +80,7 @@ async def call(client: Any, method: str, path: str, server_id: str = UUID, proje
     values = {
         "server_id": server_id, "project_id": project_id, "flavor_id": "1", "key": "key", "network": "net", "volume_id": UUID, "port_id": UUID,
         "request_id": "req-1", "name": "k", "alias": "os-keypairs", "hypervisor_id": "1", "pattern": "a", "commission_id": UUID,
+        "class_name": "default",
     }  # fmt: skip
     return await client.request(method, path.format(**values), json=BODIES.get((method, path)))
 

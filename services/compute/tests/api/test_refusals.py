@@ -241,3 +241,15 @@ async def test_an_unknown_path_and_a_wrong_method_are_in_novas_words(h: Any) -> 
     assert (answer.status_code, set(answer.json())) == (404, {"itemNotFound"})
     answer = await h.as_member().patch("/v2.1/servers")
     assert (answer.status_code, set(answer.json())) == (405, {"badMethod"})
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, "NotFound"), (409, "Conflict"), (400, "BadRequest")])
+async def test_a_server_of_a_volume_that_cannot_be_used_is_refused_at_once(h: Any, status: int, kind: str) -> None:
+    error = {"code": status, "kind": kind, "fault": "volume.x", "message": "it is not bootable", "details": {}}
+    h.peers["volume"].on("POST", "/internal/v1/servers/check", (status, {"error": error}))
+    device = {"source_type": "volume", "destination_type": "volume", "uuid": OTHER, "boot_index": "0"}
+    body = {"server": {"name": "s", "flavorRef": "1", "imageRef": "", "block_device_mapping_v2": [device]}}
+    answer = await h.as_member().post("/v2.1/servers", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["badRequest"]["message"] == "Block Device Mapping is Invalid: it is not bootable"
+    assert not +h.quota.used

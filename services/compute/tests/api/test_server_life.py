@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 async def test_a_server_is_built_used_and_deleted_and_the_quota_is_back_at_zero(h: Any) -> None:
     server_id = await h.server(built=False)
@@ -114,6 +116,24 @@ async def test_a_failed_resize_leaves_the_server_as_it_was_and_running(h: Any) -
     assert h.quota.used["compute.ram_mib"] == 128
 
 
+@pytest.mark.parametrize(("asked", "shown"), [("AUTO", "AUTO"), (None, "MANUAL")])
+async def test_a_resize_sets_the_disk_config_if_it_names_one(h: Any, asked: str | None, shown: str) -> None:
+    await h.flavor("m1.tiny", id="2", ram=512, vcpus=2)
+    server_id = await h.server()
+    wanted = {"flavorRef": "2"} | ({"OS-DCF:diskConfig": asked} if asked else {})
+    assert await h.act(server_id, {"resize": wanted}) == 202
+    await h.ganeti_does_all()
+    assert (await h.show(server_id))["OS-DCF:diskConfig"] == shown
+
+
+async def test_a_disk_of_a_snapshot_is_as_large_as_it_unless_told(h: Any) -> None:
+    snapshot = {"source_type": "snapshot", "destination_type": "volume", "uuid": h.ids.uuid(), "boot_index": 0}
+    await h.server(imageRef="", block_device_mapping_v2=[snapshot])
+    assert h.quota.used["volume.gigabytes"] == 7
+    await h.server(imageRef="", block_device_mapping_v2=[snapshot | {"volume_size": 9}])
+    assert h.quota.used["volume.gigabytes"] == 16
+
+
 async def test_volumes_are_attached_and_detached(h: Any) -> None:
     server_id, volume_id = await h.server(), h.ids.uuid()
     url = f"/v2.1/servers/{server_id}/os-volume_attachments"
@@ -151,6 +171,21 @@ async def test_interfaces_are_attached_and_detached(h: Any) -> None:
     assert (await h.as_member().delete(f"{url}/{port_id}")).status_code == 202
     await h.ganeti_does()
     assert len((await h.as_member().get(url)).json()["interfaceAttachments"]) == 1
+
+
+async def test_security_groups_are_those_of_the_ports_and_shown_at_once(h: Any) -> None:
+    server_id = await h.server()
+    assert await h.act(server_id, {"addSecurityGroup": {"name": "web"}}) == 202
+    assert (await h.show(server_id))["security_groups"] == [{"name": "default"}, {"name": "web"}]
+    for name in ("web", "default"):
+        assert await h.act(server_id, {"removeSecurityGroup": {"name": name}}) == 202
+    assert "security_groups" not in await h.show(server_id)
+    assert await h.act(server_id, {"addSecurityGroup": {}}) == 400
+    error = {"code": 404, "kind": "SecurityGroupNotFound", "fault": "network.x", "message": "no such group", "details": {}}
+    h.peers["network"].on("PUT", "/internal/v1/servers/{id}/security-groups", (404, {"error": error}))
+    assert await h.act(server_id, {"addSecurityGroup": {"name": "x"}}) == 404
+    other = await h.as_project().post(f"/v2.1/servers/{server_id}/action", json={"addSecurityGroup": {"name": "web"}})
+    assert other.status_code == 404
 
 
 async def test_an_image_is_made_of_the_root_disk(h: Any) -> None:

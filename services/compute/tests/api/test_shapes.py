@@ -274,6 +274,8 @@ async def test_usage_counts_hours_of_deleted_servers_too(h: Any) -> None:
     h.clock.advance(3600)
     usage = (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?start=2020-01-01T00:00:00")).json()["tenant_usage"]
     assert usage["total_hours"] == pytest.approx(1.0, abs=0.01)
+    exact = await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?start=2020-01-01T00:00:00.123456")
+    assert exact.json()["tenant_usage"]["start"] == "2020-01-01T00:00:00.123456"
     assert usage["total_memory_mb_usage"] == pytest.approx(128, abs=1)
     assert usage["server_usages"][0]["state"] == "terminated"
     assert usage["server_usages"][0]["ended_at"] is not None
@@ -282,3 +284,22 @@ async def test_usage_counts_hours_of_deleted_servers_too(h: Any) -> None:
     assert (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.project_id}?{both}")).status_code == 400
     assert (await h.as_member().get(f"/v2.1/os-simple-tenant-usage/{h.other_project_id}")).status_code == 403
     assert (await h.as_project().get(f"/v2.1/os-simple-tenant-usage/{h.other_project_id}")).json() == {"tenant_usage": {}}
+
+
+async def test_a_request_has_its_id_in_both_headers_that_clients_know(h: Any) -> None:
+    for answer in (await h.as_member().get("/v2.1/servers"), await h.as_member().get("/v2.1/servers/x"), await h.anonymous().get("/v2.1/servers")):
+        assert answer.headers["X-Compute-Request-Id"] == answer.headers["X-Openstack-Request-Id"]
+
+
+async def test_the_default_quotas_are_the_class_default(h: Any) -> None:
+    url, admin = "/v2.1/os-quota-class-sets/default", h.as_admin()
+    before = (await admin.get(url)).json()["quota_class_set"]
+    assert before.pop("id") == "default"
+    assert set(before) == QUOTA
+    answer = await admin.put(url, json={"quota_class_set": {"cores": 77, "injected_files": 9}})
+    assert (answer.status_code, answer.json()) == (200, {"quota_class_set": before | {"cores": 77}})
+    shown = (await h.as_member().get(f"/v2.1/os-quota-sets/{h.project_id}/defaults")).json()["quota_set"]
+    assert shown == before | {"cores": 77, "id": h.project_id}
+    assert (await admin.get("/v2.1/os-quota-class-sets/gold")).status_code == 404
+    assert (await admin.put(url, json={"quota_class_set": {"force": True}})).status_code == 400
+    assert (await h.as_member().get(url)).status_code == 403

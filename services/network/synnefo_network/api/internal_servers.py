@@ -11,8 +11,8 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.idempotency import StoredAnswer, answer_once, keep_answer, request_hash
 from synnefo_common.web import Service, answer, internal_router
 from synnefo_network.api.base import PathId, Svc
-from synnefo_network.api.schemas.servers import ServerPortsBody
-from synnefo_network.app import servers
+from synnefo_network.api.schemas.servers import ServerGroupBody, ServerPortsBody
+from synnefo_network.app import server_security_groups, servers
 from synnefo_network.app.services import Services
 
 router = internal_router()
@@ -91,6 +91,17 @@ async def delete_server_port(server_id: ServerId, port_id: PathId, ctx: Service,
 async def _remove(server_id: str, port_id: str | None, svc: Services, *, user_id: str, releases: bool) -> Response:
     gone = await svc.write(lambda uow: servers.remove(uow, svc, server_id, port_id=port_id, user_id=user_id, releases=releases))
     return answer(gone)
+
+
+@router.put("/servers/{server_id}/security-groups")
+async def change_server_groups(server_id: ServerId, body: ServerGroupBody, _ctx: Service, svc: Svc) -> Response:
+    """Put all ports of a server into a group, or take them out."""
+    ports = await svc.write(
+        lambda uow: server_security_groups.change_groups(
+            uow, svc, server_id, body.security_group, project_id=body.project_id, adds=body.is_member
+        )
+    )
+    return answer({"ports": ports})
 
 
 @router.post("/servers/check")

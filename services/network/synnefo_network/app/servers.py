@@ -64,7 +64,7 @@ async def check(svc: Services, asked: ServerPorts) -> int:
     """How many ports would be made. Raises the fault of the first bad reference."""
     async with svc.db.read() as uow:
         plan = await _plan(uow, asked, server_id=None)
-        await _group_ids(uow, svc, asked, makes_default=False)
+        await find_group_ids(uow, svc, asked.project_id, asked.security_groups, makes_default=False)
     return plan.new_ports
 
 
@@ -112,17 +112,19 @@ def _attachable(networks: dict[str, Row[Any]], entry: dict[str, Any], project_id
     return network
 
 
-async def _group_ids(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, makes_default: bool) -> list[str] | None:
+async def find_group_ids(
+    uow: UnitOfWork, svc: Services, project_id: str, groups: Sequence[str], *, makes_default: bool
+) -> list[str] | None:
     """Ids of the groups by name or id; None for none asked, which means the default group.
 
-    Raises SecurityGroupNotFound.
+    Raises SecurityGroupNotFound, NoUniqueSecurityGroup.
     """
-    wanted = list(dict.fromkeys(asked.security_groups))
+    wanted = list(dict.fromkeys(groups))
     if not wanted or wanted == [DEFAULT]:
         return None
     if makes_default and DEFAULT in wanted:
-        await ensure_default_group(uow, svc, asked.project_id)
-    found = await db_groups.find_groups(uow, asked.project_id, wanted)
+        await ensure_default_group(uow, svc, project_id)
+    found = await db_groups.find_groups(uow, project_id, wanted)
     ids: list[str] = []
     for name in wanted:
         if not makes_default and name == DEFAULT:
@@ -141,7 +143,7 @@ async def add_ports(
 ) -> list[dict[str, Any]]:
     """Make and bind all ports in this transaction; their documents in the order asked for. `is_told`: see `make_ports`."""
     plan = await _plan(uow, asked, server_id=server_id)
-    groups = await _group_ids(uow, svc, asked, makes_default=True)
+    groups = await find_group_ids(uow, svc, asked.project_id, asked.security_groups, makes_default=True)
     owner = f"compute:{asked.availability_zone}"
     specs = [
         PortSpec(

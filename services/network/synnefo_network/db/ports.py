@@ -150,6 +150,12 @@ async def set_groups(uow: UnitOfWork, pairs: Sequence[tuple[str, str]], *, inste
         await uow.run(insert_for(uow.dialect, g).values([{"port_id": p, "security_group_id": s} for p, s in pairs]))
 
 
+async def leave_group(uow: UnitOfWork, port_ids: Collection[str], group_id: str) -> None:
+    """Take ports out of a security group."""
+    g = port_security_groups
+    await uow.run(delete(g).where(g.c.port_id.in_(port_ids), g.c.security_group_id == group_id))
+
+
 async def owners_on_network(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
     """The ports of a network as (id, project_id, device_owner)."""
     return await uow.all(select(ports.c.id, ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(20))

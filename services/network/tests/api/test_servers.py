@@ -155,3 +155,27 @@ async def test_deleted_project_leaves_no_default_group(cloud: Cloud) -> None:
         await cloud.deliver("identity.project.deleted", {"project_id": cloud.project_id})
     listed = (await cloud.as_admin().get(f"/v2.0/security-groups?project_id={cloud.project_id}")).json()
     assert listed == {"security_groups": []}
+
+
+async def test_all_ports_of_a_server_enter_and_leave_a_group_together(cloud: Cloud) -> None:
+    for _ in range(2):
+        await cloud.make_subnet(network := await cloud.make_network(), "10.0.0.0/24")
+    open_network = await cloud.make_network(port_security_enabled=False)
+    networks = [{"uuid": n} for n in (network["id"], network["id"], open_network["id"])]
+    await cloud.internal().put(URL, json=asked(cloud, networks=networks))
+    group = (await cloud.as_member().post("/v2.0/security-groups", json={"security_group": {"name": "web"}})).json()["security_group"]
+
+    async def change(name: str, *, is_member: bool) -> tuple[int, list[list[str]]]:
+        body = {"project_id": cloud.project_id, "security_group": name, "is_member": is_member}
+        r = await cloud.internal().put(f"/internal/v1/servers/{SERVER}/security-groups", json=body)
+        return r.status_code, sorted(sorted(g["name"] for g in p["security_groups"]) for p in r.json().get("ports", []))
+
+    for name in ("web", group["id"]):  # again changes nothing
+        assert await change(name, is_member=True) == (200, [[], ["default", "web"], ["default", "web"]])
+    await cloud.settle()
+    assert len(cloud.events_of("network.port.updated")) == 2
+    assert await change("default", is_member=False) == (200, [[], ["web"], ["web"]])
+    assert (await change("default", is_member=False))[0] == (await change("no-such", is_member=True))[0] == 404
+    assert await change("default", is_member=True) == (200, [[], ["default", "web"], ["default", "web"]])
+    (shown, *_) = (await cloud.as_member().get(f"/v2.0/ports?device_id={SERVER}&network_id={network['id']}")).json()["ports"]
+    assert group["id"] in shown["security_groups"]

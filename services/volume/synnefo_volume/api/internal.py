@@ -52,6 +52,22 @@ class PutVolumes(BaseModel):
     volumes: list[Disk] = Field(max_length=64)
 
 
+class Source(BaseModel):
+    """A volume or snapshot that a new server is to have; `size_gib` 0: as large as it is."""
+
+    source: Literal["snapshot", "volume"]
+    uuid: Uuid
+    size_gib: int = Field(default=0, ge=0, le=MAX_INT)
+    boot_index: int | None = Field(default=None, ge=-1, le=MAX_INT)
+
+
+class CheckSources(BaseModel):
+    """The volumes and snapshots of a server that is not accepted yet."""
+
+    project_id: Text
+    volumes: list[Source] = Field(max_length=64)
+
+
 class AttachVolume(BaseModel):
     """Whose volume, and where it shows."""
 
@@ -70,6 +86,13 @@ class Freeze(BaseModel):
     """Whose volume."""
 
     project_id: Text
+
+
+@router.post("/servers/check")
+async def check_sources(body: CheckSources, _service: Service, svc: Svc) -> Response:
+    """The sizes that the disks would have; a 4xx if one could not be used."""
+    wanted = [source.model_dump() for source in body.volumes]
+    return answer({"sizes_gib": await server_volumes.check_sources(svc, wanted, project_id=body.project_id)})
 
 
 @router.put("/servers/{server_id}/volumes")

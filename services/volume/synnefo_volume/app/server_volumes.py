@@ -64,6 +64,25 @@ async def list_of_server(svc: Services, server_id: str) -> list[dict[str, Any]]:
         return [view(row) for row in await volumes.of_server(uow, server_id)]
 
 
+async def check_sources(svc: Services, wanted: Sequence[Mapping[str, Any]], *, project_id: str) -> list[int]:
+    """Sizes of the disks of a server to be. Raises InvalidInput, Conflict and not-found faults for those that cannot be."""
+    sizes = []
+    async with svc.db.read() as uow:
+        for w in wanted:
+            if w["source"] == "volume":
+                row: Any = await find(uow, str(w["uuid"]).lower(), project_id=project_id)
+                if row.status != Status.AVAILABLE:
+                    raise Conflict(f"volume {row.id} is {row.status}, not available.", code="volume.volume.not_available")
+                size = row.size_gib
+            else:
+                row = await _snapshot(uow, str(w["uuid"]), size_gib=w["size_gib"], project_id=project_id)
+                size = w["size_gib"] or row.size_gib
+            if w["boot_index"] == 0 and not row.is_bootable:
+                raise InvalidInput(f"{w['source'].capitalize()} {row.id} is not bootable.")
+            sizes.append(size)
+    return sizes
+
+
 async def put_volumes(
     svc: Services,
     server_id: str,
@@ -210,19 +229,23 @@ def _new_row(
     }
 
 
+async def _snapshot(uow: UnitOfWork, snapshot_id: str, *, size_gib: int, project_id: str) -> Row[Any]:
+    """One that a disk of this size can be made of; 0 is its own size."""
+    found = await snapshots.get(uow, snapshot_id.lower(), project_id=project_id, with_root=True)
+    if found is None or found.status != SnapshotStatus.AVAILABLE:
+        raise SnapshotNotFound(snapshot_id)
+    if 0 < size_gib < found.size_gib:
+        raise InvalidInput(f"Volume size {size_gib}GB cannot be smaller than the snapshot size {found.size_gib}GB.")
+    return found
+
+
 async def _source(
     uow: UnitOfWork, w: Mapping[str, Any], images: Mapping[str, dict[str, Any]], *, project_id: str
 ) -> dict[str, Any]:
     if w["source"] == "image":
         return from_image(images[w["uuid"]])
     if w["source"] == "snapshot":
-        found = await snapshots.get(uow, str(w["uuid"]).lower(), project_id=project_id, with_root=True)
-        if found is None or found.status != SnapshotStatus.AVAILABLE:
-            raise SnapshotNotFound(str(w["uuid"]))
-        if found.size_gib > w["size_gib"]:
-            raise InvalidInput(
-                f"Volume size {w['size_gib']}GB cannot be smaller than the snapshot size {found.size_gib}GB."
-            )
+        found = await _snapshot(uow, str(w["uuid"]), size_gib=w["size_gib"], project_id=project_id)
         return {
             "snapshot_id": found.id,
             "origin_root": found.root,

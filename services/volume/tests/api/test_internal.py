@@ -92,6 +92,25 @@ async def test_refused_boot_has_no_effect(h: Harness, v: Volumes) -> None:
     assert (await h.internal().get(URL)).json() == {"volumes": []}  # what a client claims is no disk of the server
 
 
+async def test_what_a_new_server_is_to_have_is_checked_before_it_is_accepted(h: Harness, v: Volumes) -> None:
+    async def check(**source: Any) -> tuple[int, Any]:
+        r = await h.internal().post("/internal/v1/servers/check", json={"project_id": h.project_id, "volumes": [source]})
+        return r.status_code, r.json().get("sizes_gib") or r.json()["error"]["message"]
+
+    one = await v.create(size=2)
+    taken = await v.snapshot(one["id"])
+    assert await check(source="volume", uuid=one["id"]) == (200, [2])
+    assert await check(source="volume", uuid=one["id"], boot_index=0) == (400, f"Invalid input received: Volume {one['id']} is not bootable.")
+    assert await check(source="snapshot", uuid=taken["id"]) == (200, [2])
+    assert await check(source="snapshot", uuid=taken["id"], size_gib=5) == (200, [5])
+    assert (await check(source="snapshot", uuid=taken["id"], size_gib=1))[0] == 400
+    assert (await check(source="snapshot", uuid=one["id"]))[0] == (await check(source="volume", uuid=IMAGE_ID))[0] == 404
+    await v.act(one["id"], "os-set_bootable", {"bootable": True})
+    assert (await check(source="volume", uuid=one["id"], boot_index=0))[0] == 200
+    await v.act(one["id"], "os-reserve")
+    assert (await check(source="volume", uuid=one["id"]))[0] == 409
+
+
 async def test_attach_detach(h: Harness, v: Volumes) -> None:
     one = await v.create()
     body = {"project_id": h.project_id, "user_id": h.user_id}

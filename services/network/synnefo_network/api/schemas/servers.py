@@ -25,3 +25,11 @@ class ServerPortsBody(BaseModel):
     security_groups: list[Text255] = Field(default_factory=list)
     networks: Literal["auto", "none"] | list[ServerNetwork] = "auto"
     reserved: bool = True
+
+
+class ServerGroupBody(BaseModel):
+    """Whether the ports of a server are to be in a security group, by name or id."""
+
+    project_id: ProjectId
+    security_group: Text255
+    is_member: bool
