@@ -8,27 +8,27 @@ from synnefo_common.errors import Fault
 
 # What Swift's pages say for a status when there is nothing more exact to say.
 STANDARD_TEXT = {
-    400: "The server could not comply with the request since it is either malformed or otherwise incorrect.",
-    401: "This server could not verify that you are authorized to access the document you requested.",
-    403: "Access was denied to this resource.",
-    404: "The resource could not be found.",
-    405: "The method is not allowed for this resource.",
-    406: "The resource is not available in a format acceptable to your browser.",
-    408: "The server has waited too long for the request to be sent by the client.",
-    409: "There was a conflict when trying to complete your request.",
-    411: "Content-Length header required.",
-    412: "A precondition for this request was not met.",
-    413: "The body of your request was too large for this server.",
-    416: "The Range requested is not available.",
-    422: "Unable to process the contained instructions.",
-    499: "Client Disconnect.",
-    503: "The server is currently unavailable. Please try again at a later time.",
-    507: "There was not enough space to save the resource.",
+    400: "The request is malformed or contradicts itself.",
+    401: "The token is missing or does not allow this.",
+    403: "This is not allowed to you.",
+    404: "There is no such resource.",
+    405: "This method is not offered here.",
+    406: "None of the accepted formats is offered.",
+    408: "The request took too long to arrive.",
+    409: "The request conflicts with what is there.",
+    411: "A Content-Length header is needed.",
+    412: "A precondition of the request does not hold.",
+    413: "The body is larger than this server takes.",
+    416: "The requested range is not in the object.",
+    422: "The body is not what its headers say.",
+    499: "The client left.",
+    503: "The server cannot answer now: try again later.",
+    507: "There is no space left to keep this.",
 }
 
 
 class SwiftFault(Fault):
-    """An error answer. Without `text` it is Swift's standard page for the status; with it, that text as text/plain."""
+    """An error answer. Without `text` it is the standard page for the status, with Swift's titles and our sentence; with it, that text as text/plain."""
 
     def __init__(self, status: int, text: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(
