@@ -28,7 +28,7 @@ STANDARD_TEXT = {
 
 
 class SwiftFault(Fault):
-    """An error answer. Without `text` it is the standard page for the status, with Swift's titles and our sentence; with it, that text as text/plain."""
+    """An error answer. Without `text` it is the standard page for the status, in our words; with it, that text as text/plain."""
 
     def __init__(self, status: int, text: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(
