@@ -30,12 +30,7 @@ class Grim:
 
 
 async def _image(fleet: Fleet) -> str:
-    made = await fleet.demo.json("image", "POST", "/v2/images", {"name": "tiny", "disk_format": "raw", "container_format": "bare"})
-    answer = await fleet.demo.call(
-        "image", "PUT", f"/v2/images/{made['id']}/file", content=b"\x55\xaa" * 4096, headers={"Content-Type": "application/octet-stream"}
-    )
-    assert answer.status_code == 204, answer.text
-    return str(made["id"])
+    return await fleet.demo.make_image("tiny", b"\x55\xaa" * 4096)
 
 
 async def _network(fleet: Fleet) -> str:

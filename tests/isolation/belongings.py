@@ -65,11 +65,7 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
 
 async def image(owner: User, name: str) -> str:
     """A private image, named, tagged and filled with the name."""
-    made = await owner.json("image", "POST", "/v2/images", {"name": name, "disk_format": "raw", "container_format": "bare", "tags": [name]})
-    stream = {"Content-Type": "application/octet-stream"}
-    filled = await owner.call("image", "PUT", f"/v2/images/{made['id']}/file", content=name.encode() * 400, headers=stream)
-    assert filled.status_code == 204, filled.text
-    return str(made["id"])
+    return await owner.make_image(name, name.encode() * 400, tags=[name])
 
 
 async def _reaches(owner: User, service: str, path: str, kind: str, status: str) -> None:

@@ -93,7 +93,7 @@ def asked(template: str, ids: dict[str, str], own_project: str) -> list[str]:
     }  # fmt: skip
     if "/os-interface/" in template:
         values["port_id"] = ids["server_port_id"]
-    if template.startswith("/v3/{project_id}/") and not template.startswith("/v3/{project_id}/os-quota-sets/{project_id}"):
+    if template.startswith("/v3/{project_id}/"):
         values["project_id"] = own_project
     variants = [values]
     if "collection" in names:
