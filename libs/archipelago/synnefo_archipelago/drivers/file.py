@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synnefo_archipelago import crash
-from synnefo_archipelago.api import Data, Record, Space
+from synnefo_archipelago.api import Data, Read, Record, Space
 from synnefo_archipelago.errors import (
     ObjectMissing,
     RecordConflict,
@@ -57,6 +57,9 @@ def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
 
 class FileDriver:
     atomic_writes = False
+    reads_ahead = 0
+    identity = ""
+    """Nobody can take a file away from a process that has it open; see the README for what remains."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
@@ -116,6 +119,15 @@ class FileDriver:
             raise
         return path
 
+    def session(self) -> "FileDriver":
+        return self
+
+    def fence(self, identity: str) -> None:
+        """There is no such thing in a file system: generations and the writer's own checks must do."""
+
+    def get_many(self, reads: Sequence[Read]) -> list[bytes]:
+        return [self.get(*read) for read in reads]
+
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
         try:
             fd = os.open(self._path(space, key), os.O_RDONLY | os.O_CLOEXEC)
@@ -153,15 +165,20 @@ class FileDriver:
             crash.point("file.dirsync")
         return True
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
         try:
-            fd = os.open(self._path(space, key), os.O_WRONLY | os.O_CLOEXEC)
+            fd = os.open(self._path(space, key), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             raise ObjectMissing(f"{space}/{key}") from None
         except OSError as error:
             raise map_error(error) from error
         with _mapped():
             try:
+                if expected and os.pread(fd, len(expected[1]), expected[0]) != expected[1]:
+                    raise RecordConflict(f"{space}/{key} does not hold what was expected")
                 for offset, piece in pieces:
                     _write_all(fd, [piece], offset)
                 crash.point("file.write")
