@@ -147,8 +147,9 @@ class RadosDriver:
         found: list[bytes] = [b""] * len(reads)
 
         def start(number: int, read: Read) -> Any:
-            def take(_: object, data: bytes | None) -> None:  # in a thread of librados
-                found[number] = data or b""
+            def take(done: Any, data: bytes | None) -> None:  # in a thread of librados
+                # When there was nothing to read, the binding hands out its whole buffer as it found it in memory.
+                found[number] = (data or b"")[: max(0, done.get_return_value())]
 
             return self._call(self._io[read.space].aio_read, read.key, read.length, read.offset, take)
 
