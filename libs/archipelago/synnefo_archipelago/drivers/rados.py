@@ -123,8 +123,9 @@ class RadosDriver:
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
         if length is None:
             return self._read_whole(space, key)[offset:]
-        data: bytes = self._call(self._io[space].read, key, length, offset)
-        return data
+        # To librados, a length of 0 means all of it.
+        data: bytes = self._call(self._io[space].read, key, max(1, length), offset)
+        return data[:length]
 
     def _read_whole(self, space: Space, key: str) -> bytes:
         """All of an object, in one operation, so that it is never of two writers."""
@@ -149,9 +150,9 @@ class RadosDriver:
         def start(number: int, read: Read) -> Any:
             def take(done: Any, data: bytes | None) -> None:  # in a thread of librados
                 # When there was nothing to read, the binding hands out its whole buffer as it found it in memory.
-                found[number] = (data or b"")[: max(0, done.get_return_value())]
+                found[number] = (data or b"")[: max(0, done.get_return_value())][: read.length]
 
-            return self._call(self._io[read.space].aio_read, read.key, read.length, read.offset, take)
+            return self._call(self._io[read.space].aio_read, read.key, max(1, read.length), read.offset, take)
 
         pending = [start(number, read) for number, read in enumerate(reads)]
         for completion in pending:
