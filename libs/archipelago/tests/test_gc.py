@@ -387,7 +387,7 @@ def test_collector_racing_writers_loses_nothing(cloud: Cloud, another_store: Cal
                     assert cloud.store.read(root, 0, root.size) == data
                 for old, data in volumes.items():
                     assert cloud.store.read_volume(old, 0, len(data)) == data
-        except BaseException as error:  # noqa: BLE001 - told to the test
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]

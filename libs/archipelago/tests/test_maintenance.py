@@ -271,9 +271,9 @@ def test_freezing_goes_on_page_by_page(store: Store, rng: random.Random) -> None
         steps[0] += 1
 
     with pytest.raises(Stopped):
-        store.freeze(root, remember=lambda d: done.update(d), pace=Pace(report=count, should_stop=lambda: len(done) == 2))
+        store.freeze(root, remember=done.update, pace=Pace(report=count, should_stop=lambda: len(done) == 2))
     assert sorted(done) == ["0", "1"]
-    frozen = store.freeze(root, done=done, remember=lambda d: read.extend(d))
+    frozen = store.freeze(root, done=done, remember=read.extend)
     assert "2" in read
     for at in where:
         assert store.read(frozen, at, 4096) == bytes([at % 251 + 1]) * 4096
