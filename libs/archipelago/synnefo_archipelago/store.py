@@ -26,12 +26,13 @@ from synnefo_archipelago.errors import (
     VolumeNotFound,
 )
 from synnefo_archipelago.freeze import freeze_root
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
-from synnefo_archipelago.volume import Volume, as_snapshot, hold
+from synnefo_archipelago.volume import Volume, as_snapshot
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")

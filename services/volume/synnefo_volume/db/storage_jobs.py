@@ -64,6 +64,14 @@ async def last_created(uow: UnitOfWork) -> dict[str, int]:
     return {row.kind: row.at for row in rows}
 
 
+async def last_ended(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """The newest job of each kind that ended, dry runs apart, without its result."""
+    newest = select(func.max(storage_jobs.c.finished_at).label("at"), storage_jobs.c.kind.label("kind"))
+    last = newest.where(storage_jobs.c.dry_run.is_(False)).group_by(storage_jobs.c.kind).subquery()
+    same = (storage_jobs.c.kind == last.c.kind) & (storage_jobs.c.finished_at == last.c.at) & storage_jobs.c.dry_run.is_(False)
+    return await uow.all(select(*_SHORT).join(last, same).order_by(storage_jobs.c.kind))
+
+
 async def change(uow: UnitOfWork, job_id: str, *, values: Mapping[str, Any]) -> bool:
     """Change an unfinished job."""
     statement = update(storage_jobs).where(storage_jobs.c.id == job_id, storage_jobs.c.state.in_(UNFINISHED))

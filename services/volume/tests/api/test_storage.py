@@ -80,7 +80,8 @@ class Store(Volumes):
 
 @pytest.fixture
 async def h(tmp_path: Path) -> AsyncIterator[Harness]:
-    values = {"store_url": f"file://{tmp_path}/store", "database_url": f"sqlite:///{tmp_path}/db", "gc_period_s": 0, "scrub_period_s": 0, "freeze_period_s": 0}
+    values: dict[str, Any] = {"store_url": f"file://{tmp_path}/store", "database_url": f"sqlite:///{tmp_path}/db"}
+    values |= dict.fromkeys(("gc_period_s", "scrub_period_s", "freeze_period_s"), 0)
     async with Harness(build, Settings, values) as harness:
         yield harness
 
@@ -154,7 +155,7 @@ async def test_scrub_and_fsck_tell_damage_and_who_is_hurt(h: Harness, s: Store) 
     h.clock.advance(90_000)
     for kind in ("scrub", "fsck"):
         assert (await s.job(kind))["findings"] == 0
-    [(key, size)] = s.driver.iter("cas")
+    [(key, _)] = s.driver.iter("cas")
     bad = bytearray(s.driver.get("cas", key))
     bad[-1] ^= 4
     s.driver.put("cas", key, [bad], replace=True)
