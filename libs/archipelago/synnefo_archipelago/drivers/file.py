@@ -178,15 +178,14 @@ class FileDriver:
 
     @staticmethod
     def _rename(temporary: Path, path: Path) -> None:
-        inode = temporary.stat().st_ino
         try:
-            temporary.replace(path)
-        except FileNotFoundError:
-            # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == inode:
-                    return
-            raise
+            inode = temporary.stat().st_ino
+            try:
+                temporary.replace(path)
+            except FileNotFoundError:
+                # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
+                if path.stat().st_ino != inode:
+                    raise
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -248,6 +247,8 @@ class FileDriver:
             with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
                 found = []
                 for entry in entries:
+                    if entry.name.startswith("."):
+                        continue  # NFS keeps removed files that are open under such a name
                     with contextlib.suppress(FileNotFoundError):
                         found.append((entry.name, entry.stat().st_size))
             yield from found
@@ -326,7 +327,7 @@ class FileDriver:
                 for entry in entries:
                     key, _, version = entry.name.rpartition("~")
                     if entry.name.startswith("."):
-                        continue  # NFS keeps removed files that are open under such a name
+                        continue
                     with contextlib.suppress(FileNotFoundError):
                         newest[key] = max(newest.get(key, (0, 0)), (int(version, 16), entry.stat().st_size))
             yield from (key for key, (_, size) in newest.items() if size)
