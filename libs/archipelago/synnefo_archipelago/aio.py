@@ -140,9 +140,7 @@ class AsyncStore:
     async def read(self, root: Root, offset: int, length: int) -> bytes:
         return await self.run(self.store.read, root, offset, length)
 
-    async def iter_range(
-        self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20
-    ) -> AsyncGenerator[bytes, None]:
+    async def iter_range(self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20) -> AsyncGenerator[bytes, None]:
         """Verified pieces; the next is read while the caller sends the last."""
         pieces = self.store.iter_range(root, offset, length, chunk_bytes=chunk_bytes)
         ahead = asyncio.ensure_future(self.run(_next, pieces))
@@ -161,6 +159,11 @@ class AsyncStore:
 
     async def hashmap(self, root: Root) -> list[str]:
         return await self.run(self.store.hashmap, root)
+
+    async def merkle(self, root: Root) -> str | None:
+        if not root.pages:  # all of its map is at hand
+            return self.store.merkle(root)
+        return await self.run(self.store.merkle, root)
 
     async def concat(self, roots: Iterable[Root]) -> Root:
         return await self.run(self.store.concat, list(roots))

@@ -75,9 +75,7 @@ class Store:
         pieces = list(self._reader.ranges(root, offset, length, root.block_size))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def iter_range(
-        self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20
-    ) -> Iterator[bytes]:
+    def iter_range(self, root: Root, offset: int = 0, length: int | None = None, *, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """The same in pieces. A piece is verified before it is yielded; an error may come after good pieces."""
         if length is None:
             length = root.size - offset
@@ -94,6 +92,16 @@ class Store:
                 data = self._reader.block(entry, root.block_size, 0, root.block_size)
                 hashes[index] = hashing.block_hash(data[: hashing.significant_length(data)]).hex()
         return hashes
+
+    def merkle(self, root: Root) -> str | None:
+        """Pithos' hash of a frozen root, from its map alone; None when some blocks are private, which have no hash yet."""
+        hashes = [hashing.ZERO_HASH] * root.block_count
+        for index, entry in self._pages.entries(root):
+            parsed = parse_entry(entry)
+            if parsed.kind is not Kind.CAS:
+                return None
+            hashes[index] = parsed.ident
+        return hashing.merkle(hashes).hex()
 
     def concat(self, roots: Iterable[Root]) -> Root:
         """One frozen root of the data of several, one after the other.

@@ -17,15 +17,15 @@ from synnefo_object.app import roots
 router = internal_router()
 
 
-def _read_cursor(text: str) -> tuple[int, int, str]:
+def _read_cursor(text: str) -> roots.Cursor:
     refused = BadRequest("`after` is not what an earlier answer gave as `next`.")
     try:
         found = orjson.loads(urlsafe_b64decode(text.encode()))
     except ValueError as error:
         raise refused from error
     match found:
-        case [int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
-            return at, container_id, name
+        case [0 | 1 as table, int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
+            return int(table), at, container_id, name
     raise refused
 
 
@@ -37,10 +37,8 @@ async def list_roots(
     after: Annotated[str, Query(max_length=8192)] = "",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Response:
-    """Every object's root, oldest data first, so that none is missed while objects are copied and deleted."""
-    rows = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
-    complete = len(rows) < limit
-    last = rows[-1] if rows else None
-    cursor = urlsafe_b64encode(orjson.dumps([last.created_us, last.container_id, last.name])).decode() if last is not None else after
+    """Every object's and kept version's root, oldest data first, so that none is missed while objects are copied and deleted."""
+    rows, following = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
+    cursor = urlsafe_b64encode(orjson.dumps(following)).decode() if following is not None else after
     listed = [{"id": f"{r.container_id}/{r.name}", "root": b64encode(r.root).decode()} for r in rows]
-    return answer({"roots": listed, "next": cursor, "complete": complete, "epoch": epoch})
+    return answer({"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch})

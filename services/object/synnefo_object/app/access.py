@@ -46,6 +46,11 @@ class Caller:
         return SwiftFault(403)
 
     @property
+    def user_id(self) -> str:
+        """Empty for nobody."""
+        return self.claims.user_id if self.claims is not None else ""
+
+    @property
     def is_reseller(self) -> bool:
         return self.services.settings.reseller_admin_role in self.roles
 

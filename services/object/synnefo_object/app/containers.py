@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 
 from synnefo_common.db import UnitOfWork
-from synnefo_object.app import listings
+from synnefo_object.app import listings, versions
 from synnefo_object.app.access import READ, Caller
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts, containers, counters
@@ -54,6 +54,10 @@ def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
         given[name] = location
         if location:
             removed.update(other for other in metadata.VERSION_HEADERS if other != name)
+    if versions.HEADER in headers:
+        if any(given.get(name) for name in metadata.VERSION_HEADERS):
+            raise SwiftFault(400, "Only one of X-Versions-Enabled, X-Versions-Location and X-History-Location may be specified")
+        given[versions.HEADER] = "True" if headers[versions.HEADER].strip().lower() in metadata.TRUE else "False"
     removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers and not given.get(name))
     return given, removed
 

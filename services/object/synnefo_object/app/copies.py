@@ -22,7 +22,6 @@ from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
 
 Location = Target
-_TRUE = ("true", "1", "yes", "on", "t", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,12 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
     conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions and not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
         raise SwiftFault(304)
-    fresh = headers.get("x-fresh-metadata", "").lower() in _TRUE
+    fresh = headers.get("x-fresh-metadata", "").lower() in metadata.TRUE
     given = metadata.object_headers(headers)
     kept = given if fresh else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-")} | given
     metadata.user_metadata(kept, "object")
     content_type = headers.get("content-type")
-    detect = headers.get("x-detect-content-type", "").lower() in _TRUE
+    detect = headers.get("x-detect-content-type", "").lower() in metadata.TRUE
     chosen = (
         uploads.choose_content_type(to.object, headers)
         if detect or (fresh and not content_type)
@@ -90,6 +89,7 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
             svc,
             place,
             to,
+            caller=caller,
             root=root,
             etag=etag,
             content_type=chosen,

@@ -7,6 +7,7 @@ from typing import Any
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
 from synnefo_object.app.services import Services
+from synnefo_object.app.versions import Keeping, delete, keeping
 from synnefo_object.db import counters, objects
 
 log = get_logger(__name__)
@@ -21,6 +22,12 @@ async def expire_once(svc: Services) -> int:
         for row in rows:
 
             async def work(uow: UnitOfWork, row: Any = row) -> bool:
+                mode = keeping(row.container_headers)
+                if mode is not Keeping.NEVER:
+                    current = await objects.locked(uow, row.container_id, row.name)
+                    if current is None or current.delete_at != row.delete_at:
+                        return False
+                    return await delete(uow, svc, row, row.name, mode, by="")
                 size = await objects.remove_expired(uow, row.container_id, row.name, delete_at=row.delete_at)
                 if size is None:
                     return False

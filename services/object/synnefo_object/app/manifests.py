@@ -111,6 +111,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             svc,
             row,
             target,
+            caller=caller,
             root=root,
             etag=md5,
             content_type=uploads.choose_content_type(target.object, headers),

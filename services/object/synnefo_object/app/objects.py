@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from synnefo_common.db import UnitOfWork
-from synnefo_object.app import segments, versions
+from synnefo_object.app import archives, segments, versions
 from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
@@ -144,8 +144,17 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
     gone = row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s())
     if not gone and not_modified(headers, etag=row.etag, modified_us=row.modified_us):
         raise SwiftFault(412)
-    mode = versions.mode_of(row.container_headers)
-    if mode is not None and await versions.on_delete(svc, target, row, mode):
+    mode = archives.mode_of(row.container_headers)
+    if mode is not None and await archives.on_delete(svc, target, row, mode):
+        return
+    keeping = versions.keeping(row.container_headers)
+    if keeping is not versions.Keeping.NEVER:
+
+        async def supersede(uow: UnitOfWork) -> bool:
+            return await versions.delete(uow, svc, row, target.object, keeping, by=caller.user_id)
+
+        if not await svc.db.run(supersede) or gone:
+            raise not_found()
         return
     if row.root is None:
         raise not_found()

@@ -39,6 +39,10 @@ class Stored:
     delete_at: int | None = None
     kind: int = PLAIN
     extra: str | None = None
+    uuid: str | None = None
+    hash: str | None = None
+    modified_by: str = ""
+    versioned: int = 0
     pieces: list[Piece] = field(default_factory=list)
     content_location: str | None = None
 
@@ -57,8 +61,17 @@ class Stored:
             row.delete_at,
             row.kind,
             row.extra,
+            row.uuid,
+            row.hash,
+            row.modified_by,
+            row.versioned,
             [Piece(row.root, 0, row.size)],
         )
+
+    @property
+    def version_id(self) -> str:
+        """The name of this version: the time of its data, or `null` for data put while no versions were kept."""
+        return str(self.created_us) if self.versioned else "null"
 
     def is_expired(self, now_s: int) -> bool:
         return self.delete_at is not None and self.delete_at <= now_s

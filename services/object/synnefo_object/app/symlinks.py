@@ -56,6 +56,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         svc,
         row,
         target,
+        caller=caller,
         root=root,
         etag=md5,
         content_type=objects.clean_content_type(content_type or "application/symlink"),

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from synnefo_archipelago import Root
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.db import UnitOfWork
-from synnefo_object.app import quotas, versions
+from synnefo_object.app import archives, quotas, versions
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import clean_content_type, place, read_manifest_header
 from synnefo_object.app.services import Services
@@ -23,6 +23,9 @@ from synnefo_object.domain.errors import SwiftFault, bad_request, not_found
 from synnefo_object.domain.kinds import DLO, PLAIN
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, check_object_name
+
+_ATTEMPTS = 5
+"""Transactions tried when others make the same object at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
                 svc,
                 row,
                 target,
+                caller=caller,
                 root=root,
                 etag=etag,
                 content_type=content_type,
@@ -87,6 +91,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             svc,
             row,
             target,
+            caller=caller,
             root=root,
             etag=etag,
             content_type=content_type,
@@ -136,6 +141,7 @@ async def keep(
     row: Any,
     target: Target,
     *,
+    caller: Caller,
     root: Root,
     etag: str,
     content_type: str,
@@ -146,10 +152,11 @@ async def keep(
     reservation: quotas.Reservation | None = None,
     replace: bool = True,
     newer_than_us: int = 0,
+    uuid: str | None = None,
 ) -> Uploaded:
     """The one place where an object row is made: row, counters and reservation in one transaction."""
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
-    values = {
+    values: dict[str, Any] = {
         "container_id": row.container_id,
         "name": target.object,
         "root": root.to_bytes(),
@@ -162,14 +169,26 @@ async def keep(
         "delete_at": expires,
         "kind": kind,
         "extra": extra,
+        "uuid": uuid or svc.ids.uuid(),
+        "hash": await svc.store.merkle(root),
+        "modified_by": caller.user_id,
+        "versioned": 0,
     }
-    mode = versions.mode_of(row.container_headers)
-    versioned = await versions.place_for(svc, target, mode) if mode is not None and replace else None
+    mode = archives.mode_of(row.container_headers)
+    archive = await archives.place_for(svc, target, mode) if mode is not None and replace else None
+    keeping = versions.keeping(row.container_headers)
     gone = row.delete_at is not None and row.delete_at <= svc.now_s()
 
-    async def work(uow: UnitOfWork) -> None:
-        if versioned is not None:
-            await versions.archive(uow, svc, target, row, versioned)
+    async def work(uow: UnitOfWork) -> int:
+        if keeping is not versions.Keeping.NEVER:
+            stored = await versions.put(uow, svc, row, values, keeping, replace=replace)
+            if stored is None:
+                raise SwiftFault(412)
+            if reservation is not None:
+                await reservation.accept(uow, row.account_id)
+            return int(stored["created_us"])
+        if archive is not None:
+            await archives.archive(uow, svc, target, row, archive)
         if gone:  # what has expired counts as nothing, also for If-None-Match
             size = await objects.remove_expired(uow, row.container_id, target.object, delete_at=row.delete_at)
             if size is not None:
@@ -195,10 +214,15 @@ async def keep(
         )
         if reservation is not None:
             await reservation.accept(uow, row.account_id)
+        return now_us
 
-    try:
-        await svc.db.run(work)
-    except IntegrityError as error:  # the container was deleted meanwhile
-        raise not_found() from error
-    crashpoint("object.put.after_commit")
-    return Uploaded(etag, now_us)
+    for _ in range(_ATTEMPTS):
+        try:
+            stored_us = await svc.db.run(work)
+        except versions.Overtaken:
+            continue
+        except IntegrityError as error:  # the container was deleted meanwhile
+            raise not_found() from error
+        crashpoint("object.put.after_commit")
+        return Uploaded(etag, stored_us)
+    raise SwiftFault(503, headers={"Retry-After": "1"})

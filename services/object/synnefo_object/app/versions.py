@@ -1,154 +1,130 @@
-"""Versions kept in another container: X-Versions-Location (a stack) and X-History-Location (a history).
+"""Versions that the container keeps itself: X-Versions-Enabled, Pithos' versioning policy and S3's are one thing here.
 
-An archived version is an ordinary object there, named by the length of the name, the name, and the time of its data.
+Every new data or deletion moves what was current into the history, in the transaction that replaces it.
+Not for X-Versions-Location and X-History-Location, which keep versions as objects of another container: `app.archives`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 import orjson
 
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app.services import Services
-from synnefo_object.db import counters, listings, objects
-from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.kinds import PLAIN
-from synnefo_object.domain.paths import Target, successor
-from synnefo_object.domain.times import timestamp
+from synnefo_object.db import counters, objects, versions
+from synnefo_object.domain.kinds import MARKER
 
-DELETED_TYPE = "application/x-deleted;swift_versions_deleted=1"
-_COPIED = ("root", "size", "etag", "content_type", "headers", "delete_at", "kind", "extra")
+HEADER = "x-versions-enabled"
+MARKER_TYPE = "application/x-deleted;swift_versions_deleted=1"
+_EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """Where versions go, and whether a DELETE brings the last one back."""
+class Keeping(Enum):
+    """What becomes of data that is replaced."""
 
-    container: str
-    is_stack: bool
-
-
-def mode_of(container_headers: str) -> Mode | None:
-    """None for a container without versions."""
-    if "-location" not in container_headers:
-        return None
-    headers = orjson.loads(container_headers)
-    for name, is_stack in (("x-versions-location", True), ("x-history-location", False)):
-        if headers.get(name):
-            return Mode(headers[name], is_stack)
-    return None
+    NEVER = "never"  # it goes
+    ENABLED = "enabled"  # it stays as a version
+    SUSPENDED = "suspended"  # it stays if it was put while versions were kept; new data is the one "null" version
 
 
-def version_prefix(name: str) -> str:
-    return f"{len(name.encode()):03x}{name}/"
+def keeping(container_headers: str) -> Keeping:
+    """Of a container's kept headers, as JSON."""
+    if HEADER not in container_headers:
+        return Keeping.NEVER
+    return Keeping.ENABLED if orjson.loads(container_headers).get(HEADER) == "True" else Keeping.SUSPENDED
 
 
-async def _find_place(svc: Services, target: Target, mode: Mode) -> Any:
-    async with svc.db.read() as uow:
-        return await objects.find(uow, target.project_id or "", mode.container, "")
+class Overtaken(Exception):
+    """Another request made the object between two statements: try the transaction again."""
 
 
-async def place_for(svc: Services, target: Target, mode: Mode) -> Any:
-    """The container for versions. Raises 412 if it is missing."""
-    row = await _find_place(svc, target, mode)
-    if row is None:
-        raise SwiftFault(412, "The container for versions does not exist.")
-    return row
-
-
-async def archive(uow: UnitOfWork, svc: Services, target: Target, row: Any, versioned: Any) -> bool:
-    """Keep the current data, if there is any, as a version; in the transaction that replaces it."""
-    current = await objects.find(uow, target.project_id or "", target.container, target.object)
-    if current is None or current.root is None or (current.delete_at is not None and current.delete_at <= svc.now_s()):
-        return False
-    name = version_prefix(target.object) + timestamp(current.created_us)
-    values = {key: getattr(current, key) for key in _COPIED}
-    await _store(uow, svc, versioned, name, values, newer_than_us=current.created_us)
-    return True
-
-
-async def _store(uow: UnitOfWork, svc: Services, place: Any, name: str, values: dict[str, Any], *, newer_than_us: int) -> None:
-    now_us = max(svc.clock.now_us(), newer_than_us + 1)
-    row = values | {"container_id": place.container_id, "name": name, "created_us": now_us, "modified_us": now_us}
-    before = await objects.put(uow, row)
-    assert before is not None
-    added = (1, row["size"]) if before < 0 else (0, row["size"] - before)
+async def put(uow: UnitOfWork, svc: Services, place: Any, values: Mapping[str, Any], mode: Keeping, *, replace: bool = True) -> dict[str, Any] | None:
+    """New data in a container that keeps versions, with its counters. The row as it was stored; None if there is an object
+    that may not be replaced. Raises Overtaken.
+    """
+    row = dict(values) | {"versioned": int(mode is Keeping.ENABLED)}
+    container_id, name = row["container_id"], row["name"]
+    current = await objects.locked(uow, container_id, name)
+    if current is not None:
+        is_gone = current.delete_at is not None and current.delete_at <= svc.now_s()
+        if not replace and not is_gone:
+            return None
+        if current.created_us >= row["created_us"]:
+            row["created_us"] = row["modified_us"] = current.created_us + 1
+    freed = await _retire(uow, place, name, current, mode, now_us=row["created_us"])
+    if current is None:
+        await versions.end_marker(uow, container_id, name, replaced_us=row["created_us"])
+    if await objects.put(uow, row, replace=current is not None) is None:
+        raise Overtaken
     await counters.add(
         uow,
         account_id=place.account_id,
-        container_id=place.container_id,
-        objects=added[0],
-        bytes_=added[1],
-        now_us=now_us,
+        container_id=container_id,
+        objects=int(current is None),
+        bytes_=row["size"] - freed,
+        now_us=row["created_us"],
     )
+    return row
 
 
-async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool:
-    """DELETE in a container with versions. False if it is to be an ordinary one."""
-    if mode.is_stack and await _find_place(svc, target, mode) is None:
-        return False  # nothing to bring back
-    versioned = await place_for(svc, target, mode)
-    if not mode.is_stack:
+async def delete(uow: UnitOfWork, svc: Services, place: Any, name: str, mode: Keeping, *, by: str) -> bool:
+    """Delete what is current: it becomes a version, and a marker says so. False if there was nothing to delete.
 
-        async def keep_history(uow: UnitOfWork) -> bool:
-            was_there = await archive(uow, svc, target, row, versioned)
-            empty = svc.store.store.writer().finish()
-            marker = {
-                "root": empty.to_bytes(),
-                "size": 0,
-                "etag": "d41d8cd98f00b204e9800998ecf8427e",
-                "content_type": DELETED_TYPE,
-                "headers": "{}",
-                "delete_at": None,
-                "kind": PLAIN,
-                "extra": None,
-            }
-            name = version_prefix(target.object) + timestamp(svc.clock.now_us())
-            await _store(uow, svc, versioned, name, marker, newer_than_us=0)
-            await _remove(uow, svc, row, target.object)
-            return was_there
-
-        return await svc.db.run(keep_history)
-
-    async def pop(uow: UnitOfWork) -> bool:
-        prefix = version_prefix(target.object)
-        last = await listings.page(
-            uow,
-            objects.objects,
-            versioned.container_id,
-            listings.Bounds(start=prefix, before=successor(prefix), reverse=True),
-            limit=2,
-        )
-        for entry in last:
-            version = await objects.find(uow, target.project_id or "", mode.container, entry.name)
-            assert version is not None
-            is_marker = version.content_type == DELETED_TYPE
-            if is_marker and entry is last[0]:
-                current = await objects.find(uow, target.project_id or "", target.container, target.object)
-                if current is not None and current.root is not None:
-                    return False  # deleting it is to be as the marker says
-            elif not is_marker:
-                values = {key: getattr(version, key) for key in _COPIED}
-                await _store(uow, svc, row, target.object, values, newer_than_us=version.created_us)
-            if entry is last[0] or not is_marker:
-                await _remove(uow, svc, version, entry.name)
-            if not is_marker:
-                break
-        return bool(last)
-
-    return await svc.db.run(pop)
+    While versions are suspended there is no marker: what is current goes, unless it is a version itself.
+    """
+    current = await objects.locked(uow, place.container_id, name)
+    now_us = max(svc.clock.now_us(), current.created_us + 1 if current is not None else 0)
+    freed = await _retire(uow, place, name, current, mode, now_us=now_us)
+    if mode is Keeping.ENABLED:
+        await add_marker(uow, place, name, current, now_us=now_us, by=by)
+    if current is not None:
+        await objects.remove(uow, place.container_id, name)
+        await counters.add(uow, account_id=place.account_id, container_id=place.container_id, objects=-1, bytes_=-freed, now_us=now_us)
+    return current is not None
 
 
-async def _remove(uow: UnitOfWork, svc: Services, place: Any, name: str) -> None:
-    size = await objects.remove(uow, place.container_id, name)
-    if size is not None:
-        await counters.add(
-            uow,
-            account_id=place.account_id,
-            container_id=place.container_id,
-            objects=-1,
-            bytes_=-size,
-            now_us=svc.clock.now_us(),
-        )
+async def _retire(uow: UnitOfWork, place: Any, name: str, current: Any, mode: Keeping, *, now_us: int) -> int:
+    """Keep what is current as a version, if it is to stay. The bytes that are freed instead."""
+    freed = 0
+    if current is not None:
+        if mode is Keeping.ENABLED or current.versioned:
+            await versions.add(uow, place.container_id, name, current._mapping, replaced_us=now_us)
+        else:
+            freed = int(current.size)
+    if mode is Keeping.SUSPENDED:  # there is one "null" version at most
+        freed += await versions.remove_null(uow, place.container_id, name)
+    return freed
+
+
+async def add_marker(uow: UnitOfWork, place: Any, name: str, current: Any, *, now_us: int, by: str, versioned: int = 1) -> None:
+    """The version that says: deleted."""
+    await versions.end_marker(uow, place.container_id, name, replaced_us=now_us)
+    marker = {
+        "root": b"",
+        "size": 0,
+        "etag": _EMPTY_MD5,
+        "content_type": MARKER_TYPE,
+        "headers": "{}",
+        "created_us": now_us,
+        "modified_us": now_us,
+        "delete_at": None,
+        "kind": MARKER,
+        "extra": None,
+        "uuid": current.uuid if current is not None else None,
+        "hash": None,
+        "modified_by": by,
+        "versioned": versioned,
+    }
+    await versions.add(uow, place.container_id, name, marker, replaced_us=versions.NEVER_US)
+
+
+async def remove(uow: UnitOfWork, place: Any, name: str, created_us: int, *, now_us: int) -> bool:
+    """Take one kept version away for good, with its bytes. The current one is `objects`' business."""
+    size = await versions.remove(uow, place.container_id, name, created_us)
+    if size is None:
+        return False
+    await counters.add(uow, account_id=place.account_id, container_id=place.container_id, bytes_=-size, now_us=now_us)
+    return True

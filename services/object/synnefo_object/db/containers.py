@@ -96,14 +96,15 @@ async def set_headers(uow: UnitOfWork, container_id: int, headers: str, *, now_u
 
 
 async def delete_empty(uow: UnitOfWork, container_id: int) -> bool:
-    """Delete the container and its counts; False if it holds objects or is gone.
+    """Delete the container and its counts; False if it holds objects, or versions of some, or is gone.
 
     May raise IntegrityError for an upload under way.
     """
     from synnefo_object.db.objects import objects
+    from synnefo_object.db.versions import versions
 
-    held = exists(select(objects.c.name).where(objects.c.container_id == container_id))
-    if not await uow.run(delete(containers).where(containers.c.id == container_id, ~held)):
+    held = [exists(select(table.c.name).where(table.c.container_id == container_id)) for table in (objects, versions)]
+    if not await uow.run(delete(containers).where(containers.c.id == container_id, ~held[0], ~held[1])):
         return False
     await uow.run(delete(counters).where(counters.c.owner == container_id))
     return True

@@ -1,4 +1,4 @@
-"""Objects: one row each, current versions only (archived ones are objects of other containers)."""
+"""Objects: one row each, current versions only. What they replaced is in `db.versions`, or an object of another container."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    func,
     select,
     update,
 )
@@ -46,6 +47,10 @@ objects = Table(
     Column("delete_at", BigInteger),  # seconds
     Column("kind", SmallInteger, nullable=False),  # domain.kinds
     Column("extra", Text),  # DLO: prefix; SLO: JSON of segments; symlink: target
+    Column("uuid", String(36)),  # stays with the object through new data and renames
+    Column("hash", String(64)),  # Pithos' Merkle hash of the stored bytes
+    Column("modified_by", String(64), nullable=False, server_default=""),  # the user who wrote it; empty: nobody with a name
+    Column("versioned", SmallInteger, nullable=False, server_default="0"),  # 0: put while versions were not kept ("null")
     Index("ix_objects_created_us", "created_us"),
     sqlite_with_rowid=False,
 )
@@ -53,18 +58,24 @@ objects = Table(
 _EXPIRES = objects.c.delete_at.is_not(None)
 Index("ix_objects_delete_at", objects.c.delete_at, sqlite_where=_EXPIRES, postgresql_where=_EXPIRES)
 
-_OWN = (
-    objects.c.root,
-    objects.c.size,
-    objects.c.etag,
-    objects.c.content_type,
-    objects.c.headers,
-    objects.c.created_us,
-    objects.c.modified_us,
-    objects.c.delete_at,
-    objects.c.kind,
-    objects.c.extra,
+OWN = (
+    "root",
+    "size",
+    "etag",
+    "content_type",
+    "headers",
+    "created_us",
+    "modified_us",
+    "delete_at",
+    "kind",
+    "extra",
+    "uuid",
+    "hash",
+    "modified_by",
+    "versioned",
 )
+"""The columns of an object beside its container and name, which a version has, too."""
+_OWN = tuple(objects.c[name] for name in OWN)
 
 _found = (
     select(
@@ -97,20 +108,7 @@ async def find_many(uow: UnitOfWork, project_id: str, container: str, names: Seq
     )
 
 
-_VALUES = (
-    "container_id",
-    "name",
-    "root",
-    "size",
-    "etag",
-    "content_type",
-    "headers",
-    "created_us",
-    "modified_us",
-    "delete_at",
-    "kind",
-    "extra",
-)
+_VALUES = ("container_id", "name", *OWN)
 
 
 @cache
@@ -118,7 +116,8 @@ def _upsert(dialect: str, *, replace: bool) -> Any:
     statement = insert_for(dialect, objects).values({name: bindparam(name) for name in _VALUES} | {"prev_size": bindparam("prev_size")})
     if not replace:
         return statement.on_conflict_do_nothing().returning(objects.c.prev_size, objects.c.size)
-    changed = {name: statement.excluded[name] for name in _VALUES if name not in ("container_id", "name")}
+    changed = {name: statement.excluded[name] for name in _VALUES if name not in ("container_id", "name", "uuid")}
+    changed["uuid"] = func.coalesce(objects.c.uuid, statement.excluded.uuid)
     return statement.on_conflict_do_update(
         index_elements=[objects.c.container_id, objects.c.name], set_=changed | {"prev_size": objects.c.size}
     ).returning(objects.c.prev_size, objects.c.size)
@@ -133,6 +132,14 @@ async def put(uow: UnitOfWork, values: Mapping[str, Any], *, replace: bool = Tru
     if row is None:
         return None
     return -1 if row.prev_size is None else int(row.prev_size)
+
+
+_locked = select(*_OWN).where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n")).with_for_update()
+
+
+async def locked(uow: UnitOfWork, container_id: int, name: str) -> Row[Any] | None:
+    """The object's columns, locked until the transaction ends; None if there is none."""
+    return await uow.one(_locked, {"c": container_id, "n": name})
 
 
 _delete = delete(objects).where(objects.c.container_id == bindparam("c"), objects.c.name == bindparam("n")).returning(objects.c.size)
@@ -175,9 +182,9 @@ async def remove_expired(uow: UnitOfWork, container_id: int, name: str, *, delet
 
 
 async def expired(uow: UnitOfWork, *, now_s: int, limit: int = 200) -> Sequence[Row[Any]]:
-    """container_id, account_id, name, delete_at of objects whose time has come."""
+    """container_id, account_id, container_headers, name, delete_at of objects whose time has come."""
     return await uow.all(
-        select(objects.c.container_id, containers.c.account_id, objects.c.name, objects.c.delete_at)
+        select(objects.c.container_id, containers.c.account_id, containers.c.headers.label("container_headers"), objects.c.name, objects.c.delete_at)
         .select_from(objects.join(containers, objects.c.container_id == containers.c.id))
         .where(objects.c.delete_at <= now_s)
         .order_by(objects.c.delete_at)

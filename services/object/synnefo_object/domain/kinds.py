@@ -1,3 +1,5 @@
 """Kinds of objects, as the database has them: what stands where a plain object has its own bytes."""
 
 PLAIN, DLO, SLO, SYMLINK = 0, 1, 2, 3
+MARKER = 4
+"""A version that says: deleted. It has no bytes."""

@@ -9,6 +9,7 @@ from synnefo_object.domain import limits
 from synnefo_object.domain.errors import SwiftFault, bad_request
 
 Headers = dict[str, str]
+TRUE: Final = ("true", "1", "yes", "on", "t", "y")
 # Kept with an object beside its X-Object-Meta-…
 OBJECT_HEADERS: Final = (
     "content-disposition",
