@@ -45,7 +45,7 @@ async def show_container(request: SwiftRequest) -> Answer:
         return Answer(204, headers, content_type=f"{kind}; charset=utf-8")
     if not view.entries and kind == listing_formats.TEXT:
         return Answer(204, headers, content_type=TEXT)
-    body = listing_formats.render(kind, root="container", root_name=request.target.container, element="object", entries=view.entries)
+    body = listing_formats.render(kind, request.target, view.entries)
     return Answer(200, headers, body, content_type=f"{kind}; charset=utf-8")
 
 

@@ -75,6 +75,9 @@ async def load(
         pointed = {"Content-Location": target.url_path}
     if target is not first:
         stored.content_location = target.url_path
+        if shown and version is None:  # Swift tells the version behind the link, if it is of this container
+            is_here = (target.account, target.container) == (first.account, first.container)
+            shown = stored.version_id if is_here else object_versions.NULL
     stored.shown_version = shown
     if stored.kind == DLO and not raw:
         await segments.expand_dlo(svc, caller, target, stored)

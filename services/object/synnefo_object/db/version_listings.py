@@ -86,21 +86,23 @@ async def names_rolled_up(
 ) -> list[str]:
     """Names in order, but of all that share `prefix…delimiter` the first only. As `listings.page_rolled_up`, over both tables."""
     reverse = bounds.reverse
-    nearest = func.max if reverse else func.min
+    pair = {("postgresql", False): func.least, ("postgresql", True): func.greatest, ("sqlite", False): func.min, ("sqlite", True): func.max}
+    nearest = pair[uow.dialect, reverse]
+    walk: Any = None
 
     def seek(inner: Bounds, at: Place | None, behind: Any = None) -> Any:
-        parts = []
+        found = []
+        of = () if walk is None else (walk,)
         for table in (objects, versions):
             name = table.c.name
             clauses = [table.c.container_id == container_id, *within(name, inner), *_behind(table, at, reverse=reverse)]
             if behind is not None:
                 clauses.append(name < behind if reverse else name >= behind)
-            parts.append(select(select(name).where(*clauses).order_by(name.desc() if reverse else name).limit(1).scalar_subquery().label("name")))
-        both = union_all(*parts).subquery()
-        return select(nearest(both.c.name).label("name"))
+            found.append(select(name).where(*clauses).order_by(name.desc() if reverse else name).limit(1).correlate(*of).scalar_subquery())
+        one, other = found
+        return cast(nearest(func.coalesce(one, other), func.coalesce(other, one)), String)
 
-    first = seek(bounds, place).subquery()
-    walk = select(cast(first.c.name, String).label("name"), literal(1, Integer).label("n")).cte("walk", recursive=True)
+    walk = select(seek(bounds, place).label("name"), literal(1, Integer).label("n")).cte("walk", recursive=True)
     length = len(prefix)
     position = func.strpos if uow.dialect == "postgresql" else func.instr
     at = position(func.substr(walk.c.name, length + 1), delimiter)
@@ -112,8 +114,7 @@ async def names_rolled_up(
         higher = successor(delimiter) or delimiter + chr(0x10FFFF)
         behind = case((at > 0, rolled.op("||")(higher)), else_=walk.c.name.op("||")("\x01"))
         ahead = Bounds(before=bounds.before)
-    following = seek(ahead, None, behind).correlate(walk).scalar_subquery()
-    step = select(cast(following, String), walk.c.n + 1).where(walk.c.name.is_not(None), walk.c.n < limit)
+    step = select(seek(ahead, None, behind), walk.c.n + 1).where(walk.c.name.is_not(None), walk.c.n < limit)
     walk = walk.union_all(step)
     rows = await uow.all(select(walk.c.name).where(walk.c.name.is_not(None)).order_by(walk.c.n))
     return [row.name for row in rows]
