@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from synnefo_archipelago import StoreError, StoreFull
 from synnefo_common.errors import Fault, QuotaExceeded
 from synnefo_object.domain.errors import STANDARD_TEXT, SwiftFault
 
@@ -43,7 +45,7 @@ class Answer:
         self.gone = gone
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        raw = [(n.lower().encode("latin-1", "replace"), _value(v)) for n, v in self.headers.items()]
+        raw = [(_name(n), _value(v)) for n, v in self.headers.items()]
         if self.content_type is not None:
             raw.append((b"content-type", _value(self.content_type)))
         if self.length != -1:
@@ -85,6 +87,12 @@ class Answer:
                 await close()
 
 
+@lru_cache(4096)
+def _name(name: str) -> bytes:
+    """Metadata as Swift spells it, Some-Name: there are clients that compare."""
+    return (name.title() if name[:2].lower() == "x-" else name.lower()).encode("latin-1", "replace")
+
+
 def _value(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
 
@@ -103,9 +111,14 @@ def render_fault(fault: Fault) -> Answer:
     """Swift's page for a status, or the exact text."""
     status = 413 if isinstance(fault, QuotaExceeded) else fault.http_status
     headers = dict(fault.headers)
-    kind = headers.pop("Content-Type", HTML)
+    kind = headers.pop("Content-Type", None)
     text = fault.text if isinstance(fault, SwiftFault) else fault.message
     if text is not None and status not in (304,):
-        return Answer(status, headers, text.encode("utf-8", "replace"), content_type=TEXT)
+        return Answer(status, headers, text.encode("utf-8", "replace"), content_type=kind or TEXT)
     page = f"<html><h1>{title_of(status)}</h1><p>{escape(STANDARD_TEXT.get(status, ''), quote=False)}</p></html>"
-    return Answer(status, headers, page.encode(), content_type=kind)
+    return Answer(status, headers, page.encode(), content_type=kind or HTML)
+
+
+def store_fault(error: StoreError) -> SwiftFault:
+    """What the block store's trouble is to a client."""
+    return SwiftFault(507) if isinstance(error, StoreFull) else SwiftFault(503, headers={"Retry-After": "5"})
