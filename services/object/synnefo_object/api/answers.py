@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import lru_cache
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -45,7 +44,7 @@ class Answer:
         self.gone = gone
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        raw = [(_name(n), _value(v)) for n, v in self.headers.items()]
+        raw = [(n.lower().encode("latin-1", "replace"), _value(v)) for n, v in self.headers.items()]
         if self.content_type is not None:
             raw.append((b"content-type", _value(self.content_type)))
         if self.length != -1:
@@ -85,12 +84,6 @@ class Answer:
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
-
-
-@lru_cache(4096)
-def _name(name: str) -> bytes:
-    """Metadata as Swift spells it, Some-Name: there are clients that compare."""
-    return (name.title() if name[:2].lower() == "x-" else name.lower()).encode("latin-1", "replace")
 
 
 def _value(text: str) -> bytes:

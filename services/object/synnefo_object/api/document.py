@@ -148,7 +148,7 @@ def router() -> APIRouter:
             name=f"{method.lower()}_{names[-1]}",
             operation_id=f"{method.lower()}_{names[-1]}",
         )
-    for method in ("GET", "HEAD"):
+    for method in ("GET", "HEAD", "OPTIONS"):
         made.add_api_route(
             "/info",
             info.show_info,

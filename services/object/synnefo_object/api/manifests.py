@@ -19,7 +19,7 @@ from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import place
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
-from synnefo_object.domain.errors import SwiftFault, not_found
+from synnefo_object.domain.errors import STANDARD_TEXT, SwiftFault, not_found
 from synnefo_object.domain.kinds import SLO
 from synnefo_object.domain.limits import HEARTBEAT_S, MAX_SLO_MANIFEST_SIZE
 from synnefo_object.domain.metadata import TRUE
@@ -60,7 +60,8 @@ async def _heartbeat(request: SwiftRequest, work: Coroutine[Any, Any, Uploaded],
         except (Fault, StoreError) as error:
             failed = render_fault(error if isinstance(error, Fault) else store_fault(error))
             reason = title_of(failed.status_code)
-            figures = {"Response Status": f"{failed.status_code} {reason}", "Response Body": reason}
+            text = f"{reason}\n{STANDARD_TEXT.get(failed.status_code, '')}"
+            figures = {"Response Status": f"{failed.status_code} {reason}", "Response Body": text}
             errors = error.errors if isinstance(error, manifests.BadSegments) else []
         yield b"\r\n\r\n" + bulk.report(kind, dict(sorted(figures.items())), errors, root="upload").body
     finally:

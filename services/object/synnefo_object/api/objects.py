@@ -100,8 +100,7 @@ def respond(request: SwiftRequest, stored: Stored, *, part: int | None = None) -
             start, length = segments.part_span(stored, part)
         except SwiftFault as fault:
             shown = {name: value for name, value in headers.items() if name not in ("X-Timestamp", "Accept-Ranges")}
-            fault.headers = shown | dict(fault.headers)
-            raise
+            raise SwiftFault(416, "" if request.method == "HEAD" else fault.text, headers=shown | dict(fault.headers)) from None
         headers["X-Parts-Count"] = str(segments.count_parts(stored))
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
         return _stream(request, headers, stored, span=(start, length))

@@ -79,7 +79,7 @@ def slo_etag(parts: list[dict[str, Any]]) -> str:
 
 
 async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dict[str, Any]], *, depth: int) -> list[Piece]:
-    if depth > _MAX_DEPTH:
+    if depth >= _MAX_DEPTH:
         raise SwiftFault(409, "Too many levels of large objects in large objects.")
     try:
         found = await find_segments(svc, caller, target, [p["name"] for p in parts if "name" in p])
