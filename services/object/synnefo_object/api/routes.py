@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from synnefo_archipelago import CorruptData, StoreError, StoreFull
+from synnefo_archipelago import CorruptData, StoreError
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api import accounts, containers, cors, objects
-from synnefo_object.api.answers import Answer, render_fault
+from synnefo_object.api.answers import Answer, render_fault, store_fault
 from synnefo_object.api.document import PATHS
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.services import Services
@@ -72,8 +72,6 @@ class Dispatcher:
             await self.app(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
-        trans_id = self.services.trans_id()
-        answer.headers["X-Trans-Id"] = trans_id
         await cors.add_headers(scope, answer, self.services)
         try:
             await answer(scope, receive, send)
@@ -81,7 +79,6 @@ class Dispatcher:
             if isinstance(error, CorruptData):
                 log.exception("object_damaged", path=scope["path"])
             failed = render_fault(store_fault(error))
-            failed.headers["X-Trans-Id"] = trans_id
             if scope.get("swift.started"):
                 raise
             await failed(scope, receive, send)
@@ -101,8 +98,3 @@ class Dispatcher:
             return render_fault(store_fault(error))
         except Fault as fault:
             return render_fault(fault)
-
-
-def store_fault(error: StoreError) -> SwiftFault:
-    """What the block store's trouble is to a client."""
-    return SwiftFault(507) if isinstance(error, StoreFull) else SwiftFault(503, headers={"Retry-After": "5"})
