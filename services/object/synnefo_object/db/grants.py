@@ -91,9 +91,7 @@ def _shared_with(grantees: Iterable[str]) -> Any:
     return grants.join(objects, _is_of(grants)).join(containers, containers.c.id == grants.c.container_id), grants.c.grantee.in_(list(grantees))
 
 
-async def accounts_shared_with(
-    uow: UnitOfWork, grantees: Iterable[str], *, but: str, marker: str, limit: int
-) -> Sequence[Row[Any]]:
+async def accounts_shared_with(uow: UnitOfWork, grantees: Iterable[str], *, but: str, marker: str, limit: int) -> Sequence[Row[Any]]:
     """project_id and created_us of the accounts that hold something for these grantees, other than `but`."""
     joined, is_theirs = _shared_with(grantees)
     return await uow.all(
@@ -135,7 +133,8 @@ async def groups_of_members(uow: UnitOfWork, members: Iterable[str]) -> list[str
 async def groups_of(uow: UnitOfWork, account_id: int) -> dict[str, list[str]]:
     """An account's groups, in order."""
     found: dict[str, list[str]] = {}
-    for row in await uow.all(select(groups.c.name, groups.c.member).where(groups.c.account_id == account_id).order_by(groups.c.name, groups.c.member)):
+    statement = select(groups.c.name, groups.c.member).where(groups.c.account_id == account_id)
+    for row in await uow.all(statement.order_by(groups.c.name, groups.c.member)):
         found.setdefault(row.name, []).append(row.member)
     return found
 

@@ -92,7 +92,8 @@ async def drop_indexed(uow: UnitOfWork, holder: str) -> None:
 
 async def large_roots(uow: UnitOfWork, project_id: str, *, after_us: int, limit: int) -> Sequence[Row[Any]]:
     """created_us and root of the account's large objects and versions, oldest first."""
-    mine = select(containers.c.id).select_from(containers.join(accounts, accounts.c.id == containers.c.account_id)).where(accounts.c.project_id == project_id)
+    joined = containers.join(accounts, accounts.c.id == containers.c.account_id)
+    mine = select(containers.c.id).select_from(joined).where(accounts.c.project_id == project_id)
     o, v = objects.c, versions.c
     both = union_all(
         select(o.created_us, o.root).where(o.container_id.in_(mine), o.size >= literal(LARGE_OBJECT, literal_execute=True), o.created_us > after_us),

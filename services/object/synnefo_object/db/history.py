@@ -70,4 +70,3 @@ async def names_to_purge(uow: UnitOfWork, container_id: int, *, until_us: int, l
     v = versions.c
     rows = await uow.all(select(v.name).distinct().where(v.container_id == container_id, v.created_us <= until_us).limit(limit))
     return [row.name for row in rows]
-

@@ -48,7 +48,7 @@ async def test_metadata_queries(h: Harness) -> None:
     await me.put(f"{P}/c")
     for name, quality, stock in (("apple", "high", "3"), ("pear", "low", "1"), ("grape", "", "2"), ("dir/fig", "high", "")):
         headers = {f"X_Object_Meta_{key}": value for key, value in (("Quality", quality), ("Stock", stock)) if value}
-        await put(me, f"{P}/c/{name}", **headers)
+        await put(me, f"{P}/c/{name}", b"data", **headers)
     await put(me, f"{P}/c/plain")
 
     async def found(query: str) -> list[str]:

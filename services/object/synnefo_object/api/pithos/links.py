@@ -11,7 +11,7 @@ from synnefo_object.api.answers import Answer
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.pithos import links
 from synnefo_object.app.services import Services
-from synnefo_object.domain.errors import SwiftFault, not_found
+from synnefo_object.domain.errors import SwiftFault
 
 PATH = "/public/"
 _SHOWN = ("etag", "last-modified", "accept-ranges", "content-range", "content-encoding", "content-disposition", "cache-control", "content-language")
@@ -27,10 +27,8 @@ async def answer(scope: Scope, receive: Receive, svc: Services) -> Answer:
     """GET and HEAD with conditions and ranges, and none of the object's own headers."""
     if scope["method"] not in ("GET", "HEAD"):
         raise SwiftFault(405, headers={"Allow": "GET, HEAD"})
-    target, stored = await links.load(svc, scope["path"][len(PATH) :], head=scope["method"] == "HEAD")
+    target, stored = await links.load(svc, scope["path"][len(PATH) :])
     request = SwiftRequest(scope, receive, svc, target=target)
-    if stored is None:
-        raise not_found()
     shown = objects.respond(request, stored)
     shown.headers = {name: value for name, value in shown.headers.items() if name.lower() in _SHOWN}
     set_disposition(request, shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from synnefo_archipelago import Range
 from synnefo_object.api import objects as swift
 from synnefo_object.api import tempurl
 from synnefo_object.api.answers import HTML, Answer
@@ -16,7 +17,6 @@ from synnefo_object.app.access import Caller
 from synnefo_object.app.pithos import hashmaps, history, puts, sharing, transfers, updates
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Changed, Uploaded
-from synnefo_object.db import grants
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.kinds import DLO, PLAIN
@@ -24,7 +24,6 @@ from synnefo_object.domain.limits import MAX_FILE_SIZE, MAX_HASHMAP_BODY
 from synnefo_object.domain.paths import Target, split_container_object
 from synnefo_object.domain.pithos import (
     WRITE,
-    ancestors,
     read_content_range,
     read_hashmap,
     read_public,
@@ -89,12 +88,7 @@ async def _finish(request: SwiftRequest, answer: Answer) -> Answer:
 async def _sharing_headers(request: SwiftRequest) -> dict[str, str]:
     svc, target = request.svc, request.target
     caller = await request.caller()
-    async with svc.db.read() as uow:
-        place = await sharing.find_container(uow, target)
-        if place is None:
-            return {}
-        entries = sharing.read_entries(await grants.of_names(uow, place, [target.object, *ancestors(target.object)]))
-        link = (await grants.links_of(uow, place, [target.object])).get(target.object)
+    entries, link = await sharing.of_object(svc, target)
     headers: dict[str, str] = {}
     source = sharing.source_of(entries, target.object)
     if source is not None and caller.reads(target):
@@ -148,7 +142,7 @@ async def put_object(request: SwiftRequest) -> Answer:
     content_type = uploads.choose_content_type(target.object, headers)
     kept = metadata.object_headers(headers)
     if request.flag("hashmap"):
-        return await _put_hashmap(request, caller, place, expected_us, content_type, kept, also)
+        return await _put_hashmap(request, caller, place, expected_us=expected_us, content_type=content_type, kept=kept, also=also)
     uploaded = await puts.put_data(
         svc,
         caller,
@@ -171,7 +165,7 @@ def _made(uploaded: Uploaded) -> dict[str, str]:
 
 
 async def _put_hashmap(
-    request: SwiftRequest, caller: Caller, place: Any, expected_us: int | None, content_type: str, kept: Mapping[str, str], also: puts.Also | None
+    request: SwiftRequest, caller: Caller, place: Any, *, expected_us: int | None, content_type: str, kept: Mapping[str, str], also: puts.Also | None
 ) -> Answer:
     svc = request.svc
     metadata.check_length(request.headers)
@@ -207,10 +201,7 @@ async def _transfer(request: SwiftRequest, caller: Caller, headers: dict[str, st
     public = read_public(headers.get("x-object-public"))
     modes = read_sharing(headers["x-object-sharing"]) if "x-object-sharing" in headers else None
     content_type = headers.get("content-type")
-    if request.flag("ignore_content_type") or not content_type:
-        chosen = None
-    else:
-        chosen = objects.clean_content_type(content_type)
+    chosen = None if request.flag("ignore_content_type") or not content_type else objects.clean_content_type(content_type)
     is_copy_call = request.method in ("COPY", "MOVE")
     change = transfers.Change(_merge(headers, given, replace=False), chosen, modes, public, objects.read_manifest_header(headers))
     if not is_copy_call:
@@ -266,7 +257,7 @@ async def post_object(request: SwiftRequest) -> Answer:
     row = await find()
     also = puts.with_sharing(svc, row, target.object, modes=modes, public=public)
     if kind == _DATA or "x-source-object" in headers:
-        uploaded = await _update(request, caller, headers, row, find, merge, also)
+        uploaded = await _update(request, caller, headers, row, find=find, merge=merge, also=also)
         return Answer(204, _made(uploaded), content_type=HTML)
     is_empty = not given and not any(name in headers for name in (*metadata.OBJECT_HEADERS, "x-object-manifest"))
     if is_empty and (not replace or also is not None):
@@ -285,7 +276,7 @@ async def post_object(request: SwiftRequest) -> Answer:
 
 
 async def _update(
-    request: SwiftRequest, caller: Caller, headers: dict[str, str], row: Any, find: Any, merge: Any, also: puts.Also | None
+    request: SwiftRequest, caller: Caller, headers: dict[str, str], row: Any, *, find: Any, merge: Any, also: puts.Also | None
 ) -> Uploaded:
     svc, target = request.svc, request.target
     wanted = read_content_range(headers.get("content-range"))
@@ -307,7 +298,7 @@ async def _update(
         if length > data.size:
             raise bad_request("Object length is smaller than range length")
         if length < data.size:
-            data = await svc.store.compose([updates.part(data, length)])
+            data = await svc.store.compose([Range(data, 0, length)])
     else:
         length_given = metadata.check_length(headers)
         if wanted.length is not None and length_given is not None and wanted.length != length_given:

@@ -64,7 +64,7 @@ async def put(
     """An object of blocks that are there. Raises Missing, 400 for blocks that do not make the size, 413."""
     who = holder(caller, target)
     wanted = list(dict.fromkeys(hashmap.hashes))
-    absent = await _absent(svc, caller, target, who, wanted, place)
+    absent = await _absent(svc, caller, target, wanted, place)
     if absent:
         raise Missing(absent)
     try:
@@ -100,8 +100,9 @@ async def put(
         )
 
 
-async def _absent(svc: Services, caller: Caller, target: Target, who: str, wanted: Sequence[bytes], place: Any) -> list[bytes]:
+async def _absent(svc: Services, caller: Caller, target: Target, wanted: Sequence[bytes], place: Any) -> list[bytes]:
     """The blocks that this holder does not have, in order."""
+    who = holder(caller, target)
     left = dict.fromkeys(hash_ for hash_ in wanted if hash_ != ZERO_HASH)
     if left and place.root is not None:
         for hash_, _ in await svc.store.blocks(Root.from_bytes(place.root)):
@@ -110,7 +111,8 @@ async def _absent(svc: Services, caller: Caller, target: Target, who: str, wante
         async with svc.db.read() as uow:
             found = await held_blocks.known(uow, who, list(left))
             if caller.owns(target) and len(found) < len(left):
-                found |= await held_blocks.single_blocks(uow, target.project_id or "", [h for h in left if h not in found], block_size=svc.store.store.block_size)
+                rest = [hash_ for hash_ in left if hash_ not in found]
+                found |= await held_blocks.single_blocks(uow, target.project_id or "", rest, block_size=svc.store.store.block_size)
         left = dict.fromkeys(hash_ for hash_ in left if hash_ not in found)
     if left and caller.owns(target):
         await _index(svc, target.project_id or "")

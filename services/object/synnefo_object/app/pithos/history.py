@@ -94,9 +94,7 @@ async def purge_object(svc: Services, caller: Caller, target: Target, until_us: 
             await current.remove(uow, row.container_id, target.object)
             await grants.forget(uow, row.container_id, [target.object])
             freed, count = freed + now.size, -1
-        await counters.add(
-            uow, account_id=row.account_id, container_id=row.container_id, objects=count, bytes_=-freed, now_us=svc.clock.now_us()
-        )
+        await counters.add(uow, account_id=row.account_id, container_id=row.container_id, objects=count, bytes_=-freed, now_us=svc.clock.now_us())
 
     await svc.db.run(work)
 

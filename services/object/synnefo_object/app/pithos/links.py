@@ -14,12 +14,11 @@ from synnefo_object.domain.limits import ACCOUNT_PREFIX
 from synnefo_object.domain.paths import Target
 
 
-async def load(svc: Services, link_id: str, *, head: bool) -> tuple[Target, Stored]:
+async def load(svc: Services, link_id: str) -> tuple[Target, Stored]:
     """The object behind a link, as a GET shows it. Raises 404.
 
     A manifest's parts are read by its owner's right, as far as they lie in the manifest's own container.
     """
-    del head
     async with svc.db.read() as uow:
         found = await grants.find_link(uow, link_id) if link_id.isascii() and "\x00" not in link_id else None
     if found is None:

@@ -109,4 +109,3 @@ def _meta(dialect: str, table: Any, wanted: MetaFilter) -> Any:
     if dialect == "postgresql":
         value = collate(cast(value, Text), "C")
     return value.op("<>" if wanted.op == "!=" else wanted.op)(wanted.value)
-

@@ -13,7 +13,7 @@ from synnefo_common.auth.claims import Claims
 from synnefo_common.db import UnitOfWork
 from synnefo_common.ids import uuid5
 from synnefo_object.app.services import Services
-from synnefo_object.db import grants
+from synnefo_object.db import grants, objects
 from synnefo_object.domain.limits import PUBLIC_ID_LENGTH
 from synnefo_object.domain.paths import Target, successor
 from synnefo_object.domain.pithos import READ, ancestors, is_directory
@@ -71,20 +71,21 @@ def mode_of(entries: Mapping[str, Entry], name: str, who: Collection[str] | None
 
 async def allowed(svc: Services, claims: Claims, target: Target) -> int:
     """0, READ or WRITE: what sharing lets this user do with an object of another account."""
-    async with svc.db.read() as uow:
-        place = await find_container(uow, target)
-        if place is None:
-            return 0
-        entries = read_entries(await grants.of_names(uow, place, [target.object, *ancestors(target.object)]))
-        public = READ if await grants.links_of(uow, place, [target.object]) else 0
+    entries, link = await of_object(svc, target)
+    public = READ if link is not None else 0
     return max(public, mode_of(entries, target.object, await identities(svc, claims)) if entries else 0)
 
 
-async def find_container(uow: UnitOfWork, target: Target) -> int | None:
-    from synnefo_object.db import objects
-
-    row = await objects.find(uow, target.project_id or "", target.container, "")
-    return int(row.container_id) if row is not None else None
+async def of_object(svc: Services, target: Target) -> tuple[dict[str, Entry], str | None]:
+    """What may say how an object is shared, and its public link."""
+    async with svc.db.read() as uow:
+        place = await objects.find(uow, target.project_id or "", target.container, "")
+        if place is None:
+            return {}, None
+        names = [target.object, *ancestors(target.object)]
+        entries = read_entries(await grants.of_names(uow, place.container_id, names))
+        links = await grants.links_of(uow, place.container_id, [target.object])
+    return entries, links.get(target.object)
 
 
 @dataclass(frozen=True, slots=True)

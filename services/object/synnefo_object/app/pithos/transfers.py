@@ -76,7 +76,7 @@ async def transfer(
         if at == 0:
             rows[source.object] = first
         items = [_Item(name, new, rows[name]) for name, new in part if name in rows]
-        stored_us = await _batch(svc, caller, source, to, place, first, items, change, move=move, same_place=same_place)
+        stored_us = await _batch(svc, caller, source, to, place=place, origin=first, items=items, change=change, move=move, same_place=same_place)
         stored = stored or stored_us
     return stored
 
@@ -108,7 +108,7 @@ async def _below(svc: Services, caller: Caller, source: Target, first: Any, deli
 
 
 async def _batch(
-    svc: Services, caller: Caller, source: Target, to: Target, place: Any, origin: Any, items: Sequence[_Item], change: Change, *,
+    svc: Services, caller: Caller, source: Target, to: Target, *, place: Any, origin: Any, items: Sequence[_Item], change: Change,
     move: bool, same_place: bool,
 ) -> int:  # fmt: skip
     size = sum(int(item.row.size) for item in items)

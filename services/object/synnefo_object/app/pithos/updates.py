@@ -130,8 +130,3 @@ async def set_metadata(
             pass
         await svc.clock.sleep(svc.ids.random() * 0.02)
     raise SwiftFault(503, headers={"Retry-After": "1"})
-
-
-def part(root: Root, length: int) -> Range:
-    """The beginning of a root."""
-    return Range(root, 0, length)
