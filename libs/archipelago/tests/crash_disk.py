@@ -255,6 +255,12 @@ class Disk:
             apply(self.files[op.target], op)
             self.log.append(op)
 
+    def ftruncate(self, fd: int, size: int) -> None:
+        with self._lock:
+            op = Op("truncate", self._handles[fd], value=size)
+            apply(self.files[op.target], op)
+            self.log.append(op)
+
     def utime(self, path: str, *_: Any, **__: Any) -> None:
         with self._lock:
             self._number(path)
@@ -268,7 +274,7 @@ class Mounted:
         self._open = io.open
         for name in (
             "open", "close", "pwritev", "pread", "fsync", "fdatasync", "fstat", "stat", "mkdir", "listdir", "scandir",
-            "replace", "rename", "link", "unlink", "truncate", "utime",
+            "replace", "rename", "link", "unlink", "truncate", "ftruncate", "utime",
         ):  # fmt: skip
             patch.setattr(os, name, self._dispatch(name, getattr(os, name)))
         patch.setattr(io, "open", self._open_file)
