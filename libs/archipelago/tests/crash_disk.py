@@ -80,7 +80,7 @@ class Replay:
             for write in self._writes.pop(op.target, []):
                 apply(content, write)
         elif op.kind == "dirsync":
-            self._apply_names(self._directories[op.target], self._names.pop(op.target, []))
+            self._apply_names(self._directories.setdefault(op.target, {}), self._names.pop(op.target, []))
         else:
             self.acknowledged.append(op.value)
 
@@ -104,7 +104,7 @@ class Replay:
         )
         image = Image({path: dict(names) for path, names in self._directories.items()})
         for path, edits in self._names.items():
-            self._apply_names(image.directories[path], [edit for edit in edits if rng.random() < luck[1]])
+            self._apply_names(image.directories.setdefault(path, {}), [edit for edit in edits if rng.random() < luck[1]])
         for number in {number for names in image.directories.values() for number in names.values()}:
             content = bytearray(self._files.get(number, b""))
             for write in self._writes.get(number, []):
