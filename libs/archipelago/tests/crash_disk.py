@@ -87,7 +87,7 @@ class Replay:
             for write in self._writes.pop(op.target, []):
                 apply(content, write)
         elif op.kind == "dirsync":
-            self._apply_names(self._directories[op.target], self._names.pop(op.target, []))
+            self._apply_names(self._directories.setdefault(op.target, {}), self._names.pop(op.target, []))
         else:
             self.acknowledged.append(op.value)
 
@@ -111,7 +111,7 @@ class Replay:
         )
         image = Image({path: dict(names) for path, names in self._directories.items()})
         for path, edits in self._names.items():
-            self._apply_names(image.directories[path], [edit for edit in edits if rng.random() < luck[1]])
+            self._apply_names(image.directories.setdefault(path, {}), [edit for edit in edits if rng.random() < luck[1]])
         for path in sorted(image.directories):  # a directory without a name is gone, with all in it
             parent, _, name = path.rpartition("/")
             if path != ROOT and name not in image.directories.get(parent, {}):
