@@ -43,6 +43,14 @@ async def totals(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
     return await uow.one(_totals, {"project": project_id})
 
 
+_headers = select(accounts.c.headers).where(accounts.c.project_id == bindparam("project"))
+
+
+async def headers(uow: UnitOfWork, project_id: str) -> str:
+    """The kept headers, as JSON."""
+    return str(await uow.scalar(_headers, {"project": project_id}) or "{}")
+
+
 async def ensure(uow: UnitOfWork, project_id: str, *, now_us: int) -> None:
     """Make the account if it is new."""
     row = {"project_id": project_id, "headers": "{}", "created_us": now_us, "bytes_reported": 0}
