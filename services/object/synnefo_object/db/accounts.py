@@ -89,6 +89,13 @@ async def unreported(uow: UnitOfWork, *, changed_since_us: int | None) -> list[R
     return list(await uow.all(statement))
 
 
+async def reported(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
+    """id, project_id, bytes_reported, bytes of one account, locked until the transaction ends."""
+    a = accounts.c
+    held = select(func.coalesce(func.sum(counters.c.bytes), 0)).where(counters.c.owner == -a.id).scalar_subquery().label("bytes")
+    return await uow.one(select(a.id, a.project_id, a.bytes_reported, held).where(a.project_id == project_id).with_for_update(of=accounts))
+
+
 async def mark_reported(uow: UnitOfWork, account_id: int, *, old: int, new: int) -> bool:
     """Compare-and-set of what the ledger has been told."""
     statement = update(accounts).where(accounts.c.id == account_id, accounts.c.bytes_reported == old).values(bytes_reported=new)
