@@ -16,6 +16,7 @@ from synnefo_common.web.dialects import ObjectDialect
 from synnefo_object.api import document, internal, routes
 from synnefo_object.app import expiry, usage
 from synnefo_object.app.audit import audit_facts
+from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
 from synnefo_object.app.slices import Slices
 from synnefo_object.clients.names import Names
@@ -60,7 +61,7 @@ def build(
         policy=Policy([]),
         ready_checks=kit.ready_checks(),
         strip_slash=False,
-        is_stream=lambda _method, path: path.startswith("/v1/"),
+        is_stream=lambda _method, path: path.startswith(("/v1/", "/public/")),
         ids=kit.ids,
         title="Synnefo Object Storage (Swift v1)",
     )
@@ -69,6 +70,6 @@ def build(
         kit,
         app,
         all_tables(),
-        work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc)],
+        work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc), lambda: housekeeping.run(svc)],
         on_stop=[svc.slices.close, store.close],
     )

@@ -10,11 +10,12 @@ import errno
 import hashlib
 import itertools
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synnefo_archipelago import crash
-from synnefo_archipelago.api import Data, Read, Record, Space
+from synnefo_archipelago.api import Data, Found, Read, Record, Space
 from synnefo_archipelago.errors import (
     ObjectMissing,
     RecordConflict,
@@ -26,6 +27,7 @@ from synnefo_archipelago.errors import (
 _FORMAT = b"synnefo archipelago files 1\n"
 _IOV = 256
 _READ_ATTEMPTS = 16
+_TRASH_ATTEMPTS = 4
 _STALE_ATTEMPTS = 4
 
 
@@ -59,6 +61,7 @@ def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
 class FileDriver:
     atomic_writes = False
     reads_ahead = 0
+    touch_slack_s = 600.0
     identity = ""
     """Nobody can take a file away from a process that has it open; see the README for what remains."""
 
@@ -148,12 +151,7 @@ class FileDriver:
         raise StoreUnavailable(f"{space}/{key}: its file is replaced again and again")
 
     def _get(self, space: Space, key: str, offset: int, length: int | None) -> bytes:
-        try:
-            fd = os.open(self._path(space, key), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
+        fd = self._open(space, key, os.O_RDONLY)
         try:
             if length is None:
                 length = max(0, os.fstat(fd).st_size - offset)
@@ -174,7 +172,7 @@ class FileDriver:
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
         path = self._path(space, key)
         with _mapped():
-            if not replace and path.exists():
+            if not replace and self.touch(space, key) is not None:
                 return False
             self._ensure_shard(path.parent)
             temporary = self._write_temporary(pieces)
@@ -204,12 +202,7 @@ class FileDriver:
         self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
         sync: bool = True, expected: tuple[int, bytes] | None = None,
     ) -> None:  # fmt: skip
-        try:
-            fd = os.open(self._path(space, key), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
+        fd = self._open(space, key, os.O_RDWR)
         with _mapped():
             try:
                 if expected and os.pread(fd, len(expected[1]), expected[0]) != expected[1]:
@@ -223,23 +216,94 @@ class FileDriver:
             finally:
                 os.close(fd)
 
+    def _open(self, space: Space, key: str, flags: int) -> int:
+        path = self._path(space, key)
+        for _ in range(_TRASH_ATTEMPTS):
+            try:
+                return os.open(path, flags | os.O_CLOEXEC)
+            except FileNotFoundError:
+                if not self._take_back(space, key):
+                    break
+            except OSError as error:
+                raise map_error(error) from error
+        raise ObjectMissing(f"{space}/{key}")
+
     def truncate(self, space: Space, key: str, size: int) -> None:
+        fd = self._open(space, key, os.O_RDWR)
         try:
-            os.truncate(self._path(space, key), size)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
+            with _mapped():
+                os.ftruncate(fd, size)
+        finally:
+            os.close(fd)
 
     def touch(self, space: Space, key: str) -> int | None:
         path = self._path(space, key)
-        try:
-            os.utime(path)
-            return path.stat().st_size
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise map_error(error) from error
+        for _ in range(_TRASH_ATTEMPTS):
+            try:
+                found = path.stat()
+                if time.time() - found.st_mtime >= self.touch_slack_s:
+                    os.utime(path)
+                return found.st_size
+            except FileNotFoundError:
+                if not self._take_back(space, key):
+                    return None
+            except OSError as error:
+                raise map_error(error) from error
+        return None
+
+    # Removal beside use. An object goes to the trash first; there its time is looked at again. Whoever asks for the
+    # object meanwhile links it back, and then the unlinking in the trash takes one of two names away.
+
+    def _trash(self, space: Space, key: str) -> Path:
+        return self._root / "trash" / f"{space}.{key}"
+
+    def _take_back(self, space: Space, key: str) -> bool:
+        """Give an object in the trash its name again, unless a new one has it. False when it is in neither place."""
+        path = self._path(space, key)
+        with _mapped():
+            try:
+                os.link(self._trash(space, key), path)
+            except FileExistsError:
+                return True
+            except FileNotFoundError:
+                return path.exists()
+            self._sync_directory(path.parent)
+        return True
+
+    def delete_unused(self, space: Space, key: str, since: float) -> bool:
+        path, trash = self._path(space, key), self._trash(space, key)
+        with _mapped():
+            trash.parent.mkdir(exist_ok=True)
+            try:
+                if path.stat().st_mtime >= since:
+                    return False
+                trash.unlink(missing_ok=True)  # of an earlier attempt; renaming between two names of one file does nothing
+                path.rename(trash)
+            except FileNotFoundError:
+                return False
+            crash.point("trash.rename")
+            if trash.stat().st_mtime >= since:
+                self._take_back(space, key)
+                trash.unlink(missing_ok=True)
+                return False
+            trash.unlink(missing_ok=True)
+            crash.point("trash.unlink")
+        return True
+
+    def tidy(self, before: float) -> int:
+        count = 0
+        with _mapped():
+            if (self._root / "trash").is_dir():
+                for trash in list((self._root / "trash").iterdir()):
+                    space, _, key = trash.name.partition(".")
+                    self._take_back(Space(space), key)
+                    trash.unlink(missing_ok=True)
+            for temporary in list((self._root / "tmp").iterdir()):
+                with contextlib.suppress(FileNotFoundError):
+                    if temporary.stat().st_mtime < before:
+                        temporary.unlink()
+                        count += 1
+        return count
 
     def delete(self, space: Space, key: str) -> bool:
         path = self._path(space, key)
@@ -252,6 +316,10 @@ class FileDriver:
         return True
 
     def iter(self, space: Space) -> Iterator[tuple[str, int]]:
+        for found in self.scan(space):
+            yield found.key, found.size
+
+    def scan(self, space: Space) -> Iterator[Found]:
         for shard in self._existing_shards(space):
             with _mapped(), os.scandir(self._root / space / shard) as entries:
                 found = []
@@ -259,7 +327,8 @@ class FileDriver:
                     if entry.name.startswith("."):
                         continue  # NFS keeps removed files that are open under such a name
                     with contextlib.suppress(FileNotFoundError):
-                        found.append((entry.name, entry.stat().st_size))
+                        status = entry.stat()
+                        found.append(Found(entry.name, status.st_size, status.st_mtime))
             yield from found
 
     # Records: <space>/<shard>/<key>~<version, 16 hex digits>

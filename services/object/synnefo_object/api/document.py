@@ -11,6 +11,7 @@ from synnefo_object.api import info
 from synnefo_object.domain.errors import SwiftFault
 
 PATHS = ("/v1/{account}", "/v1/{account}/{container}", "/v1/{account}/{container}/{object}")
+TOP, PUBLIC = "/v1/", "/public/{link}"
 
 _PARAMETERS = {
     "account": "`AUTH_` and the project's id.",

@@ -29,6 +29,13 @@ def object_headers(stored: Stored) -> dict[str, str]:
         "X-Timestamp": timestamp(stored.modified_us),
         "Accept-Ranges": "bytes",
     }
+    if stored.hash is not None:
+        headers["X-Object-Hash"] = stored.hash
+    if stored.uuid is not None:
+        headers["X-Object-UUID"] = stored.uuid
+    headers["X-Object-Version"] = str(stored.created_us)
+    headers["X-Object-Version-Timestamp"] = timestamp(stored.created_us)
+    headers["X-Object-Modified-By"] = stored.modified_by
     for name, value in stored.headers.items():
         if not name.startswith("x-slo-"):
             headers[name] = value

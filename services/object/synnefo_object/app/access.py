@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import orjson
 
 from synnefo_common.auth.claims import Claims
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
-from synnefo_object.db import accounts
+from synnefo_object.db import accounts, grants
 from synnefo_object.domain import account_acl
 from synnefo_object.domain.account_acl import Level
 from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
@@ -110,8 +111,9 @@ class Caller:
             return is_within and kind == READ and self.lists
         return is_within and (kind == READ or target.object.startswith(prefix))
 
-    async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
-        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+    async def require(self, kind: str, target: Target, container_headers: str | None, *, shared: bool = True) -> None:
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature, by its ACL or, unless not `shared`,
+        because the object is shared.
 
         Raises 401 or 403.
         """
@@ -120,7 +122,9 @@ class Caller:
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):
             return
-        if self.claims is not None and await self._granted(acl, target):
+        if self.claims is None:
+            raise self.refuse()
+        if await self._granted(acl, target) or (shared and await self._shared(kind, target)):
             return
         await self.learn(target)
         if not self._may(kind, target):
@@ -128,6 +132,11 @@ class Caller:
 
     def _may(self, kind: str, target: Target) -> bool:
         return self.writes(target) or (kind == READ and self.reads(target))
+
+    async def _shared(self, kind: str, target: Target) -> bool:
+        if not target.object or self.claims is None or target.project_id is None:
+            return False
+        return await sharing.allowed(self.services, self.claims, target) >= (grants.READ if kind == READ else grants.WRITE)
 
     async def _granted(self, acl: Acl, target: Target) -> bool:
         claims = self.claims
