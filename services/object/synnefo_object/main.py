@@ -18,6 +18,7 @@ from synnefo_object.app import expiry, usage
 from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
+from synnefo_object.app.slices import Slices
 from synnefo_object.clients.names import Names
 from synnefo_object.db import all_tables
 from synnefo_object.settings import Settings
@@ -46,6 +47,7 @@ def build(
         quota=kit.quota,
         verifier=kit.verifier,
         names=names,
+        slices=Slices(kit.db, kit.quota, kit.clock, size_bytes=settings.quota_slice_bytes, idle_s=settings.quota_slice_idle_s),
         limits={},
     )
 
@@ -69,5 +71,5 @@ def build(
         app,
         all_tables(),
         work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc), lambda: housekeeping.run(svc)],
-        on_stop=[store.close],
+        on_stop=[svc.slices.close, store.close],
     )
