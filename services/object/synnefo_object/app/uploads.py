@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,7 @@ async def keep(
     *,
     caller: Caller,
     root: Root,
+    size: int | None = None,
     etag: str,
     content_type: str,
     kept: Mapping[str, str],
@@ -153,14 +154,18 @@ async def keep(
     replace: bool = True,
     newer_than_us: int = 0,
     uuid: str | None = None,
+    also: Callable[[UnitOfWork], Awaitable[None]] | None = None,
 ) -> Uploaded:
-    """The one place where an object row is made: row, counters and reservation in one transaction."""
+    """The one place where an object row is made: row, counters, reservation and what `also` does in one transaction.
+
+    `size` is for an object of several roots, of which `root` is the first.
+    """
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     values: dict[str, Any] = {
         "container_id": row.container_id,
         "name": target.object,
         "root": root.to_bytes(),
-        "size": root.size,
+        "size": root.size if size is None else size,
         "etag": etag,
         "content_type": content_type,
         "headers": orjson.dumps(kept).decode(),
@@ -170,7 +175,7 @@ async def keep(
         "kind": kind,
         "extra": extra,
         "uuid": uuid or svc.ids.uuid(),
-        "hash": await svc.store.merkle(root),
+        "hash": await svc.store.merkle(root) if size in (None, root.size) else None,
         "modified_by": caller.user_id,
         "versioned": 0,
     }
@@ -180,6 +185,8 @@ async def keep(
     gone = row.delete_at is not None and row.delete_at <= svc.now_s()
 
     async def work(uow: UnitOfWork) -> int:
+        if also is not None:
+            await also(uow)
         if keeping is not versions.Keeping.NEVER:
             stored = await versions.put(uow, svc, row, values, keeping, replace=replace)
             if stored is None:
@@ -203,7 +210,7 @@ async def keep(
         before = await objects.put(uow, values, replace=replace)
         if before is None:
             raise SwiftFault(412)
-        added = (1, root.size) if before < 0 else (0, root.size - before)
+        added = (1, values["size"]) if before < 0 else (0, values["size"] - before)
         await counters.add(
             uow,
             account_id=row.account_id,
