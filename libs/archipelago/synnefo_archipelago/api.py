@@ -28,6 +28,15 @@ class Record(NamedTuple):
     value: bytes
 
 
+class Read(NamedTuple):
+    """A part of an object that is wanted."""
+
+    space: Space
+    key: str
+    offset: int
+    length: int
+
+
 class Driver(Protocol):
     """A dumb, thread-safe, blocking store of objects and of versioned records.
 
@@ -37,14 +46,47 @@ class Driver(Protocol):
     atomic_writes: bool
     """Whether one `write_at` is all-or-nothing after a crash, whatever the number of its pieces."""
 
+    reads_ahead: int
+    """Pieces of a range worth having under way at once; 0 where reading is quicker than handing over."""
+
+    @property
+    def identity(self) -> str:
+        """What `fence` needs to cut this driver off; empty where nothing can."""
+        ...
+
+    def session(self) -> "Driver":
+        """The driver to change a leased volume with, which may be fenced without harm to this one. Never mended:
+
+        after it was fenced, it fails for good, and the next call of this method gives another one.
+        """
+        ...
+
+    def fence(self, identity: str) -> None:
+        """When this returns, nothing that was begun under that identity changes anything any more.
+
+        Does nothing for the empty identity and for one's own.
+        """
+
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes from `offset`; fewer than `length` at the end of the object. Raises `ObjectMissing`."""
+        ...
+
+    def get_many(self, reads: Sequence[Read]) -> list[bytes]:
+        """The same for several parts, side by side where that helps."""
+        ...
 
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
         """Store the joined pieces whole, or not at all. False, and no change, when the key exists; or replace it."""
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
-        """Overwrite parts of an existing object; durable only when `sync`. Raises `ObjectMissing`."""
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
+        """Overwrite parts of an existing object; durable only when `sync`. Raises `ObjectMissing`.
+
+        With `expected` (an offset and the bytes to be found there) only if they are there, else `RecordConflict`; in
+        the same atomic operation where writes are atomic, just before otherwise.
+        """
 
     def truncate(self, space: Space, key: str, size: int) -> None:
         """Cut an existing object. A hint: a driver may do nothing. Raises `ObjectMissing`."""

@@ -7,7 +7,7 @@ Every read verifies the checksums of what it touches; whether the data still has
 import struct
 from typing import NamedTuple
 
-from synnefo_archipelago.api import Data, Driver, Space
+from synnefo_archipelago.api import Data, Driver, Read, Space
 from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.errors import CorruptData, ObjectMissing
 from synnefo_archipelago.hashing import CHECK_BYTES, CHECK_SIZE, check, checks
@@ -93,6 +93,11 @@ class CasBlocks:
             head = parse_head(digest, length, raw)
             return head, raw[head.data_offset + begin : head.data_offset + end]
         if head is None:
-            head = parse_head(digest, length, self._driver.get(Space.CAS, key, 0, head_size(length)))
+            size = head_size(length)
+            raw, data = self._driver.get_many(
+                [Read(Space.CAS, key, 0, size), Read(Space.CAS, key, size + begin, end - begin)]
+            )
+            head = parse_head(digest, length, raw)
             self._heads.put(digest, head)
+            return head, data
         return head, self._driver.get(Space.CAS, key, head.data_offset + begin, end - begin)

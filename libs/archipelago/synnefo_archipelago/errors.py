@@ -36,6 +36,10 @@ class StoreUnavailable(StoreError):
     """The store does not answer, or answers with an I/O error; the outcome of a write is unknown."""
 
 
+class Fenced(StoreUnavailable):
+    """The store refuses this client for good: another took over what it was writing. Nothing of it arrived since."""
+
+
 class ObjectMissing(StoreError):
     """A driver has no object under that key. Engine code turns this into an error of its own."""
 

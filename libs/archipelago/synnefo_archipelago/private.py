@@ -10,11 +10,11 @@ Not for deciding who may write: that is the lease's and the volume's business.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from synnefo_archipelago import crash
-from synnefo_archipelago.api import Data, Driver, Space
+from synnefo_archipelago.api import Data, Driver, Read, Space
 from synnefo_archipelago.entries import ENTRY_SIZE, PrivateId
 from synnefo_archipelago.errors import CorruptData, ObjectMissing
 from synnefo_archipelago.hashing import CHECK_BYTES, CHECK_SIZE, check
@@ -38,6 +38,8 @@ class Table:
     sums: tuple[bytes, ...]
     twin_is_stale: bool = False
     """The second copy does not show this state, so the first must not be overwritten before it does."""
+    copy: int = 0
+    """Which of the two copies is known to show this state."""
 
     def pack(self) -> bytes:
         body = _HEAD.pack(_MAGIC, 1, 0, self.depth, self.sequence, self.ident, self.parent, len(self.slots))
@@ -79,37 +81,45 @@ class PrivateBlocks:
             if first is not None and (second is None or first.sequence >= second.sequence):
                 return replace(first, twin_is_stale=second is None or second.sequence != first.sequence)
             if second is not None:
-                return second
+                return replace(second, copy=1)
         raise CorruptData(f"both tables of private block {ident.hex()} are damaged")
 
     def read_slots(self, table: Table, first: int, count: int) -> Iterator[tuple[int, bytes | None]]:
         """(number, data) of sub-blocks in order, None for absent ones; slots that lie together are read together."""
-        index = first
-        while index < first + count:
-            slot = table.slots[index]
-            if slot in (ABSENT, ZEROS):
-                yield index, None if slot == ABSENT else bytes(self.sub_size)
-                index += 1
+        runs = list(self._runs(table, first, count))
+        stored = iter(self._get(table, [(table.slots[index], run) for index, run, slot in runs if slot < ZEROS]))
+        for start, run, slot in runs:
+            if slot >= ZEROS:
+                yield start, None if slot == ABSENT else bytes(self.sub_size)
                 continue
-            run = 1
-            while index + run < first + count and table.slots[index + run] == slot + run:
-                run += 1
-            data = self._get(table, slot, run)
+            data = next(stored)
             view = memoryview(data)
             for i in range(run):
                 piece = view[i * self.sub_size : (i + 1) * self.sub_size]
-                if check(piece) != table.sums[index + i]:
-                    raise CorruptData(f"sub-block {index + i} of private block {table.ident.hex()} is damaged")
-                yield index + i, data if run == 1 else bytes(piece)
+                if check(piece) != table.sums[start + i]:
+                    raise CorruptData(f"sub-block {start + i} of private block {table.ident.hex()} is damaged")
+                yield start + i, data if run == 1 else bytes(piece)
+
+    @staticmethod
+    def _runs(table: Table, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+        """(number, how many, slot) of sub-blocks that lie together; absent ones and zeros one by one."""
+        index = first
+        while index < first + count:
+            slot = table.slots[index]
+            run = 1
+            while slot < ZEROS and index + run < first + count and table.slots[index + run] == slot + run:
+                run += 1
+            yield index, run, slot
             index += run
 
-    def _get(self, table: Table, slot: int, run: int) -> bytes:
-        offset = 2 * self._area + slot * self.sub_size
+    def _get(self, table: Table, runs: list[tuple[int, int]]) -> list[bytes]:
+        key, sub = table.ident.hex(), self.sub_size
         try:
-            data = self._driver.get(Space.PRIVATE, table.ident.hex(), offset, run * self.sub_size)
+            return self._driver.get_many(
+                [Read(Space.PRIVATE, key, 2 * self._area + slot * sub, run * sub) for slot, run in runs]
+            )
         except ObjectMissing:
-            raise CorruptData(f"private block {table.ident.hex()} is missing") from None
-        return data
+            raise CorruptData(f"private block {key} is missing") from None
 
     def create(self, private: PrivateId, parent: bytes, *, depth: int, subs: Mapping[int, Data | None]) -> Table:
         """Store a new block, whole and durable. `subs` has data by sub-block, None for zeros.
@@ -130,8 +140,14 @@ class PrivateBlocks:
         self._driver.put(Space.PRIVATE, table.ident.hex(), [packed, packed, *pieces], replace=True)
         return table
 
-    def update(self, table: Table, subs: Mapping[int, Data | None]) -> Table:
-        """Change sub-blocks; durable when it returns. A crash leaves all of `table`, or all of the result."""
+    def update(
+        self, table: Table, subs: Mapping[int, Data | None], ensure_time: Callable[[], None] = lambda: None
+    ) -> Table:
+        """Change sub-blocks; durable when it returns. A crash leaves all of `table`, or all of the result.
+
+        `ensure_time` raises when the caller may not change anything any more; asked last before the change shows.
+        Raises `RecordConflict` when the block does not show `table`: somebody else changed it.
+        """
         key = table.ident.hex()
         used = set(table.slots)
         free = (slot for slot in range(2 * self.sub_count) if slot not in used)
@@ -144,17 +160,24 @@ class PrivateBlocks:
             else:
                 slots[index], sums[index] = next(free), check(data)
                 writes.append((2 * self._area + slots[index] * self.sub_size, data))
-        new = replace(table, sequence=table.sequence + 1, slots=tuple(slots), sums=tuple(sums), twin_is_stale=False)
+        new = replace(
+            table, sequence=table.sequence + 1, slots=tuple(slots), sums=tuple(sums), twin_is_stale=False, copy=0
+        )
         packed = new.pack().ljust(self._area, b"\0")
+        known = (table.copy * self._area, table.pack())
         if self._driver.atomic_writes:
-            self._driver.write_at(Space.PRIVATE, key, [*writes, (0, packed), (self._area, packed)])
+            ensure_time()
+            self._driver.write_at(
+                Space.PRIVATE, key, [*writes, (0, packed), (self._area, packed)], expected=known
+            )
         else:
             if table.twin_is_stale:
                 writes.append((self._area, table.pack().ljust(self._area, b"\0")))
             # The sync makes the second copy of the last update durable, too, if it was not yet.
-            self._driver.write_at(Space.PRIVATE, key, writes)
+            self._driver.write_at(Space.PRIVATE, key, writes, expected=known)
             crash.point("private.slots")
-            self._driver.write_at(Space.PRIVATE, key, [(0, packed)])
+            ensure_time()
+            self._driver.write_at(Space.PRIVATE, key, [(0, packed)], expected=known)
             crash.point("private.table")
             self._driver.write_at(Space.PRIVATE, key, [(self._area, packed)], sync=False)
         if all(slot in (ABSENT, ZEROS) for slot in slots):

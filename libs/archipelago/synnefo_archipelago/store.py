@@ -25,7 +25,7 @@ from synnefo_archipelago.errors import (
     VolumeExists,
     VolumeNotFound,
 )
-from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, live_lease
+from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
@@ -44,7 +44,7 @@ class Store:
         *,
         block_size: int = DEFAULT_BLOCK_SIZE,
         clock: Clock = time.time,
-        monotonic: Clock = time.monotonic,
+        monotonic: Clock = boot_time,
     ) -> None:
         if block_size < 4096 or block_size & (block_size - 1):
             raise ValueError(f"a block size is a power of two from 4096, not {block_size}")
@@ -54,8 +54,8 @@ class Store:
         self._monotonic = monotonic
         self._cas = CasBlocks(driver)
         self._pages = PageStore(driver)
-        self._reader = BlockReader(driver, self._cas, self._pages)
         self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
+        self._reader = BlockReader(driver, self._cas, self._pages, self._executor)
         self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
@@ -184,11 +184,15 @@ class Store:
         takes a lease that is still held: for an operator, or an owner that knows that its former self is dead.
         """
         self._root(name)
-        lease = Lease(self.driver, name, owner=owner, ttl_s=ttl_s, clock=self._clock, monotonic=self._monotonic)
+        session = self.driver.session()
+        lease = Lease(session, name, owner=owner, ttl_s=ttl_s, clock=self._clock, monotonic=self._monotonic)
         clean = lease.acquire(force=force)
+        former = self._handle(name)
+        if former is not None:
+            former.cut_off()  # it may have our own session, which nobody would fence
         try:
             volume = Volume(
-                self.driver, self._reader, self._pages, self._executor,
+                session, self._reader, self._pages, self._executor,
                 name=name, lease=lease, clean=clean, on_close=self._closed,
             )  # fmt: skip
         except StoreError:
@@ -258,6 +262,7 @@ class Store:
         lease: LeaseRecord | None = live_lease(self.driver, name, self._clock)
         if lease is not None:
             raise LeaseHeld(f"volume {name} is held by {lease.owner}")
+        fence_dead(self.driver, name)
         return root, version
 
     def delete_volume(self, name: str) -> None:
@@ -313,7 +318,8 @@ class Store:
         with self._lock:
             volumes = list(self._open.values())
         for volume in volumes:
-            volume.abandon()
+            with contextlib.suppress(StoreError):  # its lease will run out
+                volume.abandon()
         self._executor.shutdown()
         self._hashers.shutdown()
         self.driver.close()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from synnefo_common.clock import ManualClock
+from synnefo_common.crashpoint import disarm
+from synnefo_common.db import Database
 from synnefo_common.log import setup_logging
 
 from .real_parts import Broker, Postgres, missing
+from .saga_world import World, metadata
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,3 +66,25 @@ def database_url(request: pytest.FixtureRequest) -> str:
         return "sqlite://"
     started: Postgres = request.getfixturevalue("postgres")
     return started.new_database()
+
+
+# What the tests of the saga engine share: a clock, a database of each kind, the world that the sagas change.
+
+
+@pytest.fixture
+async def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def db(clock: ManualClock, database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, clock=clock)
+    await database.create_all(metadata)
+    yield database
+    disarm()
+    await database.close()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, String, Table, delete, insert, update
+from sqlalchemy import Column, String, Table, delete, insert, select, update
 
-from synnefo_common.db import UnitOfWork, service_metadata
-from synnefo_common.saga import Local, Remote, Saga, SagaContext, Wait
+from synnefo_common.db import Database, UnitOfWork, service_metadata
+from synnefo_common.db.tables import sagas
+from synnefo_common.saga import Local, Remote, Saga, SagaContext, SagaEngine, Wait
+from synnefo_common.testing import wait_until
 
 metadata = service_metadata()
 things = Table(
@@ -85,3 +88,36 @@ def make_saga(world: World, **kwargs: Any) -> Saga:
         ],
         **kwargs,
     )
+
+
+def make_engine(db: Database, world: World, **kwargs: object) -> SagaEngine:
+    return SagaEngine(db, service="t", sagas=[make_saga(world, failed=note_failure)], services=world, **kwargs)  # type: ignore[arg-type]
+
+
+async def begin(engine: SagaEngine, name: str = "make", saga_id: str | None = None) -> str:
+    async with engine.db.begin() as uow:
+        return await engine.start(uow, name, saga_id=saga_id)
+
+
+async def send(
+    engine: SagaEngine, saga_id: str, payload: Mapping[str, object] | None = None, name: str = "job"
+) -> bool:
+    async with engine.db.begin() as uow:
+        return await engine.signal(uow, saga_id, name, payload or {"ok": True})
+
+
+async def state_of(db: Database, saga_id: str) -> str:
+    async with db.read() as uow:
+        return str(await uow.scalar(select(sagas.c.state).where(sagas.c.id == saga_id)))
+
+
+async def rows(db: Database) -> dict[str, str]:
+    async with db.read() as uow:
+        return {r.id: r.state for r in await uow.all(select(things))}
+
+
+async def wait_for_state(db: Database, saga_id: str, state: str, timeout_s: float = 5) -> None:
+    async def reached() -> bool:
+        return await state_of(db, saga_id) == state
+
+    await wait_until(reached, timeout_s)

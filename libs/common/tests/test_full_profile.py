@@ -13,7 +13,18 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import BigInteger, Column, String, Table, func, insert, select, update
 
-from synnefo_common.bus import BusUnavailable, ConsumerRunner, Consumers, Delivery, MemoryBus, Outgoing, Queue, Relay
+from synnefo_common.bus import (
+    BusUnavailable,
+    ConsumerRunner,
+    Consumers,
+    Delivery,
+    MemoryBus,
+    Outgoing,
+    Queue,
+    Relay,
+    Undeliverable,
+    events_queue,
+)
 from synnefo_common.bus.rabbit import RabbitBus
 from synnefo_common.contracts.envelope import EVENTS, Envelope, Event
 from synnefo_common.db import Database, UnitOfWork, service_metadata
@@ -272,6 +283,48 @@ async def test_queue_deleted_under_its_consumer_is_made_again(
     await stream.end(relay)
 
 
+async def test_queue_that_does_not_answer_holds_up_no_other(databases: list[Database], broker: Broker, word: str) -> None:
+    """As a quorum queue without a leader: it confirms no message, and nobody can begin to consume it."""
+    db = databases[0]
+    hurt, well = Stream(db, broker.url, f"{word}a"), Stream(db, broker.url, f"{word}b")
+    relay = await hurt.start()  # of the one outbox
+    await well.bus.start()
+    await well.runner.start()
+
+    async def effects_are(*wanted: int) -> bool:
+        async with db.read() as uow:
+            return sorted(row.n for row in await uow.all(select(effects.c.n))) == list(wanted)
+
+    process = f'{{list_to_atom("%2F_{hurt.runner.queue.name}"), node()}}'
+    await asyncio.to_thread(broker.ctl, "eval", f"sys:suspend({process}).")
+    try:
+        await hurt.emit(0)
+        await well.emit(1)
+        await wait_until(lambda: effects_are(1), 5)
+        await well.emit(2)  # a round later: the first one's message is still on its way
+        await wait_until(lambda: effects_are(1, 2), 5)
+        again = RabbitBus(broker.url, consume_timeout_s=0.5)  # a process that consumes both begins anew
+        await again.start()
+        got: list[str] = []
+
+        async def take(delivery: Delivery) -> None:
+            got.append(delivery.message_id)
+
+        mine = events_queue(f"{word}c", [f"{word}c.#"])
+        await again.consume(hurt.runner.queue, take)
+        await again.consume(mine, take)
+        await again.publish(Outgoing(EVENTS, f"{word}c.made", "m", b"{}"))
+        await wait_until(lambda: got == ["m"], 5)
+        await again.remove(mine)
+        await again.close()
+    finally:
+        await asyncio.to_thread(broker.ctl, "eval", f"sys:resume({process}).")
+    await wait_until(lambda: effects_are(0, 1, 2), 30)
+    await well.bus.remove(well.runner.queue)
+    await well.bus.close()
+    await hurt.end(relay)
+
+
 async def test_memory_alarm_blocks_publishing_for_its_time_only(
     databases: list[Database], broker: Broker, word: str
 ) -> None:
@@ -281,7 +334,7 @@ async def test_memory_alarm_blocks_publishing_for_its_time_only(
     try:
         for n in range(20):
             await stream.emit(n)
-        with pytest.raises(BusUnavailable):
+        with pytest.raises((BusUnavailable, Undeliverable)):
             await stream.bus.publish(Outgoing(EVENTS, f"{word}.other", "m", b"{}"))
     finally:
         await asyncio.to_thread(broker.ctl, "set_vm_memory_high_watermark", "absolute", "1GB")

@@ -237,6 +237,37 @@ async def test_outage_loses_nothing_and_the_relay_catches_up(side: Side) -> None
     await asyncio.gather(relay, return_exceptions=True)
 
 
+async def test_a_queue_that_does_not_answer_holds_up_nobody_else(side: Side) -> None:
+    real, answers, asked = side.bus.publish, asyncio.Event(), 0
+
+    async def slow(message: Outgoing) -> None:
+        nonlocal asked
+        if b'"lane":"a"' in message.body:
+            asked += 1
+            await answers.wait()
+        await real(message)
+
+    side.bus.publish = slow  # type: ignore[method-assign]
+    side.relay.round_s = 0.02
+    relay = asyncio.create_task(side.relay.run())
+    await side.emit(made(1, "a"), made(2, "b"))
+    await wait_until(lambda: _count(side.effects(), 1))
+    await side.emit(made(3, "b"), made(4, "a"))
+    await wait_until(lambda: _count(side.effects(), 2))
+    assert await side.effects() == [(2, "b"), (3, "b")]
+    assert asked == 1  # the second of that lane waits for the first, and neither is sent again meanwhile
+    answers.set()
+    await wait_until(lambda: _count(side.effects(), 4))
+    await wait_until(lambda: _none_waits(side))
+    assert asked == 2
+    relay.cancel()
+    await asyncio.gather(relay, return_exceptions=True)
+
+
+async def _none_waits(side: Side) -> bool:
+    return await side.waiting() == 0
+
+
 async def test_partial_outage_marks_what_was_confirmed(side: Side) -> None:
     real = side.bus.publish
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synnefo_archipelago import crash
-from synnefo_archipelago.api import Data, Record, Space
+from synnefo_archipelago.api import Data, Read, Record, Space
 from synnefo_archipelago.errors import (
     ObjectMissing,
     RecordConflict,
@@ -26,6 +26,7 @@ from synnefo_archipelago.errors import (
 _FORMAT = b"synnefo archipelago files 1\n"
 _IOV = 256
 _READ_ATTEMPTS = 16
+_STALE_ATTEMPTS = 4
 
 
 @contextlib.contextmanager
@@ -57,6 +58,9 @@ def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
 
 class FileDriver:
     atomic_writes = False
+    reads_ahead = 0
+    identity = ""
+    """Nobody can take a file away from a process that has it open; see the README for what remains."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
@@ -116,7 +120,26 @@ class FileDriver:
             raise
         return path
 
+    def session(self) -> "FileDriver":
+        return self
+
+    def fence(self, identity: str) -> None:
+        """There is no such thing in a file system: generations and the writer's own checks must do."""
+
+    def get_many(self, reads: Sequence[Read]) -> list[bytes]:
+        return [self.get(*read) for read in reads]
+
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        for _ in range(_STALE_ATTEMPTS):
+            try:
+                return self._get(space, key, offset, length)
+            except StoreUnavailable as error:
+                # On NFS: the file was replaced or removed while we had it open. Its name tells which.
+                if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ESTALE:
+                    raise
+        raise StoreUnavailable(f"{space}/{key}: its file is replaced again and again")
+
+    def _get(self, space: Space, key: str, offset: int, length: int | None) -> bytes:
         try:
             fd = os.open(self._path(space, key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -147,21 +170,42 @@ class FileDriver:
                 return False
             temporary = self._write_temporary(pieces)
             # Names are of content, or of one writer: whoever else puts this key puts the same bytes, so rename will do.
-            temporary.replace(path)
+            self._rename(temporary, path)
             crash.point("file.rename")
             self._sync_directory(path.parent)
             crash.point("file.dirsync")
         return True
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+    @staticmethod
+    def _rename(temporary: Path, path: Path) -> None:
+        inode = temporary.stat().st_ino
         try:
-            fd = os.open(self._path(space, key), os.O_WRONLY | os.O_CLOEXEC)
+            temporary.replace(path)
+        except FileNotFoundError:
+            # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_ino == inode:
+                    return
+            raise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
+        try:
+            fd = os.open(self._path(space, key), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             raise ObjectMissing(f"{space}/{key}") from None
         except OSError as error:
             raise map_error(error) from error
         with _mapped():
             try:
+                if expected and os.pread(fd, len(expected[1]), expected[0]) != expected[1]:
+                    raise RecordConflict(f"{space}/{key} does not hold what was expected")
                 for offset, piece in pieces:
                     _write_all(fd, [piece], offset)
                 crash.point("file.write")
@@ -231,6 +275,9 @@ class FileDriver:
                 return versions[-1], self._version_path(space, key, versions[-1]).read_bytes()
             except FileNotFoundError:
                 continue  # replaced meanwhile
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
         raise StoreUnavailable(f"record {space}/{key} changes faster than it can be read")
 
     def read_record(self, space: Space, key: str) -> Record | None:
@@ -278,6 +325,8 @@ class FileDriver:
             with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
                 for entry in entries:
                     key, _, version = entry.name.rpartition("~")
+                    if entry.name.startswith("."):
+                        continue  # NFS keeps removed files that are open under such a name
                     with contextlib.suppress(FileNotFoundError):
                         newest[key] = max(newest.get(key, (0, 0)), (int(version, 16), entry.stat().st_size))
             yield from (key for key, (_, size) in newest.items() if size)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator, Sequence
 
-from synnefo_archipelago.api import Data, Record, Space
+from synnefo_archipelago.api import Data, Read, Record, Space
 from synnefo_archipelago.errors import ObjectMissing, RecordConflict
 
 
 class MemoryDriver:
     atomic_writes = True
+    reads_ahead = 0
+    identity = ""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,11 +23,20 @@ class MemoryDriver:
         except KeyError:
             raise ObjectMissing(f"{space}/{key}") from None
 
+    def session(self) -> "MemoryDriver":
+        return self
+
+    def fence(self, identity: str) -> None:
+        """Nobody outside of this process writes here."""
+
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
         with self._lock:
             data = self._object(space, key)
             end = len(data) if length is None else offset + length
             return bytes(memoryview(data)[offset:end])
+
+    def get_many(self, reads: Sequence[Read]) -> list[bytes]:
+        return [self.get(*read) for read in reads]
 
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
         data = b"".join(pieces)
@@ -36,9 +47,14 @@ class MemoryDriver:
             objects[key] = bytearray(data) if space is Space.PRIVATE else data
             return True
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
         with self._lock:
             data = bytearray(self._object(space, key))
+            if expected and not data.startswith(expected[1], expected[0]):
+                raise RecordConflict(f"{space}/{key} does not hold what was expected")
             for offset, piece in pieces:
                 data.extend(bytes(max(0, offset - len(data))))
                 data[offset : offset + len(piece)] = piece

@@ -37,20 +37,26 @@ ORIGINAL_KEY = "x-synnefo-key"
 
 _LOSSES = (AMQPError, OSError, TimeoutError, EOFError, RuntimeError)  # aiormq reports a lost connection as any of these
 _MAX_BACKOFF_S = 5.0
+_MOST_CHANNELS = 64
+"""Channels for publishing; kinds of messages beyond that share one per exchange."""
 
 
 class RabbitBus:
     """`Bus` on a RabbitMQ broker. `url`: `amqp://user:password@host:port/vhost`."""
 
     def __init__(
-        self, url: str, *, publish_timeout_s: float = 10.0, retry_delay_s: float = RETRY_DELAY_S, heartbeat_s: int = 10
+        self, url: str, *, publish_timeout_s: float = 10.0, consume_timeout_s: float = 5.0,
+        retry_delay_s: float = RETRY_DELAY_S, heartbeat_s: int = 10
     ) -> None:
         url = f"{url}{'&' if '?' in url else '?'}heartbeat={heartbeat_s}"
         self.publish_timeout_s = publish_timeout_s
+        self.consume_timeout_s = consume_timeout_s
         self.retry_delay_s = retry_delay_s
         self._queues: dict[str, Queue] = {}
         self._consumers: dict[str, _Consumer] = {}
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._exchanges: dict[str, AbstractExchange] = {}  # by exchange and kind of message: see `_exchange`
+        self._opening = asyncio.Lock()
+        self._trying: set[asyncio.Task[None]] = set()
         self._publishing = _Link(url, "publish", self._set_up_publishing)
         self._consuming = _Link(url, "consume", self._set_up_consuming)
 
@@ -67,6 +73,8 @@ class RabbitBus:
                 await self._consuming.up.wait()
 
     async def close(self) -> None:
+        for task in list(self._trying):
+            task.cancel()
         await self._consuming.stop()
         await self._publishing.stop()
 
@@ -92,7 +100,7 @@ class RabbitBus:
     async def consume(self, queue: Queue, handler: Handler, *, prefetch: int = 32) -> None:
         self._queues[queue.name] = queue
         consumer = self._consumers[queue.name] = _Consumer(queue, handler, prefetch)
-        await self._consuming.do(lambda connection: self._consume(connection, consumer))
+        await self._consuming.do(lambda connection: self._begin_consuming(connection, [consumer]))
 
     async def publish(self, message: Outgoing) -> None:
         await self._publish(
@@ -108,14 +116,17 @@ class RabbitBus:
         )
 
     async def _publish(self, exchange: str, key: str, message: aio_pika.Message, *, is_mandatory: bool) -> None:
-        target = self._exchanges.get(exchange) if self._publishing.is_up else None
-        if target is None:
-            raise BusUnavailable("no connection to the broker")
         try:
             async with asyncio.timeout(self.publish_timeout_s):
+                target = await self._exchange(exchange, key)
                 await target.publish(message, key, mandatory=is_mandatory)
         except DeliveryError as error:  # returned as unroutable, or refused by a full queue
             raise Undeliverable(f"{key}: {error!r}") from error
+        except TimeoutError as error:
+            if not self._publishing.is_up:
+                raise BusUnavailable("the connection was lost") from error
+            # The broker is there, a queue behind it does not answer: whoever publishes to others need not wait.
+            raise Undeliverable(f"{key}: not confirmed within {self.publish_timeout_s:g} s") from error
         except _LOSSES as error:
             raise BusUnavailable(repr(error)) from error
         except asyncio.CancelledError as error:
@@ -123,19 +134,59 @@ class RabbitBus:
                 raise
             raise BusUnavailable("the connection was lost") from error
 
+    async def _exchange(self, exchange: str, key: str) -> AbstractExchange:
+        """The exchange on a channel for this kind of message: a channel stands still while one of its queues does."""
+        connection = self._publishing.connection if self._publishing.is_up else None
+        if connection is None:
+            raise BusUnavailable("no connection to the broker")
+        kind = f"{exchange} {'.'.join(key.split('.')[:2])}"
+        if kind not in self._exchanges and len(self._exchanges) >= _MOST_CHANNELS:
+            kind = exchange
+        known = self._exchanges.get(kind)
+        if known is None:
+            async with self._opening:
+                known = self._exchanges.get(kind)
+                if known is None and self._publishing.connection is connection:
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    await self._publishing.watch(channel)
+                    known = channel.default_exchange if not exchange else await channel.get_exchange(exchange, ensure=False)
+                    self._exchanges[kind] = known
+        if known is None:
+            raise BusUnavailable("the connection was lost")
+        return known
+
     # what is done on each new connection
 
     async def _set_up_publishing(self, connection: AbstractConnection) -> None:
+        self._exchanges = {}
         await self._declare(connection, list(self._queues.values()))
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        await self._publishing.watch(channel)
-        names = (EVENTS, JOBS, DEAD)
-        self._exchanges = {name: await channel.get_exchange(name, ensure=False) for name in names}
-        self._exchanges[""] = channel.default_exchange
 
     async def _set_up_consuming(self, connection: AbstractConnection) -> None:
-        for consumer in list(self._consumers.values()):
-            await self._consume(connection, consumer)
+        await self._begin_consuming(connection, list(self._consumers.values()))
+
+    async def _begin_consuming(self, connection: AbstractConnection, consumers: list[_Consumer]) -> None:
+        """All side by side. A queue that does not answer is waited for in the background: the others' messages come."""
+        tasks = {asyncio.create_task(self._keep_trying(connection, consumer)) for consumer in consumers}
+        self._trying |= tasks
+        for task in tasks:
+            task.add_done_callback(self._trying.discard)
+        if tasks:
+            await asyncio.wait(tasks, timeout=self.consume_timeout_s)
+
+    async def _keep_trying(self, connection: AbstractConnection, consumer: _Consumer) -> None:
+        """Until it consumes; whoever loses the connection or no longer wants the consumer ends it."""
+        name, failures = consumer.queue.name, 0
+        while self._consuming.connection is connection and self._consumers.get(name) is consumer:
+            try:
+                await self._consume(connection, consumer)
+            except _LOSSES as error:
+                if connection.is_closed:
+                    return
+                failures += 1
+                log.warning("queue_not_consumed", queue=name, error=repr(error))
+                await asyncio.sleep(min(_MAX_BACKOFF_S, 0.1 * 2 ** min(failures, 8)))
+            else:
+                return
 
     async def _declare(self, connection: AbstractConnection, queues: list[Queue]) -> None:
         async with connection.channel() as channel:
@@ -222,6 +273,10 @@ class _Link:
     @property
     def is_up(self) -> bool:
         return self.up.is_set() and not self._lost.is_set()
+
+    @property
+    def connection(self) -> AbstractConnection | None:
+        return self._connection
 
     def start(self) -> None:
         if self._task is None:

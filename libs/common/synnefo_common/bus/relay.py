@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, delete, select
@@ -28,7 +29,18 @@ from synnefo_common.log import get_logger
 log = get_logger(__name__)
 
 _MAX_BACKOFF_S = 5.0
+_MOST_SLOW = 256
+"""Lanes that may wait for their confirmations beside the rounds; with more, the bus as a whole is slow."""
 _Row = Row[Any] | OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One lane's rows on their way."""
+
+    task: asyncio.Task[None]
+    confirmed: list[int]
+    since_us: int
 
 
 def crash_points(service: str) -> list[str]:
@@ -50,6 +62,7 @@ class Relay:
         batch_size: int = 500,
         concurrency: int = 64,
         poll_s: float = 1.0,
+        round_s: float = 1.0,
     ) -> None:
         self.db = db
         self.bus = bus
@@ -59,8 +72,10 @@ class Relay:
         self.lease = Lease(db, "relay", holder=holder, ttl_s=term_s)
         self.batch_size = batch_size
         self.poll_s = poll_s
+        self.round_s = round_s
         self._slots = asyncio.Semaphore(concurrency)
         self._blocked: dict[str, tuple[float, int]] = {}  # lane: (monotonic time to try again, failures)
+        self._slow: dict[str, _Lane] = {}  # still publishing when their round was over: nobody waits for them
         self._outages = 0
         # The table holds nothing up to this row: what is handed over from the next one on need not be read. None: unknown.
         self._empty_to: int | None = None
@@ -92,37 +107,72 @@ class Relay:
                 if pause:
                     await self.db.outbox_wakeup.wait(pause)
         finally:
+            slow = [lane.task for lane in self._slow.values()]
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
             if unlisten is not None:
                 await unlisten()
             with contextlib.suppress(DBAPIError, OSError):
                 await self.lease.release()
 
     async def run_once(self) -> int:
-        """Publish one batch; the number of rows published. Raises BusUnavailable after marking what was confirmed."""
-        rows = self._handed() or await self._read()
+        """Publish one batch; the number of rows published. Raises BusUnavailable after marking what was confirmed.
+
+        A lane that is not through after `round_s` goes on by itself, and the next rounds leave it out: a queue that does
+        not answer holds up nobody but those who wait in it.
+        """
+        if len(self._slow) >= _MOST_SLOW:
+            await asyncio.wait([slow.task for slow in self._slow.values()], timeout=self.round_s, return_when="FIRST_COMPLETED")
+        done = await self._finish([], self._end_slow())
+        rows = (self._handed() or await self._read()) if len(self._slow) < _MOST_SLOW else []
         self._measure(rows)
         if not rows:
-            return 0
+            return done
         crashpoint(f"{self.service}.relay.before_publish")
         self._empty_to = None
         lanes: dict[str, list[_Row]] = defaultdict(list)
         for row in rows:
             lanes[row.lane].append(row)
+        begun = {lane: self._begin(lane, of) for lane, of in lanes.items()}
+        self._slow |= begun  # at once, so that whoever ends the relay ends them
+        if begun:
+            await asyncio.wait([lane.task for lane in begun.values()], timeout=self.round_s)
+        for name, lane in begun.items():
+            if lane.task.done():
+                del self._slow[name]
+        return done + await self._finish(rows, list(begun.values()))
+
+    def _end_slow(self) -> list[_Lane]:
+        """Those that are through by now: the next round may read them again, once what they confirmed is deleted."""
+        through = [name for name, lane in self._slow.items() if lane.task.done()]
+        return [self._slow.pop(name) for name in through]
+
+    def _begin(self, lane: str, rows: Sequence[_Row]) -> _Lane:
         confirmed: list[int] = []
-        results = await asyncio.gather(
-            *(self._publish_lane(lane, of, confirmed) for lane, of in lanes.items()), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, BusUnavailable):
-                raise result
+        task = asyncio.create_task(self._publish_lane(lane, rows, confirmed), name=f"relay {self.service} {lane}")
+        return _Lane(task, confirmed, rows[0].occurred_at)
+
+    async def _finish(self, rows: Sequence[_Row], lanes: Sequence[_Lane]) -> int:
+        """Delete what was confirmed so far, also in lanes that go on."""
+        ends = [lane.task.exception() for lane in lanes if lane.task.done() and not lane.task.cancelled()]
+        for end in ends:
+            if end is not None and not isinstance(end, BusUnavailable):
+                raise end
+        confirmed: list[int] = []
+        for lane in lanes:
+            confirmed += lane.confirmed
+            lane.confirmed.clear()
         if confirmed:
             crashpoint(f"{self.service}.relay.after_confirm")
             async with self.db.begin() as uow:
                 await uow.run(delete(outbox).where(outbox.c.seq.in_(sorted(confirmed))))
             metrics.messages_published.labels(self.service, "confirmed").inc(len(confirmed))
-        if len(confirmed) == len(rows) < self.batch_size and not self._blocked:
+        if rows and len(confirmed) == len(rows) < self.batch_size and not self._blocked and not self._slow:
             self._empty_to = rows[-1].seq
-        outage = next((r for r in results if isinstance(r, BusUnavailable)), None)
+        if not lanes:
+            return 0
+        outage = next((end for end in ends if end is not None), None)
         metrics.bus_up.labels(self.service).set(0 if outage else 1)
         if outage is not None:
             raise outage
@@ -139,7 +189,7 @@ class Relay:
 
     async def _read(self) -> Sequence[_Row]:
         now = self.db.clock.monotonic()
-        held_back = [lane for lane, (until, _) in self._blocked.items() if until > now]
+        held_back = [*self._slow, *(lane for lane, (until, _) in self._blocked.items() if until > now)]
         query = select(
             outbox.c.seq,
             outbox.c.id,
@@ -199,5 +249,6 @@ class Relay:
 
     def _measure(self, rows: Sequence[_Row]) -> None:
         metrics.outbox_rows.labels(self.service).set(len(rows))
-        age = (self.db.clock.now_us() - rows[0].occurred_at) / MICROS if rows else 0.0
+        oldest = min([slow.since_us for slow in self._slow.values()] + [row.occurred_at for row in rows[:1]], default=None)
+        age = (self.db.clock.now_us() - oldest) / MICROS if oldest is not None else 0.0
         metrics.outbox_age.labels(self.service).set(age)
