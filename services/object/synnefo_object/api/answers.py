@@ -103,8 +103,9 @@ def render_fault(fault: Fault) -> Answer:
     """Swift's page for a status, or the exact text."""
     status = 413 if isinstance(fault, QuotaExceeded) else fault.http_status
     headers = dict(fault.headers)
+    kind = headers.pop("Content-Type", HTML)
     text = fault.text if isinstance(fault, SwiftFault) else fault.message
     if text is not None and status not in (304,):
         return Answer(status, headers, text.encode("utf-8", "replace"), content_type=TEXT)
     page = f"<html><h1>{title_of(status)}</h1><p>{escape(STANDARD_TEXT.get(status, ''), quote=False)}</p></html>"
-    return Answer(status, headers, page.encode(), content_type=HTML)
+    return Answer(status, headers, page.encode(), content_type=kind)

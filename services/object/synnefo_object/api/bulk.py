@@ -78,13 +78,15 @@ async def bulk_delete(request: SwiftRequest) -> Answer:
     return await delete_paths(request, caller, [unquote_to_bytes(p) for p in paths])
 
 
-async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[str | bytes]) -> Answer:
-    """Delete each `/container[/object]` of the request's account; the report."""
+async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[str | bytes], *, version: str | None = None) -> Answer:
+    """Delete each `/container[/object]` of the request's account, of the last one that `version`; the report."""
+    from synnefo_object.api.objects import delete_version
+
     kind = _report_type(request)
     deleted = missing = 0
     errors: list[tuple[str, str]] = []
     worst = 0
-    for raw in paths:
+    for index, raw in enumerate(paths, start=1):
         shown = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
         try:
             path = decode_name(raw) if isinstance(raw, bytes) else raw
@@ -92,7 +94,9 @@ async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[st
             if not container or len(path.encode()) > _MAX_PATH:
                 raise SwiftFault(400 if container else 412)
             target = Target(request.target.account, container, name)
-            if name:
+            if name and version is not None and index == len(paths):
+                await delete_version(request, caller, target, version)
+            elif name:
                 await objects.delete(request.svc, caller, target, {})
             else:
                 await containers.delete(request.svc, caller, target)

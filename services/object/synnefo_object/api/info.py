@@ -56,6 +56,7 @@ def capabilities() -> dict[str, Any]:
             "yield_frequency": 0,
             "allow_async_delete": False,
         },
+        "object_versioning": {},
         "staticweb": {},
         "symlink": {"symloop_max": limits.MAX_SYMLINKS, "static_links": True},
         "tempurl": {

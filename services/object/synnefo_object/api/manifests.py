@@ -9,7 +9,7 @@ import orjson
 from synnefo_object.api import bulk
 from synnefo_object.api.answers import HTML, Answer
 from synnefo_object.api.request import SwiftRequest
-from synnefo_object.app import manifests
+from synnefo_object.app import manifests, object_versions
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import place
 from synnefo_object.app.stored import Stored
@@ -23,7 +23,9 @@ async def put_manifest(request: SwiftRequest, caller: Caller) -> Answer:
     """`multipart-manifest=put`."""
     body = await request.read_body(MAX_SLO_MANIFEST_SIZE)
     uploaded = await manifests.put(request.svc, caller, request.target, request.headers, body)
-    return Answer(201, {"Etag": f'"{uploaded.etag}"', "Last-Modified": http_date(uploaded.modified_us)}, content_type=HTML)
+    headers = {"Etag": f'"{uploaded.etag}"', "Last-Modified": http_date(uploaded.modified_us)}
+    headers |= {object_versions.HEADER: uploaded.version_id} if uploaded.version_id is not None else {}
+    return Answer(201, headers, content_type=HTML)
 
 
 def show_manifest(request: SwiftRequest, stored: Stored) -> Answer:
@@ -41,7 +43,11 @@ def show_manifest(request: SwiftRequest, stored: Stored) -> Answer:
 
 async def delete_with_segments(request: SwiftRequest, caller: Caller) -> Answer:
     """`multipart-manifest=delete`: the segments first, then the manifest; answered as a bulk delete."""
-    row = await place(request.svc, request.target)
+    version = request.query.get("version-id") or None
+    if version is not None:
+        row = await object_versions.find(request.svc, caller, request.target, version)
+    else:
+        row = await place(request.svc, request.target)
     await caller.require(WRITE, request.target, row.container_headers if row is not None else None)
     if row is None:
         raise not_found()
@@ -51,4 +57,4 @@ async def delete_with_segments(request: SwiftRequest, caller: Caller) -> Answer:
             raise SwiftFault(400, "Not an SLO manifest")
         paths = await manifests.segment_paths(request.svc, caller, request.target, row.extra or "[]")
     target = request.target
-    return await bulk.delete_paths(request, caller, [*paths, f"/{target.container}/{target.object}"])
+    return await bulk.delete_paths(request, caller, [*paths, f"/{target.container}/{target.object}"], version=version)

@@ -44,13 +44,15 @@ def _decode(value: str) -> str:
     return decode_name(unquote(value, errors="surrogateescape").encode("utf-8", "surrogateescape"))
 
 
-async def copy(svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool) -> Copied:
+async def copy(
+    svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool, version: str | None = None
+) -> Copied:
     """Copy with the metadata; what the request names replaces it.
 
     Raises what GET of the source and PUT of the target raise.
     """
     place = await uploads.ready(svc, caller, to, headers)
-    found = await objects.load(svc, caller, source, raw=raw, follow=follow)
+    found = await objects.load(svc, caller, source, raw=raw, follow=follow, version=version)
     conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions and not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
         raise SwiftFault(304)

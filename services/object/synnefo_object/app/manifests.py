@@ -6,6 +6,7 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -122,7 +123,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             reservation=reservation,
             replace="if-none-match" not in headers,
         )
-    return Uploaded(etag, uploaded.modified_us)
+    return replace(uploaded, etag=etag)
 
 
 async def _once(data: bytes) -> Any:

@@ -47,6 +47,7 @@ class Stored:
     versioned: int = 0
     pieces: list[Piece] = field(default_factory=list)
     content_location: str | None = None
+    shown_version: str | None = None  # what X-Object-Version-Id says of it
 
     @classmethod
     def from_row(cls, row: Any, name: str) -> Stored:

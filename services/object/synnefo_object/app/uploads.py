@@ -32,6 +32,7 @@ _ATTEMPTS = 5
 class Uploaded:
     etag: str
     modified_us: int
+    version_id: str | None = None  # where versions are kept
 
 
 async def ready(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> Any:
@@ -231,5 +232,5 @@ async def keep(
         except IntegrityError as error:  # the container was deleted meanwhile
             raise not_found() from error
         crashpoint("object.put.after_commit")
-        return Uploaded(etag, stored_us)
+        return Uploaded(etag, stored_us, str(stored_us) if keeping is versions.Keeping.ENABLED else None)
     raise SwiftFault(503, headers={"Retry-After": "1"})
