@@ -14,8 +14,8 @@ from synnefo_object.app.download import read_pieces
 from synnefo_object.app.object_versions import HEADER as VERSION_ID
 from synnefo_object.app.segments import cut
 from synnefo_object.app.stored import Stored
-from synnefo_object.domain.conditions import etags, not_modified, parse_ranges
 from synnefo_object.domain import metadata
+from synnefo_object.domain.conditions import etags, not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.kinds import DLO, SLO, SYMLINK
 from synnefo_object.domain.paths import Target

@@ -16,7 +16,7 @@ from synnefo_archipelago import CorruptData, StoreError, StoreFull
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api import accounts, containers, cors, objects
-from synnefo_object.api.answers import Answer, render_fault
+from synnefo_object.api.answers import Answer, close_unless_read, render_fault
 from synnefo_object.api.document import PATHS
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.services import Services
@@ -75,6 +75,7 @@ class Dispatcher:
         trans_id = self.services.trans_id()
         answer.headers["X-Trans-Id"] = trans_id
         await cors.add_headers(scope, answer, self.services)
+        close_unless_read(scope, answer)
         try:
             await answer(scope, receive, send)
         except StoreError as error:

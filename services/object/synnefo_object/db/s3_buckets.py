@@ -37,11 +37,7 @@ async def find(uow: UnitOfWork, name: str, *, project_id: str | None) -> Row[Any
     joined = containers.join(accounts, containers.c.account_id == accounts.c.id)
     columns = (accounts.c.project_id, accounts.c.id.label("account_id"), containers.c.id.label("container_id"), containers.c.headers)
     return await uow.one(
-        select(*columns)
-        .select_from(joined)
-        .where(containers.c.name == name, is_own | claimed)
-        .order_by(case((is_own, 0), else_=1))
-        .limit(1)
+        select(*columns).select_from(joined).where(containers.c.name == name, is_own | claimed).order_by(case((is_own, 0), else_=1)).limit(1)
     )
 
 
@@ -57,5 +53,3 @@ async def page(uow: UnitOfWork, project_id: str, *, after: str, prefix: str, lim
     if prefix:
         statement = statement.where(containers.c.name.startswith(prefix, autoescape=True))
     return await uow.all(statement)
-
-

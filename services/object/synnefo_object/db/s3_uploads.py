@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Row, String, Table, Text, delete, func, select, tuple_
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Row, String, Table, Text, delete, func, select
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.sql import insert_for
@@ -15,7 +15,7 @@ from synnefo_object.db.containers import name_type
 s3_uploads = Table(
     "s3_uploads",
     metadata,
-    Column("id", String(32), primary_key=True),
+    Column("id", name_type(32), primary_key=True),
     Column("container_id", BigInteger, ForeignKey("containers.id"), nullable=False),
     Column("name", name_type(1100), nullable=False),
     Column("content_type", Text, nullable=False),
@@ -29,7 +29,7 @@ s3_uploads = Table(
 s3_parts = Table(
     "s3_parts",
     metadata,
-    Column("upload_id", String(32), ForeignKey("s3_uploads.id"), primary_key=True),
+    Column("upload_id", name_type(32), ForeignKey("s3_uploads.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -102,14 +102,3 @@ async def page(
         name, upload_id = after
         statement = statement.where((u.name > name) | ((u.name == name) & (u.id > upload_id)) if upload_id else u.name > name)
     return await uow.all(statement.order_by(u.name, u.id).limit(limit))
-
-
-async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: int, since_us: int = 0) -> Sequence[Row[Any]]:
-    """Every part's root in the order of time: created_us, container_id (0), name («upload/number»), root."""
-    p = s3_parts.c
-    statement = select(p.created_us, p.upload_id, p.number, p.root).where(p.created_us >= since_us)
-    if after is not None:
-        at, _, name = after
-        upload_id, _, number = name.partition("/")
-        statement = statement.where(tuple_(p.created_us, p.upload_id, p.number) > (at, upload_id, int(number)))
-    return await uow.all(statement.order_by(p.created_us, p.upload_id, p.number).limit(limit))

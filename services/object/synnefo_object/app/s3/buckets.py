@@ -47,6 +47,20 @@ class Bucket:
         return versions.keeping(self.container_headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An object's place, whether there is one or not; with `version`, one version of it."""
+
+    bucket: Bucket
+    name: str
+    version: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """What the other APIs call it."""
+        return self.bucket.target(self.name)
+
+
 def own_target(caller: Caller, name: str = "") -> Target:
     """The caller's own account, or a container in it. Raises AccessDenied for nobody."""
     if caller.claims is None or caller.claims.project_id is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from synnefo_common.auth.claims import Claims
@@ -10,7 +9,7 @@ from synnefo_common.errors import Unauthorized
 from synnefo_object.app.services import Services
 from synnefo_object.domain.s3 import signatures
 from synnefo_object.domain.s3.errors import S3Fault
-from synnefo_object.domain.s3.signatures import Signature
+from synnefo_object.domain.s3.signatures import Signature, Signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +22,10 @@ class Signer:
     signature: Signature
 
 
-async def identify(svc: Services, signature: Signature, canonical: Callable[[], str]) -> Signer:
+async def identify(svc: Services, signature: Signature, signed: Signed) -> Signer:
     """Raises InvalidAccessKeyId, SignatureDoesNotMatch, AccessDenied (time), Unavailable."""
     signatures.check_time(signature, svc.now_s())
-    text = signatures.string_to_sign(signature, canonical())
+    text = signatures.string_to_sign(signature, signed.canonical(signature.signed_headers))
     return await identify_text(svc, signature, text)
 
 

@@ -9,19 +9,17 @@ from typing import Any
 import orjson
 
 from synnefo_archipelago import Root
-from synnefo_common.db import UnitOfWork
 from synnefo_object.app import archives, copies, quotas, uploads
 from synnefo_object.app import objects as objects_app
 from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.s3 import versions
-from synnefo_object.app.s3.buckets import Bucket
+from synnefo_object.app.s3.buckets import Bucket, Key
 from synnefo_object.app.s3.payload import Payload, receive
+from synnefo_object.app.s3.versions import Deleted
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
 from synnefo_object.app.versions import Keeping
-from synnefo_object.db import objects
-from synnefo_object.db import versions as versions_db
 from synnefo_object.domain.conditions import etags, not_modified
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
@@ -30,7 +28,7 @@ from synnefo_object.domain.s3 import metadata
 from synnefo_object.domain.s3.errors import S3Fault, not_implemented
 from synnefo_object.domain.s3.names import NULL, check_key
 
-_UNIQUE = 5
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,6 @@ class Put:
     modified_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """What a deletion did: the version that it made or removed."""
-
-    version_id: str | None = None
-    is_marker: bool = False
-
-
 def version_id(bucket: Bucket, uploaded: Uploaded) -> str | None:
     """Of new data; None in a bucket that never kept versions."""
     if bucket.keeping is Keeping.NEVER:
@@ -58,12 +48,11 @@ def version_id(bucket: Bucket, uploaded: Uploaded) -> str | None:
     return str(uploaded.modified_us) if bucket.keeping is Keeping.ENABLED else NULL
 
 
-async def ready(svc: Services, caller: Caller, bucket: Bucket, key: str, headers: Mapping[str, str]) -> Any:
+async def ready(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str]) -> Any:
     """The place of a new object, when the caller may put it there and the conditions hold. Raises AccessDenied, PreconditionFailed, NoSuchKey."""
-    check_key(key)
-    target = bucket.target(key)
-    row = await objects_app.place(svc, target)
-    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    check_key(key.name)
+    row = await objects_app.place(svc, key.target)
+    await caller.require(WRITE, key.target, row.container_headers if row is not None else None)
     if row is None:
         raise S3Fault("NoSuchBucket")
     check_conditions(svc, row, headers)
@@ -86,22 +75,21 @@ def check_conditions(svc: Services, row: Any, headers: Mapping[str, str]) -> Non
             raise S3Fault("PreconditionFailed", shown={"Condition": "If-Match"})
 
 
-async def put(svc: Services, caller: Caller, bucket: Bucket, key: str, headers: Mapping[str, str], payload: Payload) -> Put:
+async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str], payload: Payload) -> Put:
     """New data."""
-    row = await ready(svc, caller, bucket, key, headers)
+    row = await ready(svc, caller, key, headers)
     kept = metadata.kept_headers(headers)
     if payload.length > MAX_FILE_SIZE:
         raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(payload.length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
-    target = bucket.target(key)
-    most = await quotas.room(svc, caller, target, row, replaced=row.size if row.root is not None else None)
-    async with quotas.reserve(svc, caller, bucket.project_id, payload.length) as reservation:
+    most = await quotas.room(svc, caller, key.target, row, replaced=row.size if row.root is not None else None)
+    async with quotas.reserve(svc, caller, key.bucket.project_id, payload.length) as reservation:
         received = await receive(svc, payload, most=most)
         if payload.algorithm is not None:
             kept[payload.algorithm.header] = received.checksum
         uploaded = await uploads.keep(
             svc,
             row,
-            target,
+            key.target,
             caller=caller,
             root=received.root,
             etag=received.md5,
@@ -111,45 +99,35 @@ async def put(svc: Services, caller: Caller, bucket: Bucket, key: str, headers: 
             reservation=reservation,
             replace="if-none-match" not in headers,
         )
-    return Put(uploaded.etag, version_id(bucket, uploaded), metadata.checksums(kept), uploaded.modified_us)
+    return Put(uploaded.etag, version_id(key.bucket, uploaded), metadata.checksums(kept), uploaded.modified_us)
 
 
-async def load(svc: Services, caller: Caller, bucket: Bucket, key: str, version: str | None, *, head: bool = False) -> Stored:
+async def load(svc: Services, caller: Caller, key: Key, *, head: bool = False) -> Stored:
     """The object, or the version, as a GET shows it. Raises AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed (a marker)."""
-    target = bucket.target(key)
-    if version is not None:
-        await caller.require(READ, target, bucket.container_headers)
-        return await versions.load(svc, caller, bucket, key, version, head=head)
+    if key.version is not None:
+        await caller.require(READ, key.target, key.bucket.container_headers)
+        return await versions.load(svc, caller, key, key.version, head=head)
     try:
-        return await objects_app.load(svc, caller, target, head=head)
+        return await objects_app.load(svc, caller, key.target, head=head)
     except SwiftFault as fault:
         if fault.http_status != 404:
             raise
     headers: dict[str, str] = {}
-    if bucket.keeping is not Keeping.NEVER:
-        async with svc.db.read() as uow:
-            marker = await versions.last_marker(uow, bucket, key)
+    if key.bucket.keeping is not Keeping.NEVER:
+        marker = await versions.last_marker(svc, key)
         if marker is not None:
             headers = {"x-amz-delete-marker": "true", "x-amz-version-id": marker}
-    raise S3Fault("NoSuchKey", headers=headers, shown={"Key": key})
+    raise S3Fault("NoSuchKey", headers=headers, shown={"Key": key.name})
 
 
-async def copy(
-    svc: Services,
-    caller: Caller,
-    *,
-    source: tuple[Bucket, str, str | None],
-    to: tuple[Bucket, str],
-    headers: Mapping[str, str],
-) -> tuple[Put, Stored]:
-    """A new object on the same blocks. `source` is bucket, key, version. Raises what GET and PUT raise, PreconditionFailed, InvalidRequest."""
-    bucket, key = to
+async def copy(svc: Services, caller: Caller, *, source: Key, to: Key, headers: Mapping[str, str]) -> tuple[Put, Stored]:
+    """A new object on the same blocks. Raises what GET and PUT raise, PreconditionFailed, InvalidRequest."""
     replaces = _directive(headers, "x-amz-metadata-directive")
     retags = _directive(headers, "x-amz-tagging-directive")
-    row = await ready(svc, caller, bucket, key, headers)
-    found = await load(svc, caller, *source)
+    row = await ready(svc, caller, to, headers)
+    found = await load(svc, caller, source)
     check_source(found, headers)
-    if (source[0].container_id, source[1], source[2]) == (bucket.container_id, key, None) and not replaces:
+    if source == to and not replaces:
         raise S3Fault("InvalidRequest", "A copy of an object to itself has to change its metadata.")
     given = metadata.kept_headers(headers)
     tags = given.pop(metadata.TAGGING, "") if retags else found.headers.get(metadata.TAGGING, "")
@@ -163,14 +141,13 @@ async def copy(
         kept = {name: value for name, value in kept.items() if name not in hidden}
     elif found.kind == MULTIPART:
         kind, extra = MULTIPART, found.extra
-    target = bucket.target(key)
-    if found.size > await quotas.room(svc, caller, target, row, replaced=row.size if row.root is not None else None):
+    if found.size > await quotas.room(svc, caller, to.target, row, replaced=row.size if row.root is not None else None):
         raise S3Fault("QuotaExceeded")
-    async with quotas.reserve(svc, caller, bucket.project_id, found.size) as reservation:
+    async with quotas.reserve(svc, caller, to.bucket.project_id, found.size) as reservation:
         uploaded = await uploads.keep(
             svc,
             row,
-            target,
+            to.target,
             caller=caller,
             root=root,
             size=found.size,
@@ -184,7 +161,7 @@ async def copy(
             replace="if-none-match" not in headers,
             newer_than_us=found.created_us,
         )
-    return Put(etag, version_id(bucket, uploaded), metadata.checksums(kept), uploaded.modified_us), found
+    return Put(etag, version_id(to.bucket, uploaded), metadata.checksums(kept), uploaded.modified_us), found
 
 
 def _directive(headers: Mapping[str, str], name: str) -> bool:
@@ -211,44 +188,35 @@ def check_source(found: Stored, headers: Mapping[str, str]) -> None:
         raise S3Fault("PreconditionFailed")
 
 
-async def delete(svc: Services, caller: Caller, bucket: Bucket, key: str, version: str | None, headers: Mapping[str, str]) -> Deleted:
+async def delete(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str]) -> Deleted:
     """Delete the object, or one version for good. What is not there is deleted, too. Raises AccessDenied, PreconditionFailed."""
-    target = bucket.target(key)
-    if version is not None:
-        await caller.require(WRITE, target, bucket.container_headers)
-        return await versions.delete(svc, caller, bucket, key, version)
-    row = await objects_app.place(svc, target)
-    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    if key.version is not None:
+        await caller.require(WRITE, key.target, key.bucket.container_headers)
+        return await versions.delete(svc, key, key.version)
+    row = await objects_app.place(svc, key.target)
+    await caller.require(WRITE, key.target, row.container_headers if row is not None else None)
     if row is None:
         raise S3Fault("NoSuchBucket")
     if "if-match" in headers:
         check_conditions(svc, row, {"if-match": headers["if-match"]})
-    if bucket.keeping is Keeping.NEVER or archives.mode_of(row.container_headers) is not None:
-        try:
-            await objects_app.delete(svc, caller, target, {})
-        except SwiftFault as fault:
-            if fault.http_status != 404:
-                raise
-        return Deleted()
-    return await versions.mark_deleted(svc, caller, bucket, key)
+    if key.bucket.keeping is not Keeping.NEVER and archives.mode_of(row.container_headers) is None:
+        return await versions.mark_deleted(svc, caller, key)
+    try:
+        await objects_app.delete(svc, caller, key.target, {})
+    except SwiftFault as fault:
+        if fault.http_status != 404:
+            raise
+    return Deleted()
 
 
-async def set_tags(svc: Services, caller: Caller, bucket: Bucket, key: str, version: str | None, tags: list[tuple[str, str]]) -> str | None:
+async def set_tags(svc: Services, caller: Caller, key: Key, tags: list[tuple[str, str]]) -> str | None:
     """Replace the tags; none for an empty list. The version that has them."""
     metadata.check_tags(tags)
-    target = bucket.target(key)
-    await caller.require(WRITE, target, bucket.container_headers)
-    for _ in range(_UNIQUE):
-        found = await load(svc, caller, bucket, key, version, head=True)
+    await caller.require(WRITE, key.target, key.bucket.container_headers)
+    for _ in range(_ATTEMPTS):
+        found = await load(svc, caller, key, head=True)
         headers = {name: value for name, value in found.headers.items() if name != metadata.TAGGING}
         headers |= {metadata.TAGGING: metadata.write_tags(tags)} if tags else {}
-        text = orjson.dumps(headers).decode()
-
-        async def work(uow: UnitOfWork, found: Stored = found, text: str = text) -> bool:
-            if await objects.set_metadata(uow, bucket.container_id, key, created_us=found.created_us, headers=text):
-                return True
-            return await versions_db.set_headers(uow, bucket.container_id, key, created_us=found.created_us, headers=text)
-
-        if await svc.db.run(work):
-            return found.version_id if bucket.keeping is not Keeping.NEVER else None
+        if await versions.set_headers(svc, key, created_us=found.created_us, headers=orjson.dumps(headers).decode()):
+            return found.version_id if key.bucket.keeping is not Keeping.NEVER else None
     raise S3Fault("OperationAborted")

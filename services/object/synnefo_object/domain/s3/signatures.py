@@ -69,7 +69,9 @@ def read_header(authorization: str, headers: Mapping[str, str]) -> Signature:
     names = tuple(fields["SignedHeaders"].lower().split(";"))
     unsigned = [name for name in headers if name.startswith("x-amz-") and name not in names]
     if unsigned or "host" not in names:
-        raise S3Fault("AccessDenied", "There are headers in the request that are not signed.", shown={"HeadersNotSigned": ", ".join(unsigned) or "host"})
+        raise S3Fault(
+            "AccessDenied", "There are headers in the request that are not signed.", shown={"HeadersNotSigned": ", ".join(unsigned) or "host"}
+        )
     return Signature(access, scope, names, fields["Signature"], date)
 
 
@@ -124,12 +126,21 @@ def canonical_query(pairs: Sequence[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
-def canonical_request(
-    method: str, path: bytes, query: Sequence[tuple[str, str]], headers: Mapping[str, str], signed: Sequence[str], payload: str
-) -> str:
-    """`path` is decoded; `headers` has lower-case names, repeated ones joined by commas."""
-    lines = "".join(f"{name}:{' '.join(headers.get(name, '').split())}\n" for name in signed)
-    return "\n".join((method, quote(path, safe="/" + _SAFE), canonical_query(query), lines, ";".join(signed), payload))
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request as it is signed. `path` is decoded; `headers` has lower-case names, repeated ones joined by commas."""
+
+    method: str
+    path: bytes
+    query: Sequence[tuple[str, str]]
+    headers: Mapping[str, str]
+    payload: str
+
+    def canonical(self, names: Sequence[str]) -> str:
+        """Its canonical form, with the headers of these names."""
+        lines = "".join(f"{name}:{' '.join(self.headers.get(name, '').split())}\n" for name in names)
+        path = quote(self.path, safe="/" + _SAFE)
+        return "\n".join((self.method, path, canonical_query(self.query), lines, ";".join(names), self.payload))
 
 
 def string_to_sign(signature: Signature, canonical: str) -> str:

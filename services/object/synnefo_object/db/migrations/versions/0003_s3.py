@@ -8,6 +8,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+_ID = sa.String(length=32).with_variant(sa.String(length=32, collation="C"), "postgresql")
 _NAME = sa.String(length=1100).with_variant(sa.String(length=1100, collation="C"), "postgresql")
 
 
@@ -23,7 +24,7 @@ def upgrade() -> None:
     op.create_index("ix_s3_buckets_container_id", "s3_buckets", ["container_id"], unique=False)
     op.create_table(
         "s3_uploads",
-        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("id", _ID, nullable=False),
         sa.Column("container_id", sa.BigInteger(), nullable=False),
         sa.Column("name", _NAME, nullable=False),
         sa.Column("content_type", sa.Text(), nullable=False),
@@ -37,7 +38,7 @@ def upgrade() -> None:
     op.create_index("ix_s3_uploads_container_id_name", "s3_uploads", ["container_id", "name", "id"], unique=False)
     op.create_table(
         "s3_parts",
-        sa.Column("upload_id", sa.String(length=32), nullable=False),
+        sa.Column("upload_id", _ID, nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
