@@ -111,7 +111,9 @@ class World:
         self._clients.append(client)
         return S3(client)
 
-    async def raw(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, access: str | None = "MEMBER") -> httpx.Response:
+    async def raw(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, *, access: str | None = "MEMBER"
+    ) -> httpx.Response:
         """A request by hand, signed unless by nobody. The path is sent as it is."""
         url = self.url + path
         given = dict(headers or {})

@@ -35,15 +35,23 @@ def _hmac(key: bytes, text: str) -> bytes:
 class _Fixed(S3SigV4Auth):
     """Signs the payload type that the header names, as streaming clients do."""
 
+    kind = ""
+
     def payload(self, request: Any) -> str:
-        return str(request.headers["X-Amz-Content-SHA256"])
+        return self.kind
+
+
+def sign(request: AWSRequest) -> dict[str, str]:
+    signer = _Fixed(Credentials("MEMBER", SECRETS["MEMBER"]), "s3", REGION)
+    signer.kind = request.headers["X-Amz-Content-SHA256"]
+    signer.add_auth(request)
+    return dict(request.headers.items())
 
 
 def chunked(world: World, headers: dict[str, str], chunks: list[bytes], *, trailer: str = "", spoil: str = "") -> tuple[dict[str, str], bytes]:
     """Headers and body of an upload in signed chunks (AWS's «chunked upload» documents), written here anew."""
     request = AWSRequest(method="PUT", url=f"{world.url}/bucket/k", headers=headers)
-    _Fixed(Credentials("MEMBER", SECRETS["MEMBER"]), "s3", REGION).add_auth(request)
-    signed = dict(request.headers.items())
+    signed = sign(request)
     when, previous = signed["X-Amz-Date"], signed["Authorization"].rpartition("Signature=")[2]
     key = f"AWS4{SECRETS['MEMBER']}".encode()
     for part in (when[:8], REGION, "s3", "aws4_request"):
@@ -103,8 +111,7 @@ async def test_signed_trailer(world: World, spoil: str) -> None:
 async def unsigned(world: World, body: bytes, **more: str) -> httpx.Response:
     headers = {"X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-decoded-content-length": "11", **more}
     request = AWSRequest(method="PUT", url=f"{world.url}/bucket/k", headers=headers)
-    _Fixed(Credentials("MEMBER", SECRETS["MEMBER"]), "s3", REGION).add_auth(request)
-    return await send(world, dict(request.headers.items()), body)
+    return await send(world, sign(request), body)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +167,7 @@ async def test_wrong_digests_are_refused(world: World) -> None:
     ):
         assert (await s3.fails("put_object", Bucket="bucket", Key="k", Body=b"data", **wrong))[0] == code
     request = AWSRequest(method="PUT", url=f"{world.url}/bucket/k", headers={"X-Amz-Content-SHA256": "0" * 64})
-    _Fixed(Credentials("MEMBER", SECRETS["MEMBER"]), "s3", REGION).add_auth(request)
-    answer = await send(world, dict(request.headers.items()), b"data")
+    answer = await send(world, sign(request), b"data")
     assert answer.status_code == 400 and "XAmzContentSHA256Mismatch" in answer.text
     assert (await s3.fails("head_object", Bucket="bucket", Key="k"))[1] == 404
 
