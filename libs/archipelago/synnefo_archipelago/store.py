@@ -9,13 +9,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.composing import Composer, Range
 from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
 from synnefo_archipelago.errors import (
     CorruptData,
@@ -28,8 +29,8 @@ from synnefo_archipelago.errors import (
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
-from synnefo_archipelago.volume import Volume, as_snapshot
+from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
+from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
@@ -56,6 +57,7 @@ class Store:
         self._pages = PageStore(driver)
         self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
         self._reader = BlockReader(driver, self._cas, self._pages, self._executor)
+        self._composer = Composer(self._cas, self._pages, self._reader, executor=self._executor)
         self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
@@ -103,6 +105,21 @@ class Store:
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
 
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
+
+        What is not in a range is equal. What is may be, too: the same data in a snapshot and in a frozen object is kept
+        in different blocks. Not for roots of live volumes, whose blocks change in place.
+        """
+        if old.block_size != new.block_size:
+            raise ValueError("the two roots have blocks of different sizes")
+        if RootKind.VOLUME in (old.kind, new.kind):
+            raise ValueError("the root of a live volume changes: make a snapshot")
+        end = max(old.size, new.size)
+        for first, count in self._pages.diff(old, new):
+            offset = first * old.block_size
+            yield offset, min(count * old.block_size, end - offset)
+
     def concat(self, roots: Iterable[Root]) -> Root:
         """One frozen root of the data of several, one after the other.
 
@@ -131,6 +148,21 @@ class Store:
         pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
         page_ids, inline = self._pages.pack(size, block_size, pages)
         return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+
+    def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
+        """A frozen root of `size` bytes made of blocks that are stored; marks them as referred to now.
+
+        Raises `BlocksMissing`, and ValueError for blocks that cannot make `size` bytes.
+        """
+        return self._composer.from_hashes(size, hashes, self.block_size)
+
+    def compose(self, ranges: Iterable[Range], *, block_size: int | None = None) -> Root:
+        """A frozen root of ranges of others, one after the other. Whole blocks are not copied."""
+        return self._composer.compose(ranges, block_size or self.block_size)
+
+    def blocks(self, root: Root) -> list[tuple[bytes, int]]:
+        """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
+        return list(self._composer.blocks(root))
 
     # Live volumes
 

@@ -18,6 +18,7 @@ from synnefo_object.api.s3 import dispatch
 from synnefo_object.api.s3 import document as s3_document
 from synnefo_object.app import expiry, usage
 from synnefo_object.app.audit import audit_facts
+from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
 from synnefo_object.clients.names import Names
 from synnefo_object.clients.signing_keys import SigningKeys
@@ -72,6 +73,6 @@ def build(
         kit,
         app,
         all_tables(),
-        work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc)],
+        work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc), lambda: housekeeping.run(svc)],
         on_stop=[store.close],
     )

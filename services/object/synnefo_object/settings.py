@@ -16,6 +16,14 @@ class Settings(ServiceSettings):
 
     store_url: str = Field("memory:", description="Where the bytes are: file:///path, rados:///…/ceph.conf?… or memory: (tests).")
     store_threads: int = Field(8, description="Threads that read, write and hash.", ge=1, le=256)
+    staging_bytes: int = Field(
+        16 << 30,
+        description="Bytes of blocks that a holder may upload before the objects that they are for (Pithos).",
+        ge=4 << 20,
+    )
+    staging_hours: float = Field(
+        24, description="Hours after which uploaded blocks that no object uses are forgotten; less than the collector's grace.", gt=0
+    )
     cors_origins: list[str] = Field(
         default_factory=list,
         description="Origins that browsers may call every container from, beside what each container allows.",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from synnefo_object.api import bulk, formpost, listing_formats, staticweb
+from synnefo_object.api import bulk, formpost, listing_formats, staticweb, tempurl
 from synnefo_object.api.answers import HTML, TEXT, Answer
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app import containers, version_listings
 from synnefo_object.app.access import Caller, shown_headers
 from synnefo_object.app.containers import ContainerView
+from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import POLICY
 from synnefo_object.domain.listing import read_query
 from synnefo_object.domain.metadata import VERSION_HEADERS
@@ -32,9 +33,12 @@ def view_headers(view: ContainerView, *, is_owner: bool) -> dict[str, str]:
 async def show_container(request: SwiftRequest) -> Answer:
     """GET and HEAD."""
     caller = await request.caller()
+    await tempurl.admit(request, caller)
     web = await staticweb.serve_container(request, caller)
     if web is not None:
         return web
+    if caller.signed is not None:  # a signed URL opens a site's pages, not the API's listing
+        raise SwiftFault(401, tempurl.INVALID)
     if request.flag("versions") and request.method == "GET":
         return await _list_versions(request, caller)
     kind = listing_formats.choose(request.query, request.headers.get("accept"))

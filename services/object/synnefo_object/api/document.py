@@ -11,6 +11,7 @@ from synnefo_object.api import info
 from synnefo_object.domain.errors import SwiftFault
 
 PATHS = ("/v1/{account}", "/v1/{account}/{container}", "/v1/{account}/{container}/{object}")
+TOP, PUBLIC = "/v1/", "/public/{link}"
 
 _PARAMETERS = {
     "account": "`AUTH_` and the project's id.",
@@ -148,7 +149,7 @@ def router() -> APIRouter:
             name=f"{method.lower()}_{names[-1]}",
             operation_id=f"{method.lower()}_{names[-1]}",
         )
-    for method in ("GET", "HEAD"):
+    for method in ("GET", "HEAD", "OPTIONS"):
         made.add_api_route(
             "/info",
             info.show_info,

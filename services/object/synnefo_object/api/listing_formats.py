@@ -72,6 +72,8 @@ def _object(row: Any, path: str = "") -> dict[str, Any]:
         entry["symlink_path"] = Target(link["account"], link["container"], link["object"]).url_path
         if link.get("etag"):
             entry["symlink_etag"], entry["symlink_bytes"] = link["etag"], link.get("bytes", 0)
+            if link.get("slo_etag"):
+                entry["slo_etag"] = f'"{link["slo_etag"]}"'
     return entry
 
 

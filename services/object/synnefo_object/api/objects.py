@@ -8,7 +8,7 @@ from urllib.parse import quote
 from synnefo_object.api import bulk, formpost, manifests, staticweb, tempurl
 from synnefo_object.api.answers import HTML, Answer
 from synnefo_object.api.request import SwiftRequest
-from synnefo_object.app import copies, object_versions, objects, symlinks, uploads
+from synnefo_object.app import copies, object_versions, objects, segments, symlinks, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.object_versions import HEADER as VERSION_ID
@@ -30,6 +30,13 @@ def object_headers(stored: Stored) -> dict[str, str]:
         "X-Timestamp": timestamp(stored.modified_us),
         "Accept-Ranges": "bytes",
     }
+    if stored.hash is not None:
+        headers["X-Object-Hash"] = stored.hash
+    if stored.uuid is not None:
+        headers["X-Object-UUID"] = stored.uuid
+    headers["X-Object-Version"] = str(stored.created_us)
+    headers["X-Object-Version-Timestamp"] = timestamp(stored.created_us)
+    headers["X-Object-Modified-By"] = stored.modified_by
     for name, value in stored.headers.items():
         if not name.startswith(metadata.HIDDEN):
             headers[name] = value
@@ -72,17 +79,20 @@ async def show_object(request: SwiftRequest) -> Answer:
         if web is not None:
             return web
         raise
+    marker = await staticweb.serve_marker(request, caller, stored)
+    if marker is not None:
+        return marker
     if manifest and stored.kind == SLO:
         return manifests.show_manifest(request, stored)
-    answer = respond(request, stored)
+    answer = respond(request, stored, part=segments.read_part_number(request.query, request.headers) if stored.kind == SLO else None)
     if file_name is not None:
         answer.headers.pop("content-disposition", None)
         answer.headers |= file_name
     return answer
 
 
-def respond(request: SwiftRequest, stored: Stored) -> Answer:
-    """200, 206, 304, 412 or 416, by the request's conditions and ranges."""
+def respond(request: SwiftRequest, stored: Stored, *, part: int | None = None) -> Answer:
+    """200, 206, 304, 412 or 416, by the request's conditions and ranges, or with the `part` that is asked for."""
     headers = object_headers(stored)
     given = request.headers
     fault_headers: dict[str, str] = {name: headers[name] for name in ("Etag", "Last-Modified", "Content-Location") if name in headers}
@@ -93,6 +103,15 @@ def respond(request: SwiftRequest, stored: Stored) -> Answer:
         fault.headers |= fault_headers
         raise
     size = stored.size
+    if part is not None:
+        try:
+            start, length = segments.part_span(stored, part)
+        except SwiftFault as fault:
+            shown = {name: value for name, value in headers.items() if name not in ("X-Timestamp", "Accept-Ranges")}
+            raise SwiftFault(416, "" if request.method == "HEAD" else fault.text, headers=shown | dict(fault.headers)) from None
+        headers["X-Parts-Count"] = str(segments.count_parts(stored))
+        headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+        return _stream(request, headers, stored, span=(start, length))
     wanted = given.get("range")
     ranges = parse_ranges(wanted, size) if wanted and request.method == "GET" and _if_range(given, stored) else None
     if ranges is None or (len(ranges) > 1 and stored.kind == DLO):  # Swift gives a DLO whole rather than in parts
@@ -208,6 +227,7 @@ async def _copy(request: SwiftRequest, source: copies.Location, to: copies.Locat
         raw=request.query.get("multipart-manifest", "").lower() == "get",
         follow=request.query.get("symlink", "").lower() != "get",
         version=_version(request, caller),
+        part=request.query.get("part-number"),
     )
     answer = {
         "Etag": copied.uploaded.etag,

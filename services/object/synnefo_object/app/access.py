@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import orjson
 
 from synnefo_common.auth.claims import Claims
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
+from synnefo_object.db import grants
 from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.paths import Target
@@ -37,6 +39,7 @@ class Caller:
     referer: str | None = None
     roles: frozenset[str] = field(default_factory=frozenset)
     signed: tuple[str, str, str] | None = None  # account, container (empty: all), object prefix
+    lists: bool = False  # a site's listing of what the signature opens is being made
 
     def refuse(self) -> SwiftFault:
         """401 for nobody, 403 for somebody."""
@@ -80,14 +83,17 @@ class Caller:
 
     def _signed_for(self, kind: str, target: Target) -> bool:
         """A signature opens one object, and for reading also what that object is made of, within the key's account or container."""
-        if self.signed is None or not target.object:
+        if self.signed is None or not target.container:
             return False
         account, container, prefix = self.signed
         is_within = target.account == account and container in ("", target.container)
+        if not target.object:
+            return is_within and kind == READ and self.lists
         return is_within and (kind == READ or target.object.startswith(prefix))
 
-    async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
-        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+    async def require(self, kind: str, target: Target, container_headers: str | None, *, shared: bool = True) -> None:
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature, by its ACL or, unless not `shared`,
+        because the object is shared.
 
         Raises 401 or 403.
         """
@@ -96,8 +102,13 @@ class Caller:
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):
             return
-        if self.claims is None or not await self._granted(acl, target):
+        if self.claims is None or not (await self._granted(acl, target) or (shared and await self._shared(kind, target))):
             raise self.refuse()
+
+    async def _shared(self, kind: str, target: Target) -> bool:
+        if not target.object or self.claims is None or target.project_id is None:
+            return False
+        return await sharing.allowed(self.services, self.claims, target) >= (grants.READ if kind == READ else grants.WRITE)
 
     async def _granted(self, acl: Acl, target: Target) -> bool:
         claims = self.claims

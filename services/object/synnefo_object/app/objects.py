@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from synnefo_archipelago import Root
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app import archives, object_versions, segments, versions
 from synnefo_object.app.access import READ, WRITE, Caller
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.db import counters, objects
@@ -83,7 +85,16 @@ async def load(
         await segments.expand_dlo(svc, caller, target, stored)
     elif stored.kind == SLO and not raw:
         await segments.expand_slo(svc, caller, target, stored, head=head)
+    await identify(svc, stored)
     return stored
+
+
+async def identify(svc: Services, stored: Stored) -> None:
+    """Fill in the hash and the UUID of what was written before objects had them."""
+    if stored.uuid is None:
+        stored.uuid = sharing.stored_uuid(stored.container_id, stored.name)
+    if stored.hash is None:
+        stored.hash = await svc.store.merkle(Root.from_bytes(bytes(stored.root)))
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
@@ -144,9 +155,12 @@ def read_manifest_header(headers: Mapping[str, str]) -> str | None:
 
 
 async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> int | None:
-    """The id of the marker that stands for it now, if versions are kept. Raises 404 if there is nothing, 412 if a condition fails."""
+    """The id of the marker that stands for it now, if versions are kept. Sharing an object lets nobody delete it.
+
+    Raises 404 if there is nothing, 412 if a condition fails.
+    """
     row = await place(svc, target)
-    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    await caller.require(WRITE, target, row.container_headers if row is not None else None, shared=False)
     only_at = metadata.if_delete_at(headers)
     if row is None:
         raise not_found()

@@ -34,12 +34,11 @@ def _account_figures(headers: Mapping[str, str]) -> tuple[int | None, int | None
     return _figure(headers, size, policy_size), _figure(headers, count, policy_count)
 
 
-async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None) -> int:
-    """How many bytes a new object may have. `place` is the row of `objects.find`.
+async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None, most: int = MAX_FILE_SIZE) -> int:
+    """How many bytes a new object may have, up to `most`. `place` is the row of `objects.find`.
 
     Raises 413 if not even an empty one may be.
     """
-    most = MAX_FILE_SIZE
     if replaced is not None and (place.versioned or keeping(place.container_headers) is Keeping.ENABLED):
         replaced = 0  # it stays, as a version
     container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
@@ -69,7 +68,7 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
     return most
 
 
-async def _limit(svc: Services, project_id: str) -> int:
+async def limit(svc: Services, project_id: str) -> int:
     """The ledger's limit, remembered for some seconds. While it cannot be asked, the last one known, or none."""
     known = svc.limits.get(project_id)
     now = svc.clock.monotonic()
@@ -106,7 +105,7 @@ class Reservation:
 @asynccontextmanager
 async def reserve(svc: Services, caller: Caller, project_id: str, count: int) -> AsyncIterator[Reservation]:
     """Reserve `count` bytes if the project has a limit. Raises QuotaExceeded. Given back when the block raises."""
-    if count <= 0 or await _limit(svc, project_id) < 0:
+    if count <= 0 or await limit(svc, project_id) < 0:
         yield Reservation(svc, None, 0)
         return
     user_id = caller.claims.user_id if caller.claims else "*"

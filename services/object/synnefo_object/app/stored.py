@@ -20,6 +20,7 @@ class Piece:
     offset: int
     length: int
     inline: bytes | None = None
+    etag: str = ""  # the MD5 of a piece that is all of a root
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class Stored:
     modified_by: str = ""
     versioned: int = 0
     pieces: list[Piece] = field(default_factory=list)
+    account: str = ""  # where it was found, if that may be behind links
     content_location: str | None = None
     shown_version: str | None = None  # what X-Object-Version-Id says of it
 
@@ -83,4 +85,6 @@ class Stored:
 def own_pieces(row: Any) -> list[Piece]:
     """Where the bytes of a row are that is no manifest of other objects."""
     roots = Parts.read(row.extra).roots if row.kind == MULTIPART else ()
-    return [Piece(root, 0, Root.from_bytes(root).size) for root in roots] if roots else [Piece(row.root, 0, row.size)]
+    if roots:
+        return [Piece(root, 0, Root.from_bytes(root).size) for root in roots]
+    return [Piece(row.root, 0, row.size, etag=row.etag if row.kind == PLAIN else "")]

@@ -57,16 +57,27 @@ def _columns(table: Any) -> tuple[Any, ...]:
     )
 
 
-async def page(uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
-    """Rows in order."""
-    owner = table.c.container_id if table is objects else table.c.account_id
+async def page(
+    uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, limit: int, columns: Sequence[Any] = (), where: Sequence[Any] = ()
+) -> Sequence[Row[Any]]:
+    """Rows in order; with `columns` those instead of the usual ones."""
+    owner = table.c.account_id if table is containers else table.c.container_id
     column = table.c.name
     order = column.desc() if bounds.reverse else column
-    return await uow.all(select(*_columns(table)).where(owner == owner_id, *within(column, bounds)).order_by(order).limit(limit))
+    chosen = columns or _columns(table)
+    return await uow.all(select(*chosen).where(owner == owner_id, *within(column, bounds), *where).order_by(order).limit(limit))
 
 
 async def page_rolled_up(
-    uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, prefix: str, delimiter: str, limit: int
+    uow: UnitOfWork,
+    table: Any,
+    owner_id: int,
+    bounds: Bounds,
+    *,
+    prefix: str,
+    delimiter: str,
+    limit: int,
+    columns: Sequence[Any] = (),
 ) -> Sequence[Row[Any]]:
     """Rows in order, but of all names that share `prefix…delimiter` the first only: the caller tells them apart.
 
@@ -99,7 +110,7 @@ async def page_rolled_up(
     walk = walk.union_all(step)
     # An outer join, so that the walk drives it and not a scan of the table. A row that went meanwhile has no name.
     joined = walk.outerjoin(table, and_(owner == owner_id, owned == walk.c.name))
-    rows = await uow.all(select(*_columns(table)).select_from(joined).where(walk.c.name.is_not(None)).order_by(walk.c.n))
+    rows = await uow.all(select(*(columns or _columns(table))).select_from(joined).where(walk.c.name.is_not(None)).order_by(walk.c.n))
     return [row for row in rows if row.name is not None]
 
 

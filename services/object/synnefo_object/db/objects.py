@@ -52,6 +52,7 @@ objects = Table(
     Column("modified_by", String(64), nullable=False, server_default=""),  # the user who wrote it; empty: nobody with a name
     Column("versioned", SmallInteger, nullable=False, server_default="0"),  # 0: put while versions were not kept ("null")
     Index("ix_objects_created_us", "created_us"),
+    Index("ix_objects_hash", "hash"),
     sqlite_with_rowid=False,
 )
 

@@ -86,7 +86,12 @@ async def names_rolled_up(
 ) -> list[str]:
     """Names in order, but of all that share `prefix…delimiter` the first only. As `listings.page_rolled_up`, over both tables."""
     reverse = bounds.reverse
-    pair = {("postgresql", False): func.least, ("postgresql", True): func.greatest, ("sqlite", False): func.min, ("sqlite", True): func.max}
+    pair: dict[tuple[str, bool], Any] = {
+        ("postgresql", False): func.least,
+        ("postgresql", True): func.greatest,
+        ("sqlite", False): func.min,
+        ("sqlite", True): func.max,
+    }
     nearest = pair[uow.dialect, reverse]
     walk: Any = None
 

@@ -263,7 +263,7 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
     if "x-amz-mp-object-size" in headers and headers["x-amz-mp-object-size"] != str(size):
         raise S3Fault("InvalidRequest", "The provided 'x-amz-mp-object-size' header does not match what was computed.")
 
-    async def finish(uow: UnitOfWork) -> None:
+    async def finish(uow: UnitOfWork, _stored_us: int) -> None:
         current = {part.number: part.created_us for part in await s3_uploads.parts(uow, upload_id)}
         if any(current.get(part.number) != part.created_us for part in chosen):
             raise S3Fault("OperationAborted" if current else "NoSuchUpload")
