@@ -60,6 +60,7 @@ class SwiftRequest:
 
     async def body(self) -> AsyncIterator[bytes]:
         """The pieces as they come. Raises 499 when the client goes away."""
+        self.scope["object.read"] = True
         while not self._body_done:
             message = await self._receive()
             if message["type"] == "http.disconnect":

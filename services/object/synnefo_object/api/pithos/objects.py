@@ -283,7 +283,7 @@ async def _update(
     cut_to = read_size(headers.get("x-object-bytes"), "X-Object-Bytes")
     if wanted.offset is not None and wanted.offset > row.size:
         raise SwiftFault(416, "Supplied offset is beyond object limits")
-    history.own_root(row)
+    await history.own_root(svc, row)
     newer_than_us = 0
     if "x-source-object" in headers:
         try:
@@ -293,7 +293,7 @@ async def _update(
         source = Target(headers.get("x-source-account") or target.account, container, name)
         version = headers.get("x-source-version")
         found = await history.row_of(svc, caller, source, read_version(version) if version else None)
-        data, newer_than_us = history.own_root(found), int(found.created_us)
+        data, newer_than_us = await history.own_root(svc, found), int(found.created_us)
         length = data.size if wanted.length is None else wanted.length
         if length > data.size:
             raise bad_request("Object length is smaller than range length")
