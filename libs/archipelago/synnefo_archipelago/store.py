@@ -29,8 +29,8 @@ from synnefo_archipelago.errors import (
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
-from synnefo_archipelago.volume import Volume, as_snapshot
+from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
+from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
@@ -104,6 +104,21 @@ class Store:
                 return None
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
+
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
+
+        What is not in a range is equal. What is may be, too: the same data in a snapshot and in a frozen object is kept
+        in different blocks. Not for roots of live volumes, whose blocks change in place.
+        """
+        if old.block_size != new.block_size:
+            raise ValueError("the two roots have blocks of different sizes")
+        if RootKind.VOLUME in (old.kind, new.kind):
+            raise ValueError("the root of a live volume changes: make a snapshot")
+        end = max(old.size, new.size)
+        for first, count in self._pages.diff(old, new):
+            offset = first * old.block_size
+            yield offset, min(count * old.block_size, end - offset)
 
     def concat(self, roots: Iterable[Root]) -> Root:
         """One frozen root of the data of several, one after the other.

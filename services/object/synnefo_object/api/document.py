@@ -84,6 +84,9 @@ _QUERIES: dict[str, tuple[str, set[tuple[int, str]]]] = {
     "delimiter": ("Roll up what follows this text in names.", _LISTS),
     "reverse": ("`true`: from the end.", _LISTS),
     "format": ("`json`, `xml` or `plain`.", {*_LISTS, (2, "GET")}),
+    "versions": ("All versions of the objects, as JSON.", {(1, "GET")}),
+    "version_marker": ("With `marker`: only versions behind this one.", {(1, "GET")}),
+    "version-id": ("One version of the object; with PUT, make it current again.", {*_READS, *_MAKES, (2, "DELETE")}),
     "path": ("Only the objects of this pseudo-folder.", {(1, "GET")}),
     "multipart-manifest": ("`get`, `put` or `delete`: the manifest, not its segments.", {*_READS, *_MAKES, (2, "DELETE")}),
     "symlink": ("`get`: the link itself.", _READS),
@@ -130,6 +133,7 @@ _HEADERS: dict[str, tuple[str, set[tuple[int, str]]]] = {
     "ETag": ("The MD5 that the data must have.", _MAKES),
     "X-Container-Read": ("Who may read.", {(1, "PUT"), (1, "POST")}),
     "X-Container-Write": ("Who may write.", {(1, "PUT"), (1, "POST")}),
+    "X-Versions-Enabled": ("`true`: keep what is replaced and deleted, as versions.", {(1, "PUT"), (1, "POST")}),
     "X-Versions-Location": ("The container for a stack of versions.", {(1, "PUT"), (1, "POST")}),
     "X-History-Location": ("The container for a history of versions.", {(1, "PUT"), (1, "POST")}),
     "X-Storage-Policy": ("The storage policy of a new container.", {(1, "PUT")}),
@@ -189,6 +193,7 @@ def router() -> APIRouter:
             responses={s: {"description": _STATUSES[s]} for s in (206, 304, 404, 412, 416)},
             operation_id=f"{method.lower()}_public",
         )
+    for method in ("GET", "HEAD", "OPTIONS"):
         made.add_api_route(
             "/info",
             info.show_info,

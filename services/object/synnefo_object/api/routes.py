@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from synnefo_archipelago import CorruptData, StoreError, StoreFull
+from synnefo_archipelago import CorruptData, StoreError
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api import accounts, containers, cors, objects
-from synnefo_object.api.answers import Answer, render_fault
+from synnefo_object.api.answers import Answer, render_fault, store_fault
 from synnefo_object.api.document import PATHS, PUBLIC, TOP
 from synnefo_object.api.pithos import links
 from synnefo_object.api.pithos.choose import choose
@@ -77,8 +77,6 @@ class Dispatcher:
             await self.app(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
-        trans_id = self.services.trans_id()
-        answer.headers["X-Trans-Id"] = trans_id
         await cors.add_headers(scope, answer, self.services)
         try:
             await answer(scope, receive, send)
@@ -86,7 +84,6 @@ class Dispatcher:
             if isinstance(error, CorruptData):
                 log.exception("object_damaged", path=scope["path"])
             failed = render_fault(store_fault(error))
-            failed.headers["X-Trans-Id"] = trans_id
             if scope.get("swift.started"):
                 raise
             await failed(scope, receive, send)
@@ -118,7 +115,3 @@ class Dispatcher:
             raise SwiftFault(405, headers={"Allow": "GET, HEAD"})
         return await show_top(SwiftRequest(scope, receive, self.services, target=Target("")))
 
-
-def store_fault(error: StoreError) -> SwiftFault:
-    """What the block store's trouble is to a client."""
-    return SwiftFault(507) if isinstance(error, StoreFull) else SwiftFault(503, headers={"Retry-After": "5"})

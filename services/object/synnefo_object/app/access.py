@@ -39,6 +39,7 @@ class Caller:
     referer: str | None = None
     roles: frozenset[str] = field(default_factory=frozenset)
     signed: tuple[str, str, str] | None = None  # account, container (empty: all), object prefix
+    lists: bool = False  # a site's listing of what the signature opens is being made
 
     def refuse(self) -> SwiftFault:
         """401 for nobody, 403 for somebody."""
@@ -82,10 +83,12 @@ class Caller:
 
     def _signed_for(self, kind: str, target: Target) -> bool:
         """A signature opens one object, and for reading also what that object is made of, within the key's account or container."""
-        if self.signed is None or not target.object:
+        if self.signed is None or not target.container:
             return False
         account, container, prefix = self.signed
         is_within = target.account == account and container in ("", target.container)
+        if not target.object:
+            return is_within and kind == READ and self.lists
         return is_within and (kind == READ or target.object.startswith(prefix))
 
     async def require(self, kind: str, target: Target, container_headers: str | None, *, shared: bool = True) -> None:

@@ -12,6 +12,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Fault, QuotaExceeded
 from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
+from synnefo_object.app.versions import Keeping, keeping
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import MAX_FILE_SIZE
@@ -38,6 +39,8 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
 
     Raises 413 if not even an empty one may be.
     """
+    if replaced is not None and (place.versioned or keeping(place.container_headers) is Keeping.ENABLED):
+        replaced = 0  # it stays, as a version
     container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
     limits = [
         ("container", _figure(container, "x-container-meta-quota-bytes"), _figure(container, "x-container-meta-quota-count")),

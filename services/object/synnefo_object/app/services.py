@@ -28,7 +28,3 @@ class Services:
 
     def now_s(self) -> int:
         return self.clock.now_us() // 1_000_000
-
-    def trans_id(self) -> str:
-        """A new X-Trans-Id: a random part, and the time."""
-        return f"tx{self.ids.hex()[:21]}-{self.now_s():010x}"

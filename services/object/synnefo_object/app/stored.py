@@ -18,6 +18,7 @@ class Piece:
     offset: int
     length: int
     inline: bytes | None = None
+    etag: str = ""  # the MD5 of a piece that is all of a root
 
 
 @dataclass(slots=True)
@@ -44,7 +45,9 @@ class Stored:
     modified_by: str = ""
     versioned: int = 0
     pieces: list[Piece] = field(default_factory=list)
+    account: str = ""  # where it was found, if that may be behind links
     content_location: str | None = None
+    shown_version: str | None = None  # what X-Object-Version-Id says of it
 
     @classmethod
     def from_row(cls, row: Any, name: str) -> Stored:

@@ -33,6 +33,7 @@ _ATTEMPTS = 5
 class Uploaded:
     etag: str
     modified_us: int
+    version_id: str | None = None  # where versions are kept
 
 
 class Changed(Exception):
@@ -250,5 +251,5 @@ async def keep(
         except IntegrityError as error:  # the container was deleted meanwhile
             raise not_found() from error
         crashpoint("object.put.after_commit")
-        return Uploaded(etag, stored_us)
+        return Uploaded(etag, stored_us, str(stored_us) if keeping is versions.Keeping.ENABLED else None)
     raise SwiftFault(503, headers={"Retry-After": "1"})

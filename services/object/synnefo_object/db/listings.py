@@ -29,7 +29,8 @@ class Bounds:
     reverse: bool = False
 
 
-def _within(column: Any, bounds: Bounds) -> list[Any]:
+def within(column: Any, bounds: Bounds) -> list[Any]:
+    """The clauses of these bounds."""
     clauses = []
     if bounds.start:
         clauses.append(column >= bounds.start)
@@ -45,7 +46,7 @@ def _columns(table: Any) -> tuple[Any, ...]:
         o = objects.c
         # What only links and manifests need is long: it stays where it is for all others.
         special = [case((o.kind >= SLO, column), else_=None).label(column.name) for column in (o.extra, o.headers)]
-        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special)
+        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special, o.versioned)
     c = containers.c
     counts = counters.c
     return (
@@ -64,7 +65,7 @@ async def page(
     column = table.c.name
     order = column.desc() if bounds.reverse else column
     chosen = columns or _columns(table)
-    return await uow.all(select(*chosen).where(owner == owner_id, *_within(column, bounds), *where).order_by(order).limit(limit))
+    return await uow.all(select(*chosen).where(owner == owner_id, *within(column, bounds), *where).order_by(order).limit(limit))
 
 
 async def page_rolled_up(
@@ -86,9 +87,9 @@ async def page_rolled_up(
     owned = table.c.name
     reverse = bounds.reverse
 
-    def seek(within: Bounds, *clauses: Any) -> Select[Any]:
+    def seek(inner: Bounds, *clauses: Any) -> Select[Any]:
         order = owned.desc() if reverse else owned
-        return select(owned).where(owner == owner_id, *_within(owned, within), *clauses).order_by(order).limit(1)
+        return select(owned).where(owner == owner_id, *within(owned, inner), *clauses).order_by(order).limit(1)
 
     # The step's own comparison is the near end; with the page's beside it the index might be asked for the wrong one.
     ahead = Bounds(start=bounds.start, after=bounds.after) if reverse else Bounds(before=bounds.before)
@@ -117,4 +118,4 @@ async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit:
     """What a large object needs of its parts, in order."""
     o = objects.c
     columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at)
-    return await uow.all(select(*columns).where(o.container_id == container_id, *_within(o.name, bounds)).order_by(o.name).limit(limit))
+    return await uow.all(select(*columns).where(o.container_id == container_id, *within(o.name, bounds)).order_by(o.name).limit(limit))

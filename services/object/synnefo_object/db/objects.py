@@ -200,15 +200,3 @@ async def set_metadata(uow: UnitOfWork, container_id: int, name: str, *, created
             update(objects).where(objects.c.container_id == container_id, objects.c.name == name, objects.c.created_us == created_us).values(**values)
         )
     )
-
-
-async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: int) -> Sequence[Row[Any]]:
-    """Every object's root in the order of its data's time: created_us, container_id, name, root."""
-    statement = select(objects.c.created_us, objects.c.container_id, objects.c.name, objects.c.root)
-    if after is not None:
-        at, container_id, name = after
-        o = objects.c
-        statement = statement.where(
-            (o.created_us > at) | ((o.created_us == at) & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name))))
-        ).where(o.created_us >= at)
-    return await uow.all(statement.order_by(objects.c.created_us, objects.c.container_id, objects.c.name).limit(limit))

@@ -111,18 +111,6 @@ async def remove(uow: UnitOfWork, container_id: int, name: str, created_us: int)
     return None if size is None else int(size)
 
 
-async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: int) -> Sequence[Row[Any]]:
-    """Every version's root in the order of its data's time, as `objects.roots`."""
-    v = versions.c
-    statement = select(v.created_us, v.container_id, v.name, v.root).where(v.kind != MARKER)
-    if after is not None:
-        at, container_id, name = after
-        statement = statement.where(
-            (v.created_us > at) | ((v.created_us == at) & ((v.container_id > container_id) | ((v.container_id == container_id) & (v.name > name))))
-        ).where(v.created_us >= at)
-    return await uow.all(statement.order_by(v.created_us, v.container_id, v.name).limit(limit))
-
-
 async def remove_null(uow: UnitOfWork, container_id: int, name: str) -> int:
     """Delete the kept version that was put while none were kept, if there is one: its bytes."""
     v = versions.c

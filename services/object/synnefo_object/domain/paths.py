@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.errors import SwiftFault, bad_name
 from synnefo_object.domain.limits import ACCOUNT_PREFIX, MAX_CONTAINER_NAME_LENGTH, MAX_OBJECT_NAME_LENGTH
 
 _PROJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -74,14 +74,14 @@ def check_container_name(name: str) -> None:
     """Raises 400 for a name that is too long."""
     length = len(name.encode())
     if length > MAX_CONTAINER_NAME_LENGTH:
-        raise SwiftFault(400, f"Container name length of {length} longer than {MAX_CONTAINER_NAME_LENGTH}")
+        raise bad_name(f"Container name length of {length} longer than {MAX_CONTAINER_NAME_LENGTH}")
 
 
 def check_object_name(name: str) -> None:
     """Raises 400 for a name that is too long."""
     length = len(name.encode())
     if length > MAX_OBJECT_NAME_LENGTH:
-        raise SwiftFault(400, f"Object name length of {length} longer than {MAX_OBJECT_NAME_LENGTH}")
+        raise bad_name(f"Object name length of {length} longer than {MAX_OBJECT_NAME_LENGTH}")
 
 
 def successor(text: str) -> str | None:

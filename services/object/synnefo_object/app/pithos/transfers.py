@@ -253,7 +253,7 @@ class Writer:
             if current is None or current.created_us != expected_us:
                 raise SwiftFault(409, "The object was changed meanwhile.")
         if self.keeping is not versions.Keeping.NEVER:
-            return await versions.delete(uow, self.svc, self.place, name, self.keeping, by=by)
+            return bool(await versions.delete(uow, self.svc, self.place, name, self.keeping, by=by))
         if self.archive is not None:
             await archives.archive(uow, self.svc, Target(self.target.account, self.target.container, name), self.place, self.archive)
         size = await table.remove(uow, self.place.container_id, name)
