@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
-from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
 from synnefo_archipelago.composing import Composer, Range
 from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
@@ -105,6 +105,16 @@ class Store:
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
 
+    def put_block(self, data: Data) -> bytes:
+        """Store one block, which does not end in a zero byte; its hash. For importers, with `save_map`."""
+        digest = hashing.block_hash(data)
+        self._cas.put(digest, data)
+        return digest
+
+    def save_map(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
+        """Store a map given as its pages without trailing zero entries: (page ids, inline entries) of its root."""
+        return self._pages.pack(size, block_size, pages)
+
     def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
         """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
 
@@ -146,7 +156,7 @@ class Store:
             base += part.block_count
         step = PAGE_ENTRIES * ENTRY_SIZE
         pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
-        page_ids, inline = self._pages.pack(size, block_size, pages)
+        page_ids, inline = self.save_map(size, block_size, pages)
         return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
 
     def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
