@@ -87,7 +87,7 @@ class Replay:
             for write in self._writes.pop(op.target, []):
                 apply(content, write)
         elif op.kind == "dirsync":
-            self._apply_names(self._directories[op.target], self._names.pop(op.target, []))
+            self._apply_names(self._directories.setdefault(op.target, {}), self._names.pop(op.target, []))
         else:
             self.acknowledged.append(op.value)
 
@@ -111,7 +111,7 @@ class Replay:
         )
         image = Image({path: dict(names) for path, names in self._directories.items()})
         for path, edits in self._names.items():
-            self._apply_names(image.directories[path], [edit for edit in edits if rng.random() < luck[1]])
+            self._apply_names(image.directories.setdefault(path, {}), [edit for edit in edits if rng.random() < luck[1]])
         for path in sorted(image.directories):  # a directory without a name is gone, with all in it
             parent, _, name = path.rpartition("/")
             if path != ROOT and name not in image.directories.get(parent, {}):
@@ -273,6 +273,12 @@ class Disk:
             apply(self.files[op.target], op)
             self.log.append(op)
 
+    def ftruncate(self, fd: int, size: int) -> None:
+        with self._lock:
+            op = Op("truncate", self._handles[fd], value=size)
+            apply(self.files[op.target], op)
+            self.log.append(op)
+
     def utime(self, path: str, *_: Any, **__: Any) -> None:
         with self._lock:
             self._number(path)
@@ -286,7 +292,7 @@ class Mounted:
         self._open = io.open
         for name in (
             "open", "close", "pwritev", "pread", "fsync", "fdatasync", "fstat", "stat", "mkdir", "listdir", "scandir",
-            "replace", "rename", "link", "unlink", "truncate", "utime",
+            "replace", "rename", "link", "unlink", "truncate", "ftruncate", "utime",
         ):  # fmt: skip
             patch.setattr(os, name, self._dispatch(name, getattr(os, name)))
         patch.setattr(io, "open", self._open_file)

@@ -371,6 +371,29 @@ def test_concurrent_puts_of_the_same_block(world: World) -> None:
     assert replay(world, lambda store: None, run, check) > 50
 
 
+def test_removal_of_what_nobody_uses_and_its_return(world: World) -> None:
+    def remove_all(store: Store) -> None:
+        for space in (Space.CAS, Space.PAGE):
+            for key, _ in list(store.driver.iter(space)):
+                store.driver.delete_unused(space, key, since=1.0)  # files of the simulated disk are from 1970
+
+    def run(world: World, store: Store, _: Any) -> None:
+        remove_all(store)
+        world.acknowledge(None)
+        world.acknowledge(put(store, NEW))
+
+    def check(_: World, store: Store, old: Root, acknowledged: list[Any]) -> None:
+        for root in filter(None, acknowledged):
+            assert store.read(root, 0, SIZE) == NEW
+        store.driver.tidy(before=1.0)
+        for root in filter(None, [*acknowledged, put(store, NEW)]):
+            assert store.read(root, 0, SIZE) == NEW
+        remove_all(store)
+        assert store.stats().blocks == 0
+
+    assert replay(world, lambda store: put(store, NEW), run, check) > 50
+
+
 def test_the_disk_does_lose_what_is_not_synced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that syncs no data, or no directory, must not pass: or all of the above would prove nothing."""
 

@@ -274,3 +274,25 @@ def test_error_at_each_call_of_the_cluster(ceph_conf: str, name: str) -> None:
                 run(code, number)
             ensure_old_or_new(driver)
     driver.close()
+
+
+def test_exchange_overtaken_twice_is_not_said_to_have_failed(
+    files: FileDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others went on from our version before we looked: a conflict would be a lie, and the caller would do it twice."""
+    prepare(files)
+    record = files.read_record(Space.VOLUME, "vol")
+    assert record is not None
+    real = os.link
+
+    def overtaken(*args: Any, **kwargs: Any) -> None:
+        real(*args, **kwargs)
+        monkeypatch.setattr(os, "link", real)
+        for value in (b"second", b"third"):
+            exchange(files, value)
+
+    monkeypatch.setattr(os, "link", overtaken)
+    with pytest.raises(StoreUnavailable):
+        files.cas_record(Space.VOLUME, "vol", record.version, b"first")
+    found = files.read_record(Space.VOLUME, "vol")
+    assert found == (record.version + 3, b"third")

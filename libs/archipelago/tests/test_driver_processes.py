@@ -56,11 +56,12 @@ def test_store_is_made_once_by_whoever_comes_first(shared_url: str) -> None:
     driver.close()
 
 
-def test_no_exchange_of_a_record_is_lost(shared_url: str) -> None:
+def test_no_exchange_of_a_record_is_lost_or_wrongly_told_to_be(shared_url: str) -> None:
+    """Who sleeps while two others exchange the same record may not learn what became of its own, and is told so."""
     open_driver(shared_url).close()
     turns = 12
-    run_all(shared_url, f"""
-driver, done = open_driver(url), 0
+    answers = run_all(shared_url, f"""
+driver, done, unknown = open_driver(url), 0, 0
 while done < {turns}:
     record = driver.read_record(Space.VOLUME, "counter")
     try:
@@ -68,13 +69,17 @@ while done < {turns}:
         driver.cas_record(Space.VOLUME, "counter", record.version if record else 0, value.encode())
     except RecordConflict:
         continue
+    except StoreUnavailable:
+        unknown += 1
+        continue
     done += 1
 driver.close()
+print(unknown)
 """)
     driver = open_driver(shared_url)
     record = driver.read_record(Space.VOLUME, "counter")
     assert record is not None
-    assert int(record.value) == turns * PROCESSES
+    assert turns * PROCESSES <= int(record.value) <= turns * PROCESSES + sum(map(int, answers))
     driver.close()
 
 

@@ -20,6 +20,7 @@ from synnefo_object.app import expiry, usage
 from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
+from synnefo_object.app.slices import Slices
 from synnefo_object.clients.names import Names
 from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.db import all_tables
@@ -50,6 +51,7 @@ def build(
         verifier=kit.verifier,
         names=names,
         signing_keys=SigningKeys(kit.peers["identity"], clock=kit.clock, cache_s=settings.signing_keys_cache_s),
+        slices=Slices(kit.db, kit.quota, kit.clock, size_bytes=settings.quota_slice_bytes, idle_s=settings.quota_slice_idle_s),
         limits={},
     )
 
@@ -74,5 +76,5 @@ def build(
         app,
         all_tables(),
         work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc), lambda: housekeeping.run(svc)],
-        on_stop=[store.close],
+        on_stop=[svc.slices.close, store.close],
     )

@@ -397,10 +397,11 @@ class FileDriver:
                 raise RecordConflict(f"{space}/{key}: another took version {version}") from None
         crash.point("record.link")
         if self._versions(space, key)[-1] > version + 1:
-            # We slept while others went on and swept this version away: it was not free, only forgotten. (When only
-            # one version came after it, nobody can have swept it yet: it is ours, and already replaced.)
+            # We slept while others went on. Either before the link, and they had swept this version away: it was not
+            # free, only forgotten. Or after it, and they built on ours. Nothing tells which. (When only one version came
+            # after it, nobody can have swept it yet: it is ours, and already replaced.)
             path.unlink(missing_ok=True)
-            raise RecordConflict(f"{space}/{key} went past version {version}")
+            raise StoreUnavailable(f"{space}/{key} went past version {version} while this was written")
 
     def iter_records(self, space: Space) -> Iterator[str]:
         for shard in self._existing_shards(space):

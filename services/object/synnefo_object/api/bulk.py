@@ -187,7 +187,7 @@ async def _extract(request: SwiftRequest, caller: Caller, spool: IO[bytes], mode
                     check_container_name(container)
                     if len(known) >= limits.MAX_CONTAINERS_PER_EXTRACTION:
                         raise bad_request("Too many containers in archive.")
-                    if caller.owns(target):
+                    if caller.writes(target):
                         await containers.put(svc, caller, replace(target, object=""), {})
                     known.add(container)
                 headers = {"content-length": str(member.size), **_pax_headers(member)}

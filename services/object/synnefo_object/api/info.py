@@ -36,6 +36,7 @@ def capabilities() -> dict[str, Any]:
             "allow_account_management": False,
             "account_autocreate": True,
         },
+        "account_acls": {"levels": ["admin", "read-only", "read-write"]},
         "account_quotas": {},
         "bulk_delete": {
             "max_deletes_per_request": limits.MAX_DELETES_PER_REQUEST,

@@ -50,6 +50,8 @@ class SwiftRequest:
             context = Context(claims, policy=_NO_POLICY, request_id=self.scope["state"]["request_id"], token=token or "")
             caller.roles = context.roles
             self.scope["synnefo.context"] = context
+            if not self.target.object:
+                await caller.learn(self.target)
         return caller
 
     def flag(self, name: str) -> bool:

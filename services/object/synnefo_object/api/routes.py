@@ -115,4 +115,3 @@ class Dispatcher:
         if scope["method"] not in ("GET", "HEAD"):
             raise SwiftFault(405, headers={"Allow": "GET, HEAD"})
         return await show_top(SwiftRequest(scope, receive, self.services, target=Target("")))
-

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app import listings, version_listings, versions
-from synnefo_object.app.access import READ, Caller
+from synnefo_object.app.access import READ, Caller, unprivileged
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts, containers, counters, s3_uploads
 from synnefo_object.db.objects import objects
@@ -80,9 +80,9 @@ async def show(
 
 async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> bool:
     """Create, or update what is there; True if it is new."""
-    caller.require_owner(target)
+    caller.require_writer(target)
     check_container_name(target.container)
-    given, removed = _given(headers)
+    given, removed = _given(headers if caller.owns(target) else unprivileged(headers))
     policy = headers.get("x-storage-policy")
     if policy and policy.lower() != POLICY.lower():
         raise SwiftFault(400, f"Invalid X-Storage-Policy {policy!r}")
@@ -130,8 +130,8 @@ async def _merge(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
     """POST: merge metadata and ACLs."""
-    caller.require_owner(target)
-    given, removed = _given(headers)
+    caller.require_writer(target)
+    given, removed = _given(headers if caller.owns(target) else unprivileged(headers))
 
     async def work(uow: UnitOfWork) -> None:
         await _merge(uow, svc, target, given, removed)
@@ -141,7 +141,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
 
 async def delete(svc: Services, caller: Caller, target: Target) -> None:
     """Raises 404, and 409 if it holds objects."""
-    caller.require_owner(target)
+    caller.require_writer(target)
 
     async def work(uow: UnitOfWork) -> None:
         row = await containers.locked(uow, target.project_id or "", target.container)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 import orjson
 
-from synnefo_archipelago import Root
+from synnefo_archipelago import Range, Root
 from synnefo_object.app import manifests, objects, quotas, segments, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
@@ -144,8 +145,20 @@ async def join(svc: Services, found: Stored) -> tuple[Root, str]:
 
 
 async def _compose(svc: Services, pieces: list[Piece]) -> tuple[Root, str]:
-    """Pieces as one object, and its MD5. One whole object is both already; else the MD5 of all is known to nobody yet."""
+    """Pieces as one object, and its MD5. Blocks are referred to again, not written, where the pieces end with blocks.
+
+    One whole object is both already. The MD5 of several is known to nobody yet: they are read for it, and no more.
+    """
     if len(pieces) == 1 and pieces[0].etag and pieces[0].inline is None:
         return Root.from_bytes(pieces[0].root), pieces[0].etag
     length = sum(piece.length for piece in pieces)
-    return await uploads.receive(svc, read_pieces(svc, pieces), length=length, most=length)
+    ranges = [Range(Root.from_bytes(piece.root), piece.offset, piece.length) for piece in pieces if piece.inline is None]
+    block = svc.store.store.block_size
+    starts_with_block = len(ranges) == len(pieces) and all(r.offset % block == 0 and r.root.block_size == block for r in ranges)
+    if not starts_with_block or any(r.length % block for r in ranges[:-1]):
+        return await uploads.receive(svc, read_pieces(svc, pieces), length=length, most=length)
+    root = await svc.store.compose(ranges)
+    digest = hashlib.md5(usedforsecurity=False)
+    async for piece in read_pieces(svc, pieces):
+        await svc.store.run(digest.update, piece)
+    return root, digest.hexdigest()

@@ -61,6 +61,7 @@ async def find(svc: Services, caller: Caller, target: Target, version_id: str) -
                 raise not_found()
             return row
         _require_kept(row.container_headers)
+        await caller.learn(target)
         caller.require_reader(target)
         if row.root is not None and row.versioned and row.created_us == created_us:
             version: Any = row
@@ -109,7 +110,8 @@ async def delete(svc: Services, caller: Caller, target: Target, version_id: str)
     if row is None:
         raise not_found()
     _require_kept(row.container_headers)
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
 
     async def work(uow: UnitOfWork) -> str:
         current = await objects.locked(uow, row.container_id, target.object)

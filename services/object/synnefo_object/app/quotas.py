@@ -15,11 +15,9 @@ from synnefo_object.app.services import Services
 from synnefo_object.app.versions import Keeping, keeping
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.limits import MAX_FILE_SIZE
+from synnefo_object.domain.limits import MAX_FILE_SIZE, RESOURCE
 from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA
 from synnefo_object.domain.paths import Target
-
-RESOURCE = "object.bytes"
 
 
 def _figure(headers: Mapping[str, str], *names: str) -> int | None:
@@ -105,9 +103,19 @@ class Reservation:
 @asynccontextmanager
 async def reserve(svc: Services, caller: Caller, project_id: str, count: int) -> AsyncIterator[Reservation]:
     """Reserve `count` bytes if the project has a limit. Raises QuotaExceeded. Given back when the block raises."""
-    if count <= 0 or await limit(svc, project_id) < 0:
+    most = await limit(svc, project_id) if count > 0 else -1
+    if most < 0:
         yield Reservation(svc, None, 0)
         return
     user_id = caller.claims.user_id if caller.claims else "*"
+    part = await svc.slices.draw(project_id, user_id, count, limit=most)
+    if part is not None:
+        is_used = False
+        try:
+            yield Reservation(svc, None, 0)
+            is_used = True
+        finally:
+            await svc.slices.give_back(part, count, is_used=is_used)
+        return
     async with svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={RESOURCE: count}) as commission:
         yield Reservation(svc, commission, count)

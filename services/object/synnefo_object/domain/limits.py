@@ -15,6 +15,8 @@ LISTING_LIMIT: Final = 10000
 SECRET_KEY_LENGTH: Final = 512
 POLICY: Final = "Policy-0"
 ACCOUNT_PREFIX: Final = "AUTH_"
+RESOURCE: Final = "object.bytes"
+"""What the quota ledger counts of a project."""
 
 MAX_SLO_SEGMENTS: Final = 1000
 MAX_SLO_MANIFEST_SIZE: Final = 8 << 20

@@ -1,10 +1,12 @@
 """Large objects: parts by number, links as segments, manifests that are copied, heartbeats."""
 
 import hashlib
+from typing import Any
 
 import httpx
 import pytest
 
+from synnefo_archipelago.drivers.memory import MemoryDriver
 from synnefo_common.testing import Harness
 
 A = f"/v1/AUTH_{Harness.project_id}"
@@ -93,3 +95,26 @@ async def test_copy_of_a_large_object_is_plain(me: httpx.AsyncClient) -> None:
     r = await me.get(f"{A}/c/plain")
     assert (r.content, r.headers["etag"]) == (b"aaabbbbbb", hashlib.md5(b"aaabbbbbb").hexdigest())
     assert "x-static-large-object" not in r.headers
+
+
+async def test_copy_of_a_large_object_writes_no_blocks(me: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = 4 << 20
+    data = [bytes([i]) * block for i in (1, 2, 3)]
+    await me.put(f"{A}/c")
+    for i, part in enumerate(data):
+        await me.put(f"{A}/c/{i}", content=part if i < 2 else part[:1000])
+    await me.put(f"{A}/c/big?multipart-manifest=put", json=[{"path": f"c/{i}"} for i in range(3)])
+    written: list[int] = []
+    put = MemoryDriver.put
+
+    def count(self: MemoryDriver, space: Any, key: str, parts: Any, **how: Any) -> Any:
+        written.append(sum(len(part) for part in parts))
+        return put(self, space, key, parts, **how)
+
+    monkeypatch.setattr(MemoryDriver, "put", count)
+    assert (await me.request("COPY", f"{A}/c/big", headers={"Destination": "c/plain"})).status_code == 201
+    assert (await me.request("COPY", f"{A}/c/plain", headers={"Destination": "c/again"})).status_code == 201
+    assert sum(written) < 4096
+    r = await me.get(f"{A}/c/again")
+    whole = data[0] + data[1] + data[2][:1000]
+    assert (r.content == whole, r.headers["etag"]) == (True, hashlib.md5(whole).hexdigest())
