@@ -9,13 +9,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.composing import Composer, Range
 from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
 from synnefo_archipelago.errors import (
     CorruptData,
@@ -56,6 +57,7 @@ class Store:
         self._pages = PageStore(driver)
         self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
         self._reader = BlockReader(driver, self._cas, self._pages, self._executor)
+        self._composer = Composer(self._cas, self._pages, self._reader, executor=self._executor)
         self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
@@ -156,6 +158,21 @@ class Store:
         pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
         page_ids, inline = self.save_map(size, block_size, pages)
         return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+
+    def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
+        """A frozen root of `size` bytes made of blocks that are stored; marks them as referred to now.
+
+        Raises `BlocksMissing`, and ValueError for blocks that cannot make `size` bytes.
+        """
+        return self._composer.from_hashes(size, hashes, self.block_size)
+
+    def compose(self, ranges: Iterable[Range], *, block_size: int | None = None) -> Root:
+        """A frozen root of ranges of others, one after the other. Whole blocks are not copied."""
+        return self._composer.compose(ranges, block_size or self.block_size)
+
+    def blocks(self, root: Root) -> list[tuple[bytes, int]]:
+        """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
+        return list(self._composer.blocks(root))
 
     # Live volumes
 

@@ -33,9 +33,9 @@ class Op(NamedTuple):
 
 @dataclass
 class Image:
-    """What a disk holds: directories of names, and files by number."""
+    """What a disk holds: directories of names, and files by number. A directory's name stands for its path."""
 
-    directories: dict[str, dict[str, int]] = field(default_factory=dict)
+    directories: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -60,6 +60,11 @@ def apply_torn(content: bytearray, op: Op, rng: random.Random) -> None:
             apply(content, Op("write", value=(begin, data[begin - offset : end - offset])))
 
 
+def numbers(directories: dict[str, dict[str, Any]]) -> set[int]:
+    """The files that have a name."""
+    return {number for names in directories.values() for number in names.values() if isinstance(number, int)}
+
+
 class Replay:
     """Walks along a recording and tells, at each point, what a crash may leave."""
 
@@ -74,6 +79,8 @@ class Replay:
         if op.kind in ("write", "truncate"):
             self._writes.setdefault(op.target, []).append(op)
         elif op.kind in ("name", "unname"):
+            if isinstance(op.value, str):
+                self._directories.setdefault(op.value, {})
             self._names.setdefault(op.target, []).append(op)
         elif op.kind == "sync":
             content = self._files.setdefault(op.target, bytearray())
@@ -85,7 +92,7 @@ class Replay:
             self.acknowledged.append(op.value)
 
     @staticmethod
-    def _apply_names(names: dict[str, int], edits: list[Op]) -> None:
+    def _apply_names(names: dict[str, Any], edits: list[Op]) -> None:
         for edit in edits:
             if edit.kind == "name":
                 names[edit.name] = edit.value
@@ -105,7 +112,11 @@ class Replay:
         image = Image({path: dict(names) for path, names in self._directories.items()})
         for path, edits in self._names.items():
             self._apply_names(image.directories.setdefault(path, {}), [edit for edit in edits if rng.random() < luck[1]])
-        for number in {number for names in image.directories.values() for number in names.values()}:
+        for path in sorted(image.directories):  # a directory without a name is gone, with all in it
+            parent, _, name = path.rpartition("/")
+            if path != ROOT and name not in image.directories.get(parent, {}):
+                del image.directories[path]
+        for number in numbers(image.directories):
             content = bytearray(self._files.get(number, b""))
             for write in self._writes.get(number, []):
                 if rng.random() < luck[0]:
@@ -131,7 +142,7 @@ class Disk:
     def image(self) -> Image:
         return Image(
             {path: dict(names) for path, names in self.directories.items()},
-            {number: bytes(self.files[number]) for names in self.directories.values() for number in names.values()},
+            {number: bytes(self.files[number]) for number in numbers(self.directories)},
         )
 
     def acknowledge(self, value: Any) -> None:
@@ -151,7 +162,7 @@ class Disk:
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, "no file", path) from None
 
-    def _edit(self, kind: str, path: str, number: int | None = None) -> None:
+    def _edit(self, kind: str, path: str, number: Any = None) -> None:
         directory, name = self._split(path)
         Replay._apply_names(self.directories[directory], [Op(kind, directory, name, number)])
         self.log.append(Op(kind, directory, name, number))
@@ -215,17 +226,24 @@ class Disk:
         with self._lock:
             if path in self.directories:
                 raise FileExistsError(errno.EEXIST, "exists", path)
+            if path != ROOT:
+                self._edit("name", path, path)
             self.directories[path] = {}
 
     def listdir(self, path: str) -> list[str]:
         with self._lock:
-            return list(self.directories[path])
+            return list(self._names_in(path))
+
+    def _names_in(self, path: str) -> dict[str, Any]:
+        if path not in self.directories:
+            raise FileNotFoundError(errno.ENOENT, "no directory", path)
+        return self.directories[path]
 
     def scandir(self, path: str) -> Any:
         with self._lock:
             entries = [
                 SimpleNamespace(name=name, path=f"{path}/{name}", stat=lambda number=number: self._stat(number))
-                for name, number in self.directories[path].items()
+                for name, number in self._names_in(path).items()
             ]
         return contextlib.nullcontext(iter(entries))
 

@@ -87,8 +87,8 @@ def test_clone_and_snapshot_of_a_tebibyte_take_few_operations(mounted: Mounted) 
     for action in (lambda: store.create_volume("other", TIB, image), lambda: store.snapshot_volume("vol")):
         written, syncs, operations = cost(action)
         assert written < 4096
-        assert syncs == 2  # the record's file, and its directory
-        assert operations <= 8
+        assert syncs <= 3  # the record's file, its directory, and the name of that if it is new
+        assert operations <= 10
     store.close()
 
 

@@ -142,7 +142,7 @@ def test_failures_leave_nothing_in_the_temporary_directory(tmp_path: Path) -> No
 
 
 def test_full_disk_while_a_store_is_made(tmp_path: Path) -> None:
-    for number in range(4):
+    for number in range(2):
         with pytest.raises(StoreFull), failing("fsync", errno.ENOSPC, number):
             FileDriver(tmp_path / "store")
     ensure_old_or_new(FileDriver(tmp_path / "store"))

@@ -59,9 +59,7 @@ async def test_upload_to_a_store_in_trouble_leaves_what_was_there(
     assert (await me.get(f"{A}/c/new")).content == BIG
 
 
-async def test_download_from_a_store_that_does_not_answer_is_503(
-    me: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_download_from_a_store_that_does_not_answer_is_503(me: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     await me.put(f"{A}/c")
     await me.put(f"{A}/c/o", content=BIG)
     for method in ("get", "get_many"):
