@@ -105,6 +105,26 @@ class PageStore:
                 if entry != ZERO_ENTRY:
                     yield number * PAGE_ENTRIES + at // ENTRY_SIZE, entry
 
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(first block, how many) of the runs of blocks whose entries differ. Loads only pages that differ."""
+        start = end = 0  # the run that grows
+        for number in range(-(-max(old.block_count, new.block_count) // PAGE_ENTRIES)):
+            if old.page_id(number) == new.page_id(number) and (number or old.inline == new.inline):
+                continue
+            pages = self.page(old, number), self.page(new, number)
+            for slot in range(max(map(len, pages)) // ENTRY_SIZE):
+                at = slot * ENTRY_SIZE
+                if (pages[0][at : at + ENTRY_SIZE] or ZERO_ENTRY) == (pages[1][at : at + ENTRY_SIZE] or ZERO_ENTRY):
+                    continue
+                index = number * PAGE_ENTRIES + slot
+                if index != end:
+                    if end > start:
+                        yield start, end - start
+                    start = index
+                end = index + 1
+        if end > start:
+            yield start, end - start
+
     def pack(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
         """The (page ids, inline entries) of a map given as canonical pages: the writer of whole maps."""
         if may_inline(size, block_size) and not any(pages[1:]):

@@ -9,13 +9,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
-from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.composing import Composer, Range
 from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
 from synnefo_archipelago.errors import (
     CorruptData,
@@ -31,8 +32,8 @@ from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
-from synnefo_archipelago.volume import Volume, as_snapshot
+from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
+from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
@@ -59,6 +60,7 @@ class Store:
         self._pages = PageStore(driver)
         self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
         self._reader = BlockReader(driver, self._cas, self._pages, self._executor)
+        self._composer = Composer(self._cas, self._pages, self._reader, executor=self._executor)
         self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
@@ -106,6 +108,31 @@ class Store:
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
 
+    def put_block(self, data: Data) -> bytes:
+        """Store one block, which does not end in a zero byte; its hash. For importers, with `save_map`."""
+        digest = hashing.block_hash(data)
+        self._cas.put(digest, data)
+        return digest
+
+    def save_map(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
+        """Store a map given as its pages without trailing zero entries: (page ids, inline entries) of its root."""
+        return self._pages.pack(size, block_size, pages)
+
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
+
+        What is not in a range is equal. What is may be, too: the same data in a snapshot and in a frozen object is kept
+        in different blocks. Not for roots of live volumes, whose blocks change in place.
+        """
+        if old.block_size != new.block_size:
+            raise ValueError("the two roots have blocks of different sizes")
+        if RootKind.VOLUME in (old.kind, new.kind):
+            raise ValueError("the root of a live volume changes: make a snapshot")
+        end = max(old.size, new.size)
+        for first, count in self._pages.diff(old, new):
+            offset = first * old.block_size
+            yield offset, min(count * old.block_size, end - offset)
+
     def concat(self, roots: Iterable[Root]) -> Root:
         """One frozen root of the data of several, one after the other.
 
@@ -132,8 +159,23 @@ class Store:
             base += part.block_count
         step = PAGE_ENTRIES * ENTRY_SIZE
         pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
-        page_ids, inline = self._pages.pack(size, block_size, pages)
+        page_ids, inline = self.save_map(size, block_size, pages)
         return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+
+    def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
+        """A frozen root of `size` bytes made of blocks that are stored; marks them as referred to now.
+
+        Raises `BlocksMissing`, and ValueError for blocks that cannot make `size` bytes.
+        """
+        return self._composer.from_hashes(size, hashes, self.block_size)
+
+    def compose(self, ranges: Iterable[Range], *, block_size: int | None = None) -> Root:
+        """A frozen root of ranges of others, one after the other. Whole blocks are not copied."""
+        return self._composer.compose(ranges, block_size or self.block_size)
+
+    def blocks(self, root: Root) -> list[tuple[bytes, int]]:
+        """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
+        return list(self._composer.blocks(root))
 
     def freeze(
         self, root: Root, *, pace: Pace | None = None, done: Mapping[str, str] | None = None,

@@ -90,11 +90,11 @@ def test_user_and_remover_agree(driver: Driver, open_again: Callable[[], Driver]
         start = threading.Barrier(2)
 
         time.sleep(0.02)
+        # What was used before now may go; the use that races may not.
         since = time.time() - 0.01 if not hasattr(driver, "_cluster") else time.time() + 1
 
         def remove(key: str = key, start: threading.Barrier = start, since: float = since) -> None:
             start.wait()
-            # What was used before now may go; the use that races may not.
             other.delete_unused(Space.CAS, key, since)
 
         thread = threading.Thread(target=remove)

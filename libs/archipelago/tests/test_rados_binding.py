@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Client:
         self.io: Any = self.cluster.open_ioctx("maps")
         self.io.set_namespace(name)
 
-    def operate(self, key: str, fill: Callable[[Any], None]) -> None:
+    def operate(self, key: str, fill: Callable[[Any], object]) -> None:
         with self.rados.WriteOpCtx() as operation:
             fill(operation)
             self.io.operate_write_op(operation, key)
@@ -146,9 +147,14 @@ def test_03_assert_version_tells_older_from_newer(one: Client) -> None:
     one.io.write_full("o", b"x")
     one.io.read("o")
     version = one.io.get_last_version()
+
+    def fill(wanted: int, operation: Any) -> None:
+        operation.assert_version(wanted)
+        operation.write_full(b"y")
+
     for delta, code in ((-1, errno.ERANGE), (1, errno.EOVERFLOW)):
         with pytest.raises(one.rados.Error) as caught:
-            one.operate("o", lambda op, wanted=version + delta: (op.assert_version(wanted), op.write_full(b"y")))  # type: ignore[misc]
+            one.operate("o", partial(fill, version + delta))
         assert abs(caught.value.errno) == code
 
 
@@ -166,7 +172,7 @@ def test_05_failed_comparison_is_a_conflict_whatever_its_offset(one: Client, fil
     expected = bytearray(b"0123456789")
     expected[offset] ^= 1
     with pytest.raises(one.rados.Error) as caught:
-        one.operate("o", lambda op: (op.cmpext(bytes(expected), 0), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+        one.operate("o", lambda op: (op.cmpext(bytes(expected), 0), op.write_full(b"x")))
     mismatch = isinstance(caught.value, one.rados.ExtendMismatch) or abs(caught.value.errno) >= 4095
     assert mismatch
     files.put(Space.PRIVATE, "o", [b"0123456789"])
@@ -176,7 +182,7 @@ def test_05_failed_comparison_is_a_conflict_whatever_its_offset(one: Client, fil
 
 
 def test_05_comparison_takes_an_absent_object_for_zeros(one: Client, files: RadosDriver) -> None:
-    one.operate("made", lambda op: (op.cmpext(b"\0", 0), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+    one.operate("made", lambda op: (op.cmpext(b"\0", 0), op.write_full(b"x")))
     assert one.io.read("made") == b"x"
     for expected in (b"\0\0", b"", b"x"):
         with pytest.raises(ObjectMissing):
@@ -189,9 +195,9 @@ def test_06_omap_cmp_takes_text_and_fails_with_ecanceled(one: Client) -> None:
         one.io.set_omap(operation, ("gen",), (b"1",))
         one.io.operate_write_op(operation, "o")
     equal = one.rados.LIBRADOS_CMPXATTR_OP_EQ
-    one.operate("o", lambda op: (op.omap_cmp("gen", "1", equal), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+    one.operate("o", lambda op: (op.omap_cmp("gen", "1", equal), op.write_full(b"x")))
     with pytest.raises(one.rados.Error) as caught:
-        one.operate("o", lambda op: (op.omap_cmp("gen", "2", equal), op.write_full(b"y")))  # type: ignore[arg-type,return-value]
+        one.operate("o", lambda op: (op.omap_cmp("gen", "2", equal), op.write_full(b"y")))
     assert abs(caught.value.errno) == errno.ECANCELED
     with pytest.raises(TypeError):
         one.operate("o", lambda op: op.omap_cmp("gen", b"1", equal))
@@ -366,7 +372,7 @@ def test_binding_is_found_from_any_environment_of_this_python(tmp_path: Path) ->
         "assert u.find_spec('apt_pkg') is None and not any('dist-packages' in p for p in sys.path)\n"
     )
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True, timeout=60)
-    run = [tmp_path / "env" / "bin" / "python", "-I", "-c", code, loader.__file__]
+    run = [str(tmp_path / "env" / "bin" / "python"), "-I", "-c", code, loader.__file__]
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
 

@@ -69,6 +69,7 @@ class FileDriver:
         self._root = Path(root)
         self._numbers = itertools.count()
         self._tag = os.urandom(8).hex()
+        self._shards: set[Path] = set()  # directories that are known to be there, and on the disk
         with _mapped():
             self._prepare()
 
@@ -78,18 +79,14 @@ class FileDriver:
             found = marker.read_bytes()
         except FileNotFoundError:
             found = b""
-        if found == _FORMAT:
-            return
-        if found:
+        if found and found != _FORMAT:
             raise StoreUnavailable(f"{self._root} is a store of another format: {found[:40]!r}")
         self._root.mkdir(parents=True, exist_ok=True)
-        (self._root / "tmp").mkdir(exist_ok=True)
-        for space in Space:
-            directory = self._root / space
-            directory.mkdir(exist_ok=True)
-            for shard in range(256):
-                (directory / f"{shard:02x}").mkdir(exist_ok=True)
-            self._sync_directory(directory)
+        for name in ("tmp", *Space):
+            (self._root / name).mkdir(exist_ok=True)
+        self._sync_directory(self._root)
+        if found:
+            return
         temporary = self._write_temporary([_FORMAT])
         temporary.replace(marker)
         self._sync_directory(self._root)
@@ -101,6 +98,17 @@ class FileDriver:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def _ensure_shard(self, shard: Path) -> None:
+        """Make a directory for objects and have it on the disk, by whomever it was made."""
+        if shard not in self._shards:
+            shard.mkdir(exist_ok=True)  # never its parent: when that is gone, the store is not mounted
+            self._sync_directory(shard.parent)
+            self._shards.add(shard)
+
+    def _existing_shards(self, space: Space) -> list[str]:
+        with _mapped():
+            return sorted(path.name for path in (self._root / space).iterdir())
 
     def _path(self, space: Space, key: str) -> Path:
         # The last digits of a private block's key count its index, so that one volume spreads over all directories.
@@ -166,6 +174,7 @@ class FileDriver:
         with _mapped():
             if not replace and self.touch(space, key) is not None:
                 return False
+            self._ensure_shard(path.parent)
             temporary = self._write_temporary(pieces)
             # Names are of content, or of one writer: whoever else puts this key puts the same bytes, so rename will do.
             self._rename(temporary, path)
@@ -176,15 +185,14 @@ class FileDriver:
 
     @staticmethod
     def _rename(temporary: Path, path: Path) -> None:
-        inode = temporary.stat().st_ino
         try:
-            temporary.replace(path)
-        except FileNotFoundError:
-            # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == inode:
-                    return
-            raise
+            inode = temporary.stat().st_ino
+            try:
+                temporary.replace(path)
+            except FileNotFoundError:
+                # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
+                if path.stat().st_ino != inode:
+                    raise
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -312,10 +320,12 @@ class FileDriver:
             yield found.key, found.size
 
     def scan(self, space: Space) -> Iterator[Found]:
-        for shard in range(256):
-            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+        for shard in self._existing_shards(space):
+            with _mapped(), os.scandir(self._root / space / shard) as entries:
                 found = []
                 for entry in entries:
+                    if entry.name.startswith("."):
+                        continue  # NFS keeps removed files that are open under such a name
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat()
                         found.append(Found(entry.name, status.st_size, status.st_mtime))
@@ -328,7 +338,10 @@ class FileDriver:
 
     def _versions(self, space: Space, key: str) -> list[int]:
         prefix = f"{key}~"
-        names = (path.name for path in self._shard(space, key).iterdir())
+        try:
+            names = [path.name for path in self._shard(space, key).iterdir()]
+        except FileNotFoundError:
+            return []
         return sorted(int(name[len(prefix) :], 16) for name in names if name.startswith(prefix))
 
     def _version_path(self, space: Space, key: str, version: int) -> Path:
@@ -360,6 +373,7 @@ class FileDriver:
             if expected != (current if present else 0):
                 raise RecordConflict(f"{space}/{key} is at version {current}, not {expected}")
             version = current + 1
+            self._ensure_shard(self._shard(space, key))
             temporary = self._write_temporary([value or b""])
             try:
                 self._take_version(space, key, version, temporary)
@@ -383,19 +397,20 @@ class FileDriver:
                 raise RecordConflict(f"{space}/{key}: another took version {version}") from None
         crash.point("record.link")
         if self._versions(space, key)[-1] > version + 1:
-            # We slept while others went on and swept this version away: it was not free, only forgotten. (When only
-            # one version came after it, nobody can have swept it yet: it is ours, and already replaced.)
+            # We slept while others went on. Either before the link, and they had swept this version away: it was not
+            # free, only forgotten. Or after it, and they built on ours. Nothing tells which. (When only one version came
+            # after it, nobody can have swept it yet: it is ours, and already replaced.)
             path.unlink(missing_ok=True)
-            raise RecordConflict(f"{space}/{key} went past version {version}")
+            raise StoreUnavailable(f"{space}/{key} went past version {version} while this was written")
 
     def iter_records(self, space: Space) -> Iterator[str]:
-        for shard in range(256):
+        for shard in self._existing_shards(space):
             newest: dict[str, tuple[int, int]] = {}
-            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+            with _mapped(), os.scandir(self._root / space / shard) as entries:
                 for entry in entries:
                     key, _, version = entry.name.rpartition("~")
                     if entry.name.startswith("."):
-                        continue  # NFS keeps removed files that are open under such a name
+                        continue
                     with contextlib.suppress(FileNotFoundError):
                         newest[key] = max(newest.get(key, (0, 0)), (int(version, 16), entry.stat().st_size))
             yield from (key for key, (_, size) in newest.items() if size)

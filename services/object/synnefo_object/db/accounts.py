@@ -43,6 +43,14 @@ async def totals(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
     return await uow.one(_totals, {"project": project_id})
 
 
+_headers = select(accounts.c.headers).where(accounts.c.project_id == bindparam("project"))
+
+
+async def headers(uow: UnitOfWork, project_id: str) -> str:
+    """The kept headers, as JSON."""
+    return str(await uow.scalar(_headers, {"project": project_id}) or "{}")
+
+
 async def ensure(uow: UnitOfWork, project_id: str, *, now_us: int) -> None:
     """Make the account if it is new."""
     row = {"project_id": project_id, "headers": "{}", "created_us": now_us, "bytes_reported": 0}
@@ -79,6 +87,13 @@ async def unreported(uow: UnitOfWork, *, changed_since_us: int | None) -> list[R
         changed = select(counters.c.owner).where(counters.c.changed_us >= changed_since_us, counters.c.owner < 0)
         statement = statement.where((-accounts.c.id).in_(changed))
     return list(await uow.all(statement))
+
+
+async def reported(uow: UnitOfWork, project_id: str) -> Row[Any] | None:
+    """id, project_id, bytes_reported, bytes of one account, locked until the transaction ends."""
+    a = accounts.c
+    held = select(func.coalesce(func.sum(counters.c.bytes), 0)).where(counters.c.owner == -a.id).scalar_subquery().label("bytes")
+    return await uow.one(select(a.id, a.project_id, a.bytes_reported, held).where(a.project_id == project_id).with_for_update(of=accounts))
 
 
 async def mark_reported(uow: UnitOfWork, account_id: int, *, old: int, new: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -82,6 +83,21 @@ async def locked(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] |
         .where(accounts.c.project_id == project_id, containers.c.name == container)
         .with_for_update(of=containers)
     )
+
+
+async def rows_of(uow: UnitOfWork, account_id: int, *, after: str, limit: int, among: Sequence[int] | None = None) -> Sequence[Row[Any]]:
+    """name, headers, modified_us, objects, bytes of an account's containers above a name; `among` those ids if given."""
+    c, counts = containers.c, counters.c
+    statement = select(
+        c.name,
+        c.headers,
+        c.modified_us,
+        select(func.coalesce(func.sum(counts.objects), 0)).where(counts.owner == c.id).scalar_subquery().label("objects"),
+        select(func.coalesce(func.sum(counts.bytes), 0)).where(counts.owner == c.id).scalar_subquery().label("bytes"),
+    ).where(c.account_id == account_id, c.name > after)
+    if among is not None:
+        statement = statement.where(c.id.in_(list(among)))
+    return await uow.all(statement.order_by(c.name).limit(limit))
 
 
 async def create(uow: UnitOfWork, *, account_id: int, name: str, headers: str, now_us: int) -> int | None:
