@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -26,11 +26,13 @@ from synnefo_archipelago.errors import (
     VolumeExists,
     VolumeNotFound,
 )
+from synnefo_archipelago.freeze import freeze_root
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
+from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
-from synnefo_archipelago.volume import Volume
+from synnefo_archipelago.volume import Volume, hold
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
@@ -174,6 +176,18 @@ class Store:
         """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
         return list(self._composer.blocks(root))
 
+    def freeze(
+        self, root: Root, *, pace: Pace | None = None, done: Mapping[str, str] | None = None,
+        remember: Callable[[dict[str, str]], None] = lambda _: None,
+    ) -> Root:  # fmt: skip
+        """The frozen root of a snapshot's bytes: private blocks become content-addressed ones, zeros become holes.
+
+        `remember` gets what is done after each page; given as `done`, the work goes on from there. Raises `Stopped`.
+        """
+        return freeze_root(
+            self._reader, self._cas, self._pages, root, pace=pace or Pace(), done=dict(done or {}), remember=remember
+        )
+
     # Live volumes
 
     def create_volume(self, name: str, size: int, origin: Root | None = None) -> None:
@@ -193,12 +207,21 @@ class Store:
             generation=1, uuid=os.urandom(16), created_size=size,
             origin=origin.digest_bytes if origin else _NO_ORIGIN,
         )  # fmt: skip
+        if origin is not None and not self.hold(origin):
+            raise CorruptData("a page or block of the origin is missing")
         try:
             self.driver.cas_record(Space.VOLUME, name, 0, root.to_bytes())
         except RecordConflict:
             there, _ = self._root(name)
             if (there.created_size, there.origin, there.block_size) != (size, root.origin, root.block_size):
                 raise VolumeExists(name) from None
+
+    def hold(self, root: Root) -> bool:
+        """Mark what a root refers to directly as used now, so that no collector takes it while it goes to a new owner.
+
+        False when some of it is not there.
+        """
+        return hold(self.driver, root, self._executor)
 
     def _root(self, name: str) -> tuple[Root, int]:
         record = self.driver.read_record(Space.VOLUME, name)
@@ -278,6 +301,7 @@ class Store:
                 self.driver.cas_record(Space.VOLUME, name, version, after.to_bytes())
             except RecordConflict:
                 continue
+            self.hold(root)
             return as_snapshot(root)
 
     def grow_volume(self, name: str, new_size: int) -> None:

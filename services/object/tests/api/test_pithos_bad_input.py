@@ -17,9 +17,10 @@ QUERIES = [
 ]  # fmt: skip
 HEADERS = [
     "Content-Type", "Content-Range", "X-Object-Sharing", "X-Object-Public", "X-Object-Bytes", "X-Source-Object", "X-Source-Account",
-    "X-Source-Version", "X-Copy-From", "X-Move-From", "Destination", "Destination-Account", "If-Match", "If-None-Match", "X-Object-Meta-A", "X-Object-Meta-",
-    "X-Object-Manifest", "X-Container-Policy-Quota", "X-Container-Policy-Versioning", "X-Container-Policy-Project", "X-Container-Policy-", "X-Container-Meta-A", "ETag",
-    "X-Account-Group-A", "X-Account-Group-", "X-Account-Meta-A", "Content-Encoding", "X-Delete-After", "Range", "Accept", "If-Range",
+    "X-Source-Version", "X-Copy-From", "X-Move-From", "Destination", "Destination-Account", "If-Match", "If-None-Match", "X-Object-Meta-A",
+    "X-Object-Meta-", "X-Object-Manifest", "X-Container-Policy-Quota", "X-Container-Policy-Versioning", "X-Container-Policy-Project",
+    "X-Container-Policy-", "X-Container-Meta-A", "ETag", "X-Account-Group-A", "X-Account-Group-", "X-Account-Meta-A", "Content-Encoding",
+    "X-Delete-After", "Range", "Accept", "If-Range",
 ]  # fmt: skip
 METHODS = ["GET", "HEAD", "PUT", "POST", "COPY", "MOVE", "DELETE"]
 BODIES = [b"", b"abcd", b'{"bytes": 4, "hashes": []}', b'{"bytes": 0, "hashes": []}', b"<object bytes='1'/>", b"\xff\x00"]
