@@ -23,7 +23,7 @@ OWNED = {
 HARMLESS = {
     "key": MARK, "alias": "quotas", "commission_id": "c" * 32, "flavor_id": "1", "hypervisor_id": "1", "pattern": "a", "name": MARK, "network": MARK,
     "quota_class": "default", "host": MARK, "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
-    "member_id": "f" * 32, "request_id": "",
+    "member_id": "f" * 32, "request_id": "", "link": "f" * 32,
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
     "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip
@@ -99,6 +99,8 @@ def asked(template: str, ids: dict[str, str], own_project: str) -> list[str]:
     if template.startswith("/v3/{project_id}/"):
         values["project_id"] = own_project
     variants = [values]
+    if "account" in names:  # both spellings: Swift's and Pithos'
+        variants.append(values | {"account": ids["project_id"]})
     if "collection" in names:
         variants = [values | {"collection": plural, "resource_id": ids[name]} for plural, name in COLLECTIONS.items()]
     return [re.sub(r"{(\w+)(?::\w+)?}", r"{\1}", template).format(**chosen) for chosen in variants]

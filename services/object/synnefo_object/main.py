@@ -50,8 +50,8 @@ def build(
         quota=kit.quota,
         verifier=kit.verifier,
         names=names,
-        signing_keys=SigningKeys(kit.peers["identity"], clock=kit.clock, cache_s=settings.signing_keys_cache_s),
         slices=Slices(kit.db, kit.quota, kit.clock, size_bytes=settings.quota_slice_bytes, idle_s=settings.quota_slice_idle_s),
+        signing_keys=SigningKeys(kit.peers["identity"], clock=kit.clock, cache_s=settings.signing_keys_cache_s),
         limits={},
     )
 

@@ -26,8 +26,8 @@ class Services:
     quota: QuotaClient
     verifier: TokenVerifier
     names: Names
-    signing_keys: SigningKeys
     slices: Slices
+    signing_keys: SigningKeys
     limits: dict[str, tuple[float, int]]  # project id → (when asked, limit of object.bytes)
 
     def now_s(self) -> int:

@@ -36,6 +36,7 @@ from synnefo_object.domain.pithos import (
 from synnefo_object.domain.times import http_date
 
 _DATA = "application/octet-stream"
+_SOURCES = frozenset(("x-copy-from", "x-move-from", "x-source-object"))
 
 
 async def show_object(request: SwiftRequest) -> Answer:
@@ -50,6 +51,8 @@ async def show_object(request: SwiftRequest) -> Answer:
         return await _finish(request, answer)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    if caller.signed is not None:
+        wanted = None  # a signed URL opens what is current, whatever it asks for
     stored = await history.load(svc, caller, target, read_version(wanted)) if wanted is not None else await _own(request, caller)
     await objects.identify(svc, stored)
     answer = swift.respond(request, stored)
@@ -123,12 +126,19 @@ def _location(request: SwiftRequest, value: str, account: str | None, header: st
         raise
 
 
+def _refuse_sources(caller: Caller, headers: Mapping[str, str]) -> None:
+    """A signed URL is for one object: it takes nothing from others. Raises 401."""
+    if caller.signed is not None and not _SOURCES.isdisjoint(headers):
+        raise caller.refuse()
+
+
 async def put_object(request: SwiftRequest) -> Answer:
     """Data, a hashmap, a copy or a move."""
     svc, target = request.svc, request.target
     headers = formats.headers_in(request)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    _refuse_sources(caller, headers)
     for header, move in (("x-move-from", True), ("x-copy-from", False)):
         if header in headers:
             account = headers.get("x-source-account") or headers.get("x-copy-from-account")
@@ -245,6 +255,7 @@ async def post_object(request: SwiftRequest) -> Answer:
     headers = formats.headers_in(request)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    _refuse_sources(caller, headers)
     modes, public = _sharing_of(request, caller)
     replace = not request.flag("update")
     given = metadata.user_metadata(headers, "object")

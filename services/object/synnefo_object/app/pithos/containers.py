@@ -83,7 +83,8 @@ def read_policy(headers: Mapping[str, str]) -> dict[str, str]:
 
 async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], *, is_pithos: bool) -> bool:
     """Create with history kept, unless told otherwise; or merge into what is there. True if it is new."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     check_container_name(target.container)
     given = metadata.user_metadata(headers, "container") | read_policy(headers)
     default = {VERSIONING: "True"} if is_pithos else {}
@@ -99,7 +100,8 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], *, replace: bool) -> None:
     """POST: metadata, which replace what was there or are merged into it, and policy."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     given = metadata.user_metadata(headers, "container") | read_policy(headers)
 
     async def work(uow: UnitOfWork) -> None:
@@ -199,7 +201,8 @@ async def may_write(svc: Services, caller: Caller, target: Target) -> Any:
 
 async def delete(svc: Services, caller: Caller, target: Target) -> None:
     """A container without objects, with all its history. Raises 404, and 409 if it holds objects."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     async with svc.db.read() as uow:
         row = await containers.totals(uow, target.project_id or "", target.container)
     if row is None:
@@ -214,6 +217,7 @@ async def show_account(svc: Services, caller: Caller, target: Target, query: Que
     """An account, and with a query its containers. Others see those in which something is shared with them."""
     if caller.claims is None or target.project_id is None:
         raise caller.refuse()
+    await caller.learn(target)
     is_whole = caller.reads(target)
     who = None if is_whole else await sharing.identities(svc, caller.claims)
     quota = await quotas.limit(svc, target.project_id) if is_whole else -1
@@ -260,6 +264,7 @@ async def update_account(
     svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], groups: Mapping[str, list[str]], *, replace: bool
 ) -> None:
     """POST: metadata and groups, each of which replace all of their kind or are merged. Raises 400, 403."""
+    await caller.learn(target)
     caller.require_owner(target)
     assert target.project_id is not None
     given = metadata.user_metadata(headers, "account")

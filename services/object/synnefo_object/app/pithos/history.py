@@ -87,7 +87,8 @@ async def versions_of(svc: Services, caller: Caller, target: Target) -> list[tup
 
 async def purge_object(svc: Services, caller: Caller, target: Target, until_us: int) -> None:
     """Take away all versions up to a time, the current one too if it is that old."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     row = await objects.place(svc, target)
     if row is None:
         raise not_found()
@@ -107,7 +108,8 @@ async def purge_object(svc: Services, caller: Caller, target: Target, until_us: 
 
 async def purge_container(svc: Services, caller: Caller, target: Target, until_us: int) -> None:
     """Take away the history of all objects of a container up to a time; what is current stays."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     row = await objects.place(svc, target)
     if row is None:
         raise not_found()
