@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.perf import object_store  # noqa: F401 - its benches are in the table then
 from tests.perf.blocks import measure_blocks
 from tests.perf.boot import count_boot
 from tests.perf.cloud import Cloud
