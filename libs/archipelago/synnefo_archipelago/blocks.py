@@ -54,6 +54,13 @@ def parse_head(digest: bytes, length: int, raw: bytes) -> Head:
     return Head(size, length, body[_HEAD.size :])
 
 
+def stored_length(raw: bytes) -> int:
+    """The length of the data as the head of a whole block tells it. Raises `CorruptData`."""
+    if len(raw) < _HEAD.size:
+        raise CorruptData("a block is too short")
+    return int(_HEAD.unpack_from(raw)[4])
+
+
 def verify(sums: bytes, first: int, data: Data) -> bool:
     """Whether `data`, which starts at checksum number `first`, matches."""
     return sums[first * CHECK_BYTES : (first + -(-len(data) // CHECK_SIZE)) * CHECK_BYTES] == checks(data)

@@ -9,12 +9,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
-from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
 from synnefo_archipelago.composing import Composer, Range
 from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
@@ -26,8 +26,11 @@ from synnefo_archipelago.errors import (
     VolumeExists,
     VolumeNotFound,
 )
+from synnefo_archipelago.freeze import freeze_root
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
+from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
 from synnefo_archipelago.volume import Volume
@@ -105,6 +108,16 @@ class Store:
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
 
+    def put_block(self, data: Data) -> bytes:
+        """Store one block, which does not end in a zero byte; its hash. For importers, with `save_map`."""
+        digest = hashing.block_hash(data)
+        self._cas.put(digest, data)
+        return digest
+
+    def save_map(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
+        """Store a map given as its pages without trailing zero entries: (page ids, inline entries) of its root."""
+        return self._pages.pack(size, block_size, pages)
+
     def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
         """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
 
@@ -146,7 +159,7 @@ class Store:
             base += part.block_count
         step = PAGE_ENTRIES * ENTRY_SIZE
         pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
-        page_ids, inline = self._pages.pack(size, block_size, pages)
+        page_ids, inline = self.save_map(size, block_size, pages)
         return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
 
     def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
@@ -163,6 +176,18 @@ class Store:
     def blocks(self, root: Root) -> list[tuple[bytes, int]]:
         """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
         return list(self._composer.blocks(root))
+
+    def freeze(
+        self, root: Root, *, pace: Pace | None = None, done: Mapping[str, str] | None = None,
+        remember: Callable[[dict[str, str]], None] = lambda _: None,
+    ) -> Root:  # fmt: skip
+        """The frozen root of a snapshot's bytes: private blocks become content-addressed ones, zeros become holes.
+
+        `remember` gets what is done after each page; given as `done`, the work goes on from there. Raises `Stopped`.
+        """
+        return freeze_root(
+            self._reader, self._cas, self._pages, root, pace=pace or Pace(), done=dict(done or {}), remember=remember
+        )
 
     # Live volumes
 
@@ -183,12 +208,21 @@ class Store:
             generation=1, uuid=os.urandom(16), created_size=size,
             origin=origin.digest_bytes if origin else _NO_ORIGIN,
         )  # fmt: skip
+        if origin is not None and not self.hold(origin):
+            raise CorruptData("a page or block of the origin is missing")
         try:
             self.driver.cas_record(Space.VOLUME, name, 0, root.to_bytes())
         except RecordConflict:
             there, _ = self._root(name)
             if (there.created_size, there.origin, there.block_size) != (size, root.origin, root.block_size):
                 raise VolumeExists(name) from None
+
+    def hold(self, root: Root) -> bool:
+        """Mark what a root refers to directly as used now, so that no collector takes it while it goes to a new owner.
+
+        False when some of it is not there.
+        """
+        return hold(self.driver, root, self._executor)
 
     def _root(self, name: str) -> tuple[Root, int]:
         record = self.driver.read_record(Space.VOLUME, name)
@@ -268,6 +302,7 @@ class Store:
                 self.driver.cas_record(Space.VOLUME, name, version, after.to_bytes())
             except RecordConflict:
                 continue
+            self.hold(root)
             return as_snapshot(root)
 
     def grow_volume(self, name: str, new_size: int) -> None:

@@ -15,6 +15,7 @@ from synnefo_archipelago.api import Data, Driver, Space
 from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.entries import ZERO_ENTRY, Kind, PrivateId, pack_private, parse_entry, parse_private_id
 from synnefo_archipelago.errors import Fenced, LeaseLost, ObjectMissing, RecordConflict, StoreUnavailable, VolumeNotFound
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Lease
 from synnefo_archipelago.maps import LiveMap, PageStore
 from synnefo_archipelago.private import PrivateBlocks, Table
@@ -349,6 +350,7 @@ class Volume:
             root = self.root
             new = root.generation + 1
             self._exchange(replace(root, generation=new, shared_below=new))
+            hold(self._driver, root, self._executor)
             return as_snapshot(root)
 
     def grow(self, new_size: int) -> None:

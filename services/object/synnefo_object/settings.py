@@ -42,4 +42,10 @@ class Settings(ServiceSettings):
         64 << 20, description="Bytes of a project's limit that a process reserves at once for small objects; never more than 1 % of it.", ge=0
     )
     quota_slice_idle_s: float = Field(5.0, description="Seconds without an upload after which the rest of such a slice is given back.", gt=0)
+    s3_domains: list[str] = Field(
+        default_factory=list,
+        description="Domains below which a bucket's name is a host name (virtual-host style); path style needs none.",
+    )
+    s3_min_part_bytes: int = Field(5 << 20, description="Least size of a part of an S3 upload that is not the last.", ge=1)
+    signing_keys_cache_s: float = Field(10.0, description="Seconds that the key of an S3 credential and its holder's roles are remembered.", ge=0)
     names_cache_s: float = Field(60.0, description="Seconds that names of users and projects in ACLs are remembered.", ge=0)

@@ -86,6 +86,12 @@ class Answer:
                 await close()
 
 
+def close_unless_read(scope: Scope, answer: Answer) -> None:
+    """Who waits with the body for a «100 Continue» and gets an answer instead will not send it: the connection is of no more use."""
+    if not scope.get("object.read") and any(name == b"expect" for name, _ in scope["headers"]):
+        answer.headers["Connection"] = "close"
+
+
 def _value(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
 

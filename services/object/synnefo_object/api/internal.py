@@ -40,5 +40,5 @@ async def list_roots(
     """Every object's and kept version's root, oldest data first, so that none is missed while objects are copied and deleted."""
     rows, following = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
     cursor = urlsafe_b64encode(orjson.dumps(following)).decode() if following is not None else after
-    listed = [{"id": f"{r.container_id}/{r.name}", "root": b64encode(r.root).decode()} for r in rows]
+    listed = [{"id": name, "root": b64encode(root).decode()} for name, root in rows]
     return answer({"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch})

@@ -14,6 +14,7 @@ from synnefo_object.app.download import read_pieces
 from synnefo_object.app.object_versions import HEADER as VERSION_ID
 from synnefo_object.app.segments import cut
 from synnefo_object.app.stored import Stored
+from synnefo_object.domain import metadata
 from synnefo_object.domain.conditions import etags, not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.kinds import DLO, SLO, SYMLINK
@@ -37,7 +38,7 @@ def object_headers(stored: Stored) -> dict[str, str]:
     headers["X-Object-Version-Timestamp"] = timestamp(stored.created_us)
     headers["X-Object-Modified-By"] = stored.modified_by
     for name, value in stored.headers.items():
-        if not name.startswith("x-slo-"):
+        if not name.startswith(metadata.HIDDEN):
             headers[name] = value
     if stored.delete_at is not None:
         headers["X-Delete-At"] = str(stored.delete_at)

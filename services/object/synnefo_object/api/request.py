@@ -61,6 +61,7 @@ class SwiftRequest:
 
     async def body(self) -> AsyncIterator[bytes]:
         """The pieces as they come. Raises 408 when the next one does not come, 499 when the client goes away."""
+        self.scope["object.read"] = True
         while not self._body_done:
             try:
                 async with asyncio.timeout(self.svc.settings.client_timeout_s):

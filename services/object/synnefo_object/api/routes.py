@@ -16,7 +16,7 @@ from synnefo_archipelago import CorruptData, StoreError
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api import accounts, containers, cors, objects
-from synnefo_object.api.answers import Answer, render_fault, store_fault
+from synnefo_object.api.answers import Answer, close_unless_read, render_fault, store_fault
 from synnefo_object.api.document import PATHS, PUBLIC, TOP
 from synnefo_object.api.pithos import links
 from synnefo_object.api.pithos.choose import choose
@@ -78,6 +78,7 @@ class Dispatcher:
             return
         answer = await self._answer(scope, receive)
         await cors.add_headers(scope, answer, self.services)
+        close_unless_read(scope, answer)
         try:
             await answer(scope, receive, send)
         except StoreError as error:

@@ -14,7 +14,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.app import listings, version_listings, versions
 from synnefo_object.app.access import READ, Caller, unprivileged
 from synnefo_object.app.services import Services
-from synnefo_object.db import accounts, containers, counters
+from synnefo_object.db import accounts, containers, counters, s3_uploads
 from synnefo_object.db.objects import objects
 from synnefo_object.db.version_listings import Place
 from synnefo_object.domain import metadata
@@ -147,9 +147,10 @@ async def delete(svc: Services, caller: Caller, target: Target) -> None:
         row = await containers.locked(uow, target.project_id or "", target.container)
         if row is None:
             raise not_found()
+        abandoned = await s3_uploads.remove_all(uow, row.id)
         if not await containers.delete_empty(uow, row.id):
             raise SwiftFault(409, "Delete all versions before deleting container." if versions.HEADER in row.headers else None)
-        await counters.add(uow, account_id=row.account_id, container_id=None, containers=-1, now_us=svc.clock.now_us())
+        await counters.add(uow, account_id=row.account_id, container_id=None, containers=-1, bytes_=-abandoned, now_us=svc.clock.now_us())
 
     try:
         await svc.db.run(work)

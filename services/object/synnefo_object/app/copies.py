@@ -19,7 +19,7 @@ from synnefo_object.app.uploads import Uploaded
 from synnefo_object.domain import metadata
 from synnefo_object.domain.conditions import not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.kinds import DLO, PLAIN, SLO
+from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
 
@@ -95,22 +95,26 @@ async def copy(
     elif "range" in headers:
         root, etag = await _part(svc, found, headers["range"])
     elif found.kind in (DLO, SLO):
-        root, etag = await _join(svc, found)
-    elif not follow:
+        root, etag = await join(svc, found)
+    elif not follow or found.kind == MULTIPART:
         kind, extra = found.kind, found.extra
+    size = found.size if kind == MULTIPART else root.size
+    if etag != found.etag:  # other bytes: S3's checksums are not theirs
+        kept = {n: v for n, v in kept.items() if not n.startswith("x-amz-checksum-")}
     manifest = objects.read_manifest_header(headers)
-    if manifest:
+    if manifest and kind != MULTIPART:
         kind, extra = DLO, manifest
     replaced = place.size if place.root is not None else None
-    if root.size > await quotas.room(svc, caller, to, place, replaced=replaced):
+    if size > await quotas.room(svc, caller, to, place, replaced=replaced):
         raise SwiftFault(413, "Upload exceeds quota.")
-    async with quotas.reserve(svc, caller, to.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(to, place), size) as reservation:
         uploaded = await uploads.keep(
             svc,
             place,
             to,
             caller=caller,
             root=root,
+            size=size,
             etag=etag,
             content_type=chosen,
             kept=kept,
@@ -127,13 +131,13 @@ async def _part(svc: Services, found: Stored, wanted: str) -> tuple[Root, str]:
     """The range that is asked for, as an object of its own. Raises 416, also for several ranges."""
     ranges = parse_ranges(wanted, found.size)
     if ranges is None:
-        return await _join(svc, found)
+        return await join(svc, found)
     if len(ranges) != 1:
         raise SwiftFault(416, headers={"Content-Range": f"bytes */{found.size}"})
     return await _compose(svc, segments.cut(found.pieces, *ranges[0]))
 
 
-async def _join(svc: Services, found: Stored) -> tuple[Root, str]:
+async def join(svc: Services, found: Stored) -> tuple[Root, str]:
     """A large object as one plain object."""
     if found.size > MAX_FILE_SIZE:
         raise SwiftFault(413)

@@ -110,8 +110,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     stored = Stored.from_row(row, target.object)
     if stored.is_expired(svc.now_s()):
         raise not_found()
-    if stored.kind == SLO:
-        kept |= {name: value for name, value in stored.headers.items() if name.startswith("x-slo-")}
+    kept |= {name: value for name, value in stored.headers.items() if name.startswith(metadata.HIDDEN)}
     now_us = svc.clock.now_us()
     values: dict[str, Any] = {"headers": orjson.dumps(kept).decode(), "modified_us": now_us, "delete_at": expires}
     content_type = headers.get("content-type")

@@ -13,7 +13,7 @@ import orjson
 
 from synnefo_object.app.access import READ, Caller
 from synnefo_object.app.services import Services
-from synnefo_object.app.stored import Piece, Stored
+from synnefo_object.app.stored import Piece, Stored, own_pieces
 from synnefo_object.db import listings, objects
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.kinds import SLO, SYMLINK
@@ -44,7 +44,7 @@ async def expand_dlo(svc: Services, caller: Caller, target: Target, stored: Stor
     own = (stored.container_id, stored.name)
     within = row.container_id if row is not None else 0
     rows = [r for r in rows if (within, r.name) != own and not (r.delete_at is not None and r.delete_at <= svc.now_s())]
-    stored.pieces = [Piece(r.root, 0, r.size, etag=r.etag) for r in rows if r.size]
+    stored.pieces = [piece for r in rows if r.size for piece in own_pieces(r)]
     stored.size = sum(r.size for r in rows)
     stored.etag = '"' + hashlib.md5("".join(r.etag for r in rows).encode(), usedforsecurity=False).hexdigest() + '"'
     if rows:
@@ -102,7 +102,7 @@ async def _pieces(svc: Services, caller: Caller, target: Target, parts: list[dic
         else:
             if stored.etag != part["hash"] or stored.size != part["bytes"]:
                 raise SwiftFault(409)
-            own = [Piece(stored.root, 0, stored.size, etag=stored.etag)]
+            own = stored.pieces
         if part.get("range"):
             start, end = (int(x) for x in part["range"].split("-"))
             own = cut(own, start, end - start + 1)

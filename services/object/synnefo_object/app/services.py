@@ -12,6 +12,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_object.app.slices import Slices
 from synnefo_object.clients.names import Names
+from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.settings import Settings
 
 
@@ -26,6 +27,7 @@ class Services:
     verifier: TokenVerifier
     names: Names
     slices: Slices
+    signing_keys: SigningKeys
     limits: dict[str, tuple[float, int]]  # project id → (when asked, limit of object.bytes)
 
     def now_s(self) -> int:

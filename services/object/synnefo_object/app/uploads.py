@@ -77,7 +77,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     if length is not None and length > most:
         raise SwiftFault(413, "Upload exceeds quota." if most < MAX_FILE_SIZE else None)
     if length is not None:
-        async with quotas.reserve(svc, caller, target.project_id or "", length) as reservation:
+        async with quotas.reserve(svc, caller, quotas.payer(target, row), length) as reservation:
             root, etag = await receive(svc, body, length=length, most=most)
             check_etag(headers, etag)
             return await keep(
@@ -97,7 +97,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             )
     root, etag = await receive(svc, body, length=None, most=most)
     check_etag(headers, etag)
-    async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, row), root.size) as reservation:
         return await keep(
             svc,
             row,
@@ -154,6 +154,7 @@ async def keep(
     *,
     caller: Caller,
     root: Root,
+    size: int | None = None,
     etag: str,
     content_type: str,
     kept: Mapping[str, str],
@@ -169,6 +170,8 @@ async def keep(
 ) -> Uploaded:
     """The one place where an object row is made: row, counters and reservation in one transaction.
 
+    `size` is for an object of several roots, of which `root` is the first.
+
     With `expected_us` only if what is replaced is still the data of that time (0: nothing); raises Changed. `also` does
     more in the same transaction, and gets the time of the new data.
     """
@@ -177,7 +180,7 @@ async def keep(
         "container_id": row.container_id,
         "name": target.object,
         "root": root.to_bytes(),
-        "size": root.size,
+        "size": root.size if size is None else size,
         "etag": etag,
         "content_type": content_type,
         "headers": orjson.dumps(kept).decode(),
@@ -187,7 +190,7 @@ async def keep(
         "kind": kind,
         "extra": extra,
         "uuid": uuid or _uuid(svc, row, target),
-        "hash": await svc.store.merkle(root),
+        "hash": await svc.store.merkle(root) if size in (None, root.size) else None,
         "modified_by": caller.user_id,
         "versioned": 0,
     }
@@ -212,7 +215,7 @@ async def keep(
             if stored is None:
                 raise SwiftFault(412)
             if reservation is not None:
-                await reservation.accept(uow, row.account_id)
+                await reservation.accept(uow)
             return int(stored["created_us"])
         if archive is not None:
             await archives.archive(uow, svc, target, row, archive)
@@ -230,7 +233,7 @@ async def keep(
         before = await objects.put(uow, values, replace=replace)
         if before is None:
             raise SwiftFault(412)
-        added = (1, root.size) if before < 0 else (0, root.size - before)
+        added = (1, values["size"]) if before < 0 else (0, values["size"] - before)
         await counters.add(
             uow,
             account_id=row.account_id,
@@ -240,7 +243,7 @@ async def keep(
             now_us=now_us,
         )
         if reservation is not None:
-            await reservation.accept(uow, row.account_id)
+            await reservation.accept(uow)
         return now_us
 
     for _ in range(_ATTEMPTS):

@@ -8,7 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Row, SmallInteger, String, Table, delete, func, literal, select, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    LargeBinary,
+    Row,
+    SmallInteger,
+    String,
+    Table,
+    and_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.accounts import accounts
@@ -46,12 +63,13 @@ _LARGE_VERSION = versions.c.size >= LARGE_OBJECT
 Index("ix_versions_large", versions.c.container_id, versions.c.created_us, sqlite_where=_LARGE_VERSION, postgresql_where=_LARGE_VERSION)
 
 
-async def known(uow: UnitOfWork, holder: str, hashes: Sequence[bytes]) -> set[bytes]:
-    """Which of these the holder has."""
+async def known(uow: UnitOfWork, holder: str, hashes: Sequence[bytes], *, uploaded_since_us: int, since_us: int) -> set[bytes]:
+    """Which of these the holder has: uploaded since the one time, or seen in an object since the other."""
     found: set[bytes] = set()
     h = held_blocks.c
     for at in range(0, len(hashes), _CHUNK):
-        rows = await uow.all(select(h.hash).where(h.holder == holder, h.hash.in_(hashes[at : at + _CHUNK])))
+        young = or_(and_(h.source == OF_OBJECT, h.added_us > since_us), and_(h.source == UPLOADED, h.added_us > uploaded_since_us))
+        rows = await uow.all(select(h.hash).where(h.holder == holder, h.hash.in_(hashes[at : at + _CHUNK]), young))
         found.update(bytes(row.hash) for row in rows)
     return found
 

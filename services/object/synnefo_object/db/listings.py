@@ -15,7 +15,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.db.containers import containers
 from synnefo_object.db.counters import counters
 from synnefo_object.db.objects import objects
-from synnefo_object.domain.kinds import SLO
+from synnefo_object.domain.kinds import MULTIPART, SLO, SYMLINK
 from synnefo_object.domain.paths import successor
 
 
@@ -45,7 +45,7 @@ def _columns(table: Any) -> tuple[Any, ...]:
     if table is objects:
         o = objects.c
         # What only links and manifests need is long: it stays where it is for all others.
-        special = [case((o.kind >= SLO, column), else_=None).label(column.name) for column in (o.extra, o.headers)]
+        special = [case((o.kind.in_((SLO, SYMLINK)), column), else_=None).label(column.name) for column in (o.extra, o.headers)]
         return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special, o.versioned)
     c = containers.c
     counts = counters.c
@@ -117,5 +117,5 @@ async def page_rolled_up(
 async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
     """What a large object needs of its parts, in order."""
     o = objects.c
-    columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at)
+    columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at, o.kind, case((o.kind == MULTIPART, o.extra), else_=None).label("extra"))
     return await uow.all(select(*columns).where(o.container_id == container_id, *within(o.name, bounds)).order_by(o.name).limit(limit))

@@ -15,7 +15,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.db.listings import Bounds, within
 from synnefo_object.db.objects import objects
 from synnefo_object.db.versions import versions
-from synnefo_object.domain.kinds import MARKER, SLO
+from synnefo_object.domain.kinds import MARKER, SLO, SYMLINK
 from synnefo_object.domain.paths import successor
 
 
@@ -56,7 +56,7 @@ def _is_latest(table: Any) -> Any:
 
 def _select(table: Any, container_id: int, bounds: Bounds, place: Place | None, *, limit: int, names: Sequence[str] | None) -> Any:
     c = table.c
-    special = [case((c.kind >= SLO, column), else_=None).label(column.name) for column in (c.extra, c.headers)]
+    special = [case((c.kind.in_((SLO, SYMLINK)), column), else_=None).label(column.name) for column in (c.extra, c.headers)]
     is_null = (c.versioned == 0 if table is objects else literal(0) == 1).label("is_null")
     columns = (c.name, c.size, c.etag, c.content_type, c.created_us, c.kind, *special, c.versioned, is_null)
     order = (c.name.desc(), c.created_us) if bounds.reverse else (c.name, c.created_us.desc())

@@ -116,3 +116,24 @@ async def remove_null(uow: UnitOfWork, container_id: int, name: str) -> int:
     v = versions.c
     gone = delete(versions).where(v.container_id == container_id, v.name == name, v.versioned == 0).returning(v.size)
     return sum(int(row.size) for row in await uow.all(gone))
+
+
+async def find_null(uow: UnitOfWork, container_id: int, name: str) -> Row[Any] | None:
+    """The kept version that was put while none were kept; there is one at most in what S3 made."""
+    v = versions.c
+    return await uow.one(
+        select(*_OWN, v.replaced_us).where(v.container_id == container_id, v.name == name, v.versioned == 0).order_by(v.created_us.desc()).limit(1)
+    )
+
+
+async def set_headers(uow: UnitOfWork, container_id: int, name: str, *, created_us: int, headers: str) -> bool:
+    """Change what is kept with a version; False if it is gone."""
+    v = versions.c
+    is_one = (v.container_id == container_id, v.name == name, v.created_us == created_us)
+    return bool(await uow.run(update(versions).where(*is_one).values(headers=headers)))
+
+
+async def revive_marker(uow: UnitOfWork, container_id: int, name: str, created_us: int) -> None:
+    """What followed the marker is gone: it is the last word again."""
+    v = versions.c
+    await uow.run(update(versions).where(v.container_id == container_id, v.name == name, v.created_us == created_us).values(replaced_us=NEVER_US))

@@ -6,6 +6,7 @@ import pytest
 from services.object.tests.pithos import DATA, OTHER, B, P, S, block_hashes, hashmap_of, names, object_hash, put
 
 from synnefo_common.testing import Harness
+from synnefo_object.app.pithos import housekeeping
 
 
 @pytest.mark.parametrize("size", [0, 1, B - 1, B, B + 1, 3 * B, 5 * B - 1])
@@ -194,3 +195,36 @@ async def test_hashmap_keeps_conditions_and_metadata(h: Harness) -> None:
     head = (await me.head(f"{P}/c/o")).headers
     assert (head["content-type"], head["x-object-meta-b"], head["etag"]) == ("image/x", "2", object_hash(data))
     assert "x-object-meta-a" not in head
+
+
+async def test_blocks_that_no_object_came_for_are_limited_and_forgotten(h: Harness) -> None:
+    me = h.as_member()
+    svc = h.service.app.state.services
+    svc.settings = svc.settings.model_copy(update={"staging_bytes": B + B // 2})
+    await me.put(f"{P}/c")
+    first, second, third = (os.urandom(B) for _ in range(3))
+    assert (await me.post(f"{P}/c", content=first, headers=DATA)).status_code == 202
+    assert (await me.post(f"{P}/c", content=second, headers=DATA)).status_code == 413
+    assert (await me.put(f"{P}/c/o?hashmap", json=hashmap_of(first))).status_code == 201  # an object's blocks do not wait
+    assert (await me.post(f"{P}/c", content=second, headers=DATA)).status_code == 202
+    await housekeeping.tidy_once(h.service.app.state.services)
+    assert (await me.put(f"{P}/c/p?hashmap", json=hashmap_of(second))).status_code == 201
+    svc.settings = svc.settings.model_copy(update={"staging_bytes": 1 << 30})
+    assert (await me.post(f"{P}/c", content=third, headers=DATA)).status_code == 202
+    h.clock.advance(25 * 3600)
+    await housekeeping.tidy_once(h.service.app.state.services)
+    assert (await me.put(f"{P}/c/q?hashmap", json=hashmap_of(third))).json() == block_hashes(third)
+    assert (await me.put(f"{P}/c/r?hashmap", json=hashmap_of(first))).status_code == 201
+
+
+async def test_what_was_deleted_is_held_no_longer_than_a_day(h: Harness) -> None:
+    me = h.as_member()
+    await me.put(f"{P}/c", headers={"X-Container-Policy-Versioning": "none"})
+    data = os.urandom(B)
+    await put(me, f"{P}/c/o", data)
+    assert (await me.put(f"{P}/c/p?hashmap", json=hashmap_of(data))).status_code == 201
+    for name in ("o", "p"):
+        await me.delete(f"{P}/c/{name}")
+    h.clock.advance(25 * 3600)
+    await housekeeping.tidy_once(h.service.app.state.services)
+    assert (await me.put(f"{P}/c/p?hashmap", json=hashmap_of(data))).status_code == 409

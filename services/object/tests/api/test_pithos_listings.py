@@ -186,3 +186,15 @@ async def test_swifts_extensions_work_in_pithos_spelling(h: Harness) -> None:
     r = await me.post(f"{P}?bulk-delete", content=b"/c/o\n/c/link\n", headers={"Content-Type": "text/plain"})
     assert r.status_code == 200
     assert await names(me, f"{P}/c") == []
+
+
+async def test_html_form_with_a_token(h: Harness) -> None:
+    me, nobody = h.as_member(), h.anonymous()
+    await me.put(f"{P}/c")
+    token = me.headers["X-Auth-Token"]
+    r = await nobody.post(f"{P}/c/o", params={"X-Auth-Token": token}, files={"X-Object-Data": ("name", b"data", "image/png")})
+    head = (await me.head(f"{P}/c/o")).headers
+    assert (r.status_code, r.text, head["content-type"]) == (201, head["etag"], "image/png")
+    assert (await nobody.post(f"{P}/c/o", params={"X-Auth-Token": "x"}, files={"X-Object-Data": b"new"})).status_code == 401
+    assert (await nobody.post(f"{P}/c/o", params={"X-Auth-Token": token}, files={"Other": b"new"})).status_code == 400
+    assert (await me.get(f"{P}/c/o")).content == b"data"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from synnefo_object.api import formpost
 from synnefo_object.api.answers import Answer
-from synnefo_object.api.pithos import containers, objects
+from synnefo_object.api.pithos import containers, forms, objects
 from synnefo_object.api.request import SwiftRequest
 
 Handler = Callable[[SwiftRequest], Awaitable[Answer]]
@@ -58,6 +58,8 @@ def choose(request: SwiftRequest, level: int) -> Handler | None:
     """Pithos' handler, or None for Swift's."""
     handler = HANDLERS[level].get(request.method)
     query, headers = request.query, request.headers
+    if level == 2 and forms.is_form(request):
+        return forms.upload
     if handler is None or not _SWIFT_QUERIES.isdisjoint(query) or not _SWIFT_HEADERS.isdisjoint(headers) or formpost.is_form(request):
         return None
     if request.target.is_pithos:

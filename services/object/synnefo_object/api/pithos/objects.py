@@ -36,6 +36,7 @@ from synnefo_object.domain.pithos import (
 from synnefo_object.domain.times import http_date
 
 _DATA = "application/octet-stream"
+_SOURCES = frozenset(("x-copy-from", "x-move-from", "x-source-object"))
 
 
 async def show_object(request: SwiftRequest) -> Answer:
@@ -50,6 +51,8 @@ async def show_object(request: SwiftRequest) -> Answer:
         return await _finish(request, answer)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    if caller.signed is not None:
+        wanted = None  # a signed URL opens what is current, whatever it asks for
     stored = await history.load(svc, caller, target, read_version(wanted)) if wanted is not None else await _own(request, caller)
     await objects.identify(svc, stored)
     answer = swift.respond(request, stored)
@@ -123,18 +126,26 @@ def _location(request: SwiftRequest, value: str, account: str | None, header: st
         raise
 
 
+def _refuse_sources(caller: Caller, headers: Mapping[str, str]) -> None:
+    """A signed URL is for one object: it takes nothing from others. Raises 401."""
+    if caller.signed is not None and not _SOURCES.isdisjoint(headers):
+        raise caller.refuse()
+
+
 async def put_object(request: SwiftRequest) -> Answer:
     """Data, a hashmap, a copy or a move."""
     svc, target = request.svc, request.target
     headers = formats.headers_in(request)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    _refuse_sources(caller, headers)
     for header, move in (("x-move-from", True), ("x-copy-from", False)):
         if header in headers:
             account = headers.get("x-source-account") or headers.get("x-copy-from-account")
             source = _location(request, headers[header], account, header.title())
             return await _transfer(request, caller, headers, source, target, move=move)
     if "content-type" not in headers and target.is_pithos:
+        await puts.find_place(svc, caller, target, {})  # who may not write here is told that and no more
         raise SwiftFault(411, "Missing Content-Type header")
     place, expected_us = await puts.find_place(svc, caller, target, headers)
     modes, public = _sharing_of(request, caller)
@@ -245,6 +256,7 @@ async def post_object(request: SwiftRequest) -> Answer:
     headers = formats.headers_in(request)
     caller = await request.caller()
     await tempurl.admit(request, caller)
+    _refuse_sources(caller, headers)
     modes, public = _sharing_of(request, caller)
     replace = not request.flag("update")
     given = metadata.user_metadata(headers, "object")
@@ -283,7 +295,7 @@ async def _update(
     cut_to = read_size(headers.get("x-object-bytes"), "X-Object-Bytes")
     if wanted.offset is not None and wanted.offset > row.size:
         raise SwiftFault(416, "Supplied offset is beyond object limits")
-    history.own_root(row)
+    await history.own_root(svc, row)
     newer_than_us = 0
     if "x-source-object" in headers:
         try:
@@ -293,7 +305,7 @@ async def _update(
         source = Target(headers.get("x-source-account") or target.account, container, name)
         version = headers.get("x-source-version")
         found = await history.row_of(svc, caller, source, read_version(version) if version else None)
-        data, newer_than_us = history.own_root(found), int(found.created_us)
+        data, newer_than_us = await history.own_root(svc, found), int(found.created_us)
         length = data.size if wanted.length is None else wanted.length
         if length > data.size:
             raise bad_request("Object length is smaller than range length")

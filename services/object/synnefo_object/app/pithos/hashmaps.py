@@ -83,7 +83,7 @@ async def put(
         if also is not None:
             await also(uow, stored_us)
 
-    async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, place), root.size) as reservation:
         return await uploads.keep(
             svc,
             place,
@@ -109,7 +109,7 @@ async def _absent(svc: Services, caller: Caller, target: Target, wanted: Sequenc
             left.pop(hash_, None)
     if left:
         async with svc.db.read() as uow:
-            found = await held_blocks.known(uow, who, list(left))
+            found = await _known(svc, uow, who, list(left))
             if caller.owns(target) and len(found) < len(left):
                 rest = [hash_ for hash_ in left if hash_ not in found]
                 found |= await held_blocks.single_blocks(uow, target.project_id or "", rest, block_size=svc.store.store.block_size)
@@ -117,9 +117,15 @@ async def _absent(svc: Services, caller: Caller, target: Target, wanted: Sequenc
     if left and caller.owns(target):
         await _index(svc, target.project_id or "")
         async with svc.db.read() as uow:
-            found = await held_blocks.known(uow, who, list(left))
+            found = await _known(svc, uow, who, list(left))
         left = dict.fromkeys(hash_ for hash_ in left if hash_ not in found)
     return list(left)
+
+
+async def _known(svc: Services, uow: UnitOfWork, who: str, hashes: Sequence[bytes]) -> set[bytes]:
+    now_us = svc.clock.now_us()
+    uploaded_since_us = now_us - int(svc.settings.staging_hours * 3600 * 1_000_000)
+    return await held_blocks.known(uow, who, hashes, uploaded_since_us=uploaded_since_us, since_us=now_us - INDEX_LIFE_US)
 
 
 async def _index(svc: Services, project_id: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from synnefo_archipelago import Root, RootKind
+from synnefo_archipelago import Range, Root, RootKind
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app import objects
 from synnefo_object.app.access import READ, Caller
 from synnefo_object.app.services import Services
-from synnefo_object.app.stored import Piece, Stored
+from synnefo_object.app.stored import Stored, own_pieces
 from synnefo_object.db import counters, grants, history, versions
 from synnefo_object.db import objects as current
 from synnefo_object.domain.errors import SwiftFault, not_found
@@ -51,16 +51,22 @@ async def load(svc: Services, caller: Caller, target: Target, version: int) -> S
     """One version as a GET shows it; what it is made of is not followed."""
     row = await row_of(svc, caller, target, version)
     stored = Stored.from_row(row, target.object)
-    stored.pieces = [Piece(stored.root, 0, stored.size)]
+    stored.pieces = own_pieces(row)
     return stored
 
 
-def own_root(row: Any) -> Root:
-    """The row's own bytes. Raises 403 for a snapshot, which nobody changes."""
-    root = Root.from_bytes(bytes(row.root))
+async def own_root(svc: Services, row: Any) -> Root:
+    """The row's own bytes, joined if they were uploaded in parts that do not end with blocks.
+
+    Raises 403 for a snapshot, which nobody changes.
+    """
+    pieces = own_pieces(row)
+    root = Root.from_bytes(bytes(pieces[0].root))
     if root.kind is not RootKind.FROZEN:
         raise SwiftFault(403, "A snapshot cannot be changed.")
-    return root
+    if len(pieces) == 1:
+        return root
+    return await svc.store.compose([Range(Root.from_bytes(piece.root), 0, piece.length) for piece in pieces])
 
 
 async def versions_of(svc: Services, caller: Caller, target: Target) -> list[tuple[int, int]]:
@@ -81,7 +87,8 @@ async def versions_of(svc: Services, caller: Caller, target: Target) -> list[tup
 
 async def purge_object(svc: Services, caller: Caller, target: Target, until_us: int) -> None:
     """Take away all versions up to a time, the current one too if it is that old."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     row = await objects.place(svc, target)
     if row is None:
         raise not_found()
@@ -101,7 +108,8 @@ async def purge_object(svc: Services, caller: Caller, target: Target, until_us: 
 
 async def purge_container(svc: Services, caller: Caller, target: Target, until_us: int) -> None:
     """Take away the history of all objects of a container up to a time; what is current stays."""
-    caller.require_owner(target)
+    await caller.learn(target)
+    caller.require_writer(target)
     row = await objects.place(svc, target)
     if row is None:
         raise not_found()

@@ -6,10 +6,10 @@ from synnefo_object.app.access import Caller
 from synnefo_object.app.objects import place
 from synnefo_object.app.segments import expand_dlo
 from synnefo_object.app.services import Services
-from synnefo_object.app.stored import Piece, Stored
+from synnefo_object.app.stored import Stored
 from synnefo_object.db import grants
 from synnefo_object.domain.errors import SwiftFault, not_found
-from synnefo_object.domain.kinds import DLO, PLAIN
+from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN
 from synnefo_object.domain.limits import ACCOUNT_PREFIX
 from synnefo_object.domain.paths import Target
 
@@ -28,9 +28,8 @@ async def load(svc: Services, link_id: str) -> tuple[Target, Stored]:
     if row is None or row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s()):
         raise not_found()
     stored = Stored.from_row(row, found.name)
-    stored.pieces = [Piece(stored.root, 0, stored.size)]
     if stored.kind == DLO:
         await expand_dlo(svc, Caller(None, svc, signed=(target.account, target.container, found.name)), target, stored)
-    elif stored.kind != PLAIN:
+    elif stored.kind not in (PLAIN, MULTIPART):
         raise SwiftFault(404)
     return target, stored

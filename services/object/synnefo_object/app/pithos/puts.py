@@ -87,7 +87,7 @@ async def put_data(
     root, etag = await uploads.receive(svc, body, length=length, most=most)
     uploads.check_etag(headers, etag)
     try:
-        async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+        async with quotas.reserve(svc, caller, quotas.payer(target, place), root.size) as reservation:
             return await uploads.keep(
                 svc,
                 place,
@@ -110,6 +110,7 @@ async def put_data(
 
 async def set_sharing(svc: Services, caller: Caller, target: Target, row: Any, *, modes: Mapping[str, int] | None, public: bool | None) -> None:
     """Share or publish an object that is there. Raises 403 for all but the owner."""
+    await caller.learn(target)
     caller.require_owner(target)
     also = with_sharing(svc, row, target.object, modes=modes, public=public)
 

@@ -17,7 +17,7 @@ from synnefo_object.app.pithos import history
 from synnefo_object.app.services import Services
 from synnefo_object.app.uploads import Changed, Uploaded
 from synnefo_object.domain.errors import SwiftFault, bad_request
-from synnefo_object.domain.kinds import PLAIN
+from synnefo_object.domain.kinds import MULTIPART, PLAIN
 from synnefo_object.domain.paths import Target
 from synnefo_object.domain.pithos import MAX_SIZE, UpdateRange
 
@@ -43,16 +43,16 @@ async def update(
     """
     for _ in range(_ATTEMPTS):
         row = await find()
-        if row.kind != PLAIN:
+        if row.kind not in (PLAIN, MULTIPART):
             raise bad_request("A manifest or a link has no data of its own to update.")
-        old = history.own_root(row)
+        old = await history.own_root(svc, row)
         root = await svc.store.compose(_ranges(old, data, wanted, cut_to))
         growth = max(0, root.size - old.size)
         if root.size > await quotas.room(svc, caller, target, row, replaced=row.size, most=MAX_SIZE):
             raise SwiftFault(413, "Upload exceeds quota.")
         added = root.size if versions.keeping(row.container_headers) is versions.Keeping.ENABLED else growth
         try:
-            async with quotas.reserve(svc, caller, target.project_id or "", added) as reservation:
+            async with quotas.reserve(svc, caller, quotas.payer(target, row), added) as reservation:
                 return await uploads.keep(
                     svc,
                     row,
@@ -108,13 +108,14 @@ async def set_metadata(
         kind, extra = manifest(row)
         keeps = versions.keeping(row.container_headers) is versions.Keeping.ENABLED
         try:
-            async with quotas.reserve(svc, caller, target.project_id or "", root.size if keeps else 0) as reservation:
+            async with quotas.reserve(svc, caller, quotas.payer(target, row), row.size if keeps else 0) as reservation:
                 return await uploads.keep(
                     svc,
                     row,
                     target,
                     caller=caller,
                     root=root,
+                    size=row.size,
                     etag=row.etag,
                     content_type=row.content_type,
                     kept=headers(orjson.loads(row.headers)),
