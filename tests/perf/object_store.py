@@ -158,7 +158,7 @@ def object_memory(cloud: Cloud) -> Iterator[Figure]:
 
     send("PUT", path)
     for method, how in (("PUT", {"Content-Length": str(size)}), ("GET", {})):
-        with _Watch([pid for pid in cloud.groups()["cloud"] if pid]) as watch:
+        with Watch([pid for pid in cloud.groups()["cloud"] if pid]) as watch:
             began = time.monotonic()
             send(method, f"{path}/5g", body() if method == "PUT" else None, how)
             seconds = time.monotonic() - began
@@ -166,7 +166,7 @@ def object_memory(cloud: Cloud) -> Iterator[Figure]:
     send("DELETE", f"{path}/5g")
 
 
-class _Watch:
+class Watch:
     """How much the resident memory of processes grows at most within the block."""
 
     def __init__(self, pids: list[int]) -> None:
@@ -183,7 +183,7 @@ class _Watch:
         while not self._stop.wait(0.1):
             self.peak_mib = max(self.peak_mib, self._now() - self._idle)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
