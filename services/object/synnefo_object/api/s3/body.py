@@ -33,14 +33,20 @@ def read_payload(request: S3Request) -> Payload:
     given = checksums.given_in(headers)
     algorithm, checksum = given if given is not None else (None, None)
     named = headers.get("x-amz-sdk-checksum-algorithm")
+    if named and given is not None and given[0].name != named.upper():
+        raise S3Fault("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
     if named and given is None and "x-amz-trailer" not in headers:
         algorithm = checksums.by_name(named)
+    is_presigned = request.signer is not None and request.signer.signature.expires_s is not None
+    if is_presigned and kind != signatures.UNSIGNED:  # whatever it says, it is taken for the hash
+        return Payload(request.pieces(), _length(request), kind.lower(), md5, algorithm, checksum)
     if kind not in _STREAMING:
         if kind.startswith("STREAMING-"):
             raise S3Fault("NotImplemented", f"The payload type {kind} is not offered by this cloud.")
         sha256 = kind.lower() if kind != signatures.UNSIGNED and request.signer is not None else None
         if sha256 is not None and len(sha256) != 64:
-            raise S3Fault("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming type or a valid sha256 value.")
+            shown = {"ArgumentName": "x-amz-content-sha256", "ArgumentValue": kind}
+            raise S3Fault("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming type or a valid sha256 value.", shown=shown)
         return Payload(request.pieces(), _length(request), sha256, md5, algorithm, checksum)
     length = _length(request, "x-amz-decoded-content-length")
     if kind.endswith("-TRAILER"):
@@ -152,8 +158,8 @@ class _Chunks:
         values = dict(line.rstrip("\n").split(":", 1) for line in lines)
         checksum = values.get(algorithm.header)
         if checksum is None:
-            raise S3Fault("InvalidRequest", "The trailing checksum is missing.")
-        checksums.check_form(algorithm, checksum)
+            raise S3Fault("MalformedTrailerError")
+        checksums.check_form(algorithm, checksum, "trailing header")
         self._payload.checksum = checksum
 
 
@@ -179,5 +185,5 @@ async def read_small(request: S3Request, *, needs_md5: bool = False) -> bytes:
         running = payload.algorithm.start()
         running.update(found)
         if checksums.encode(running.digest()) != payload.checksum:
-            raise S3Fault("BadDigest")
+            raise checksums.mismatch(payload.algorithm)
     return found

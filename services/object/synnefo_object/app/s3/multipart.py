@@ -246,7 +246,7 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
         whole = checksums.compose(algorithm, kind, [(part.checksum, part.size) for part in chosen])
         given = headers.get(algorithm.header)
         if given is not None and given not in (whole, whole.partition("-")[0]):
-            raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
+            raise checksums.mismatch(algorithm)
         headers_kept |= {algorithm.header: whole, "x-amz-checksum-type": kind}
     roots = [Root.from_bytes(part.root) for part in chosen]
     block = roots[0].block_size
@@ -303,7 +303,7 @@ def _choose(svc: Services, kept: Mapping[int, Any], part: WantedPart, upload: An
     asked = _read_kept(upload.checksum)
     given = part.checksums.get(asked[0].element) if asked is not None else None
     if given is not None and given != found.checksum:
-        raise S3Fault("InvalidPart", "A part has another checksum.", shown=shown)
+        raise S3Fault("InvalidPart", shown=shown)
     if not is_last and found.size < svc.settings.s3_min_part_bytes:
         shown = {"ProposedSize": str(found.size), "MinSizeAllowed": str(svc.settings.s3_min_part_bytes), "PartNumber": str(part.number)}
         raise S3Fault("EntityTooSmall", shown=shown)

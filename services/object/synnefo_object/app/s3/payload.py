@@ -93,10 +93,10 @@ async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
         checksum = checksums.encode(summed.digest()) if summed is not None else ""
         if summed is not None and payload.checksum is not None and payload.checksum != checksum:
             assert payload.algorithm is not None
-            raise S3Fault("BadDigest", f"The {payload.algorithm.name} you specified did not match the calculated checksum.")
+            raise checksums.mismatch(payload.algorithm)
         root = await writer.finish()
     md5 = writer.hexdigests["md5"]
     if payload.md5 is not None and payload.md5 != md5:
-        raise S3Fault("BadDigest", "The Content-MD5 you specified did not match what we received.")
+        raise S3Fault("BadDigest", shown={"ExpectedDigest": payload.md5, "CalculatedDigest": md5})
     crashpoint("object.put.after_bytes")
     return Received(root, md5, checksum)
