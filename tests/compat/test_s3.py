@@ -17,6 +17,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.client import Config
 from botocore.exceptions import ClientError
+
 from tests.people import wait_for
 from tests.stack import Stack
 

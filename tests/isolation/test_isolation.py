@@ -25,7 +25,7 @@ HARMLESS = {
     "quota_class": "default", "host": MARK, "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
     "member_id": "f" * 32, "request_id": "", "link": "f" * 32,
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
-    "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
+    "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "job_id": "6" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip
 COLLECTIONS = {
     "networks": "network_id", "subnets": "subnet_id", "ports": "port_id", "floatingips": "floatingip_id", "security-groups": "security_group_id",

@@ -41,7 +41,8 @@ class Pace:
         self._progress = Progress("", 0, 0, 0)
 
     def begin(self, phase: str, total: int = 0, done: int = 0) -> None:
-        """What is done from here on, and how much of it there is."""
+        """What is done from here on, and how much of it there is. Raises `Stopped`."""
+        self.check()
         self._progress = Progress(phase, done, total, 0)
         self._report(self._progress)
 

@@ -6,7 +6,7 @@ data finds the wrong length and stores the block anew.
 
 import hashlib
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,18 +73,17 @@ def scrub_store(store: Store, folder: Path, *, pace: Pace | None = None) -> Scru
 
 
 def _list_objects(driver: Driver, folder: Path, pace: Pace) -> dict[str, Any]:
-    names = Spool(folder / "names", NAME, 0)
     total = 0
-    for space in SPACES:
-        pace.begin(f"listing {space}")
-        for key, _ in driver.iter(space):
-            pace.check()
-            with suppress(ValueError):
-                if len(key) == 2 * (NAME - 1):
-                    names.add(name_of(space, bytes.fromhex(key)))
-                    total += 1
-    names.sync()
-    names.close()
+    with closing(Spool(folder / "names", NAME, 0)) as names:
+        for space in SPACES:
+            pace.begin(f"listing {space}")
+            for key, _ in driver.iter(space):
+                pace.check()
+                with suppress(ValueError):
+                    if len(key) == 2 * (NAME - 1):
+                        names.add(name_of(space, bytes.fromhex(key)))
+                        total += 1
+        names.sync()
     count = partition_count(total)
     divide([names.path], NAME, folder / "parts", count)
     state = {"total": total, "at": 0, "partitions": count, "report": vars(ScrubReport())}

@@ -27,12 +27,13 @@ from synnefo_archipelago.errors import (
     VolumeNotFound,
 )
 from synnefo_archipelago.freeze import freeze_root
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
-from synnefo_archipelago.volume import Volume, hold
+from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")

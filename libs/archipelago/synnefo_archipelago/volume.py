@@ -13,13 +13,14 @@ from dataclasses import replace
 from synnefo_archipelago import crash
 from synnefo_archipelago.api import Data, Driver, Space
 from synnefo_archipelago.cache import Cache
-from synnefo_archipelago.entries import ENTRY_SIZE, ZERO_ENTRY, Kind, PrivateId, pack_private, parse_entry, parse_private_id
+from synnefo_archipelago.entries import ZERO_ENTRY, Kind, PrivateId, pack_private, parse_entry, parse_private_id
 from synnefo_archipelago.errors import Fenced, LeaseLost, ObjectMissing, RecordConflict, StoreUnavailable, VolumeNotFound
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Lease
 from synnefo_archipelago.maps import LiveMap, PageStore
 from synnefo_archipelago.private import PrivateBlocks, Table
 from synnefo_archipelago.reader import BlockReader, KnownTables
-from synnefo_archipelago.roots import PAGE_ID_SIZE, ZERO_PAGE, Root, as_snapshot
+from synnefo_archipelago.roots import Root, as_snapshot
 
 _DIRTY_LIMIT = 32 << 20
 _TABLES = 4096
@@ -399,19 +400,3 @@ class Volume:
             self.close()
         else:
             self.abandon()
-
-
-def hold(driver: Driver, root: Root, executor: Executor) -> bool:
-    """Touch the pages of a root, or the entries that it keeps inline. False when some are not there."""
-    names = [
-        (Space.PAGE, root.pages[at : at + PAGE_ID_SIZE].hex())
-        for at in range(0, len(root.pages), PAGE_ID_SIZE)
-        if root.pages[at : at + PAGE_ID_SIZE] != ZERO_PAGE
-    ]
-    for at in range(0, len(root.inline), ENTRY_SIZE):
-        parsed = parse_entry(root.inline[at : at + ENTRY_SIZE])
-        if parsed.kind is not Kind.ZERO:
-            names.append((Space.CAS if parsed.kind is Kind.CAS else Space.PRIVATE, parsed.ident.hex()))
-    is_wide = len(names) > 1 and driver.reads_ahead
-    sizes = executor.map(driver.touch, *zip(*names, strict=True)) if is_wide else (driver.touch(*name) for name in names)
-    return None not in list(sizes)

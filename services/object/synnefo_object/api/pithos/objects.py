@@ -145,6 +145,7 @@ async def put_object(request: SwiftRequest) -> Answer:
             source = _location(request, headers[header], account, header.title())
             return await _transfer(request, caller, headers, source, target, move=move)
     if "content-type" not in headers and target.is_pithos:
+        await puts.find_place(svc, caller, target, {})  # who may not write here is told that and no more
         raise SwiftFault(411, "Missing Content-Type header")
     place, expected_us = await puts.find_place(svc, caller, target, headers)
     modes, public = _sharing_of(request, caller)

@@ -164,7 +164,7 @@ async def _keep_part(svc: Services, part: PartKey, received: Received, reservati
             raise S3Fault("NoSuchUpload", shown={"UploadId": part.upload_id})
         freed = await s3_uploads.put_part(uow, row)
         await counters.add(uow, account_id=account_id, container_id=None, bytes_=received.root.size - freed, now_us=now_us)
-        await reservation.accept(uow, account_id)
+        await reservation.accept(uow)
 
     await svc.db.run(work)
     return now_us
