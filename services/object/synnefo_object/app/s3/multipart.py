@@ -17,7 +17,7 @@ from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.s3 import objects as s3_objects
 from synnefo_object.app.s3.buckets import Bucket, Key
-from synnefo_object.app.s3.objects import Put, ready, version_id
+from synnefo_object.app.s3.objects import Put, check_conditions, ready, version_id
 from synnefo_object.app.s3.payload import Payload, Received, receive
 from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
@@ -227,13 +227,16 @@ async def _remove(uow: UnitOfWork, svc: Services, bucket: Bucket, upload_id: str
 async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, headers: Mapping[str, str]) -> Put:
     """The object of the parts that are named. Raises InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest, NoSuchUpload."""
     bucket, upload_id, named = key.bucket, wanted.upload_id, wanted.parts
-    row = await ready(svc, caller, key, headers)
+    row = await ready(svc, caller, key, {})
     try:
         upload = await find(svc, caller, key, upload_id)
     except S3Fault as fault:
+        if "if-none-match" in headers:
+            raise
         if fault.kind == "NoSuchUpload" and row.root is not None and row.kind == MULTIPART and Parts.read(row.extra).upload_id == upload_id:
             return _again(bucket, row)  # completed before, and the answer was lost
         raise
+    check_conditions(svc, row, headers)
     if any(one.number >= two.number for one, two in pairwise(named)):
         raise S3Fault("InvalidPartOrder", shown={"UploadId": upload_id})
     async with svc.db.read() as uow:

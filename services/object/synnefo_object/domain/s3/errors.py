@@ -43,7 +43,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "KeyTooLongError": (400, "The key is too long."),
     "MalformedACLError": (400, "The ACL cannot be read."),
     "MalformedXML": (400, "The XML you provided was not well-formed or did not validate against our published schema"),
-    "MalformedTrailerError": (400, "The trailing headers are missing, or are not what was said."),
+    "MalformedTrailerError": (400, "The request contained trailing data that was not well-formed or did not conform to our published schema."),
     "MetadataTooLarge": (400, "The metadata is larger than 2 KB."),
     "MethodNotAllowed": (405, "This method is not offered here."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
@@ -58,7 +58,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "RequestTimeTooSkewed": (403, "The request's time is too far from this server's."),
     "RequestTimeout": (400, "The body did not arrive."),
     "ServiceUnavailable": (503, "The server cannot answer now: try again later."),
-    "SignatureDoesNotMatch": (403, "The signature is not the one that the request and the secret key give."),
+    "SignatureDoesNotMatch": (
+        403,
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+    ),
     "TooManyBuckets": (400, "There are too many buckets."),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }
