@@ -17,6 +17,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.client import Config
 from botocore.exceptions import ClientError
+
 from tests.people import wait_for
 from tests.stack import Stack
 
@@ -59,7 +60,7 @@ class Keys:
 
 def openstack(stack: Stack, *arguments: str, cloud: str = "demo") -> Any:
     """What the command prints as JSON."""
-    command = [BIN / "openstack", *arguments]
+    command = [str(BIN / "openstack"), *arguments]
     done = subprocess.run(command, env=stack.env(cloud), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, f"openstack {' '.join(arguments)}: {done.stderr}"
     return json.loads(done.stdout) if "json" in arguments else done.stdout

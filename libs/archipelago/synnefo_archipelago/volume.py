@@ -400,5 +400,3 @@ class Volume:
             self.close()
         else:
             self.abandon()
-
-

@@ -158,9 +158,10 @@ class Disk:
     def _number(self, path: str) -> int:
         directory, name = self._split(path)
         try:
-            return self.directories[directory][name]
+            number: int = self.directories[directory][name]
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, "no file", path) from None
+        return number
 
     def _edit(self, kind: str, path: str, number: Any = None) -> None:
         directory, name = self._split(path)

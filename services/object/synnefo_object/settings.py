@@ -24,6 +24,7 @@ class Settings(ServiceSettings):
     staging_hours: float = Field(
         24, description="Hours after which uploaded blocks that no object uses are forgotten; less than the collector's grace.", gt=0
     )
+    client_timeout_s: float = Field(60.0, description="Seconds to wait for the next bytes of an upload.", gt=0)
     cors_origins: list[str] = Field(
         default_factory=list,
         description="Origins that browsers may call every container from, beside what each container allows.",

@@ -16,46 +16,13 @@ from pathlib import Path
 
 from synnefo_archipelago import crash
 from synnefo_archipelago.api import Data, Found, Read, Record, Space
-from synnefo_archipelago.errors import (
-    ObjectMissing,
-    RecordConflict,
-    StoreError,
-    StoreFull,
-    StoreUnavailable,
-)
+from synnefo_archipelago.drivers.file_calls import map_error, mapped, write_all
+from synnefo_archipelago.errors import ObjectMissing, RecordConflict, StoreUnavailable
 
 _FORMAT = b"synnefo archipelago files 1\n"
-_IOV = 256
 _READ_ATTEMPTS = 16
 _TRASH_ATTEMPTS = 4
 _STALE_ATTEMPTS = 4
-
-
-@contextlib.contextmanager
-def _mapped() -> Iterator[None]:
-    """Give the operating system's errors the store's names."""
-    try:
-        yield
-    except OSError as error:
-        raise map_error(error) from error
-
-
-def map_error(error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreFull(str(error))
-    return StoreUnavailable(str(error))
-
-
-def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
-    views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
-    while views:
-        done = os.pwritev(fd, views[:_IOV], offset)
-        offset += done
-        while views and done >= len(views[0]):
-            done -= len(views.pop(0))
-        if done:
-            views[0] = views[0][done:]
-    return offset
 
 
 class FileDriver:
@@ -70,7 +37,7 @@ class FileDriver:
         self._numbers = itertools.count()
         self._tag = os.urandom(8).hex()
         self._shards: set[Path] = set()  # directories that are known to be there, and on the disk
-        with _mapped():
+        with mapped():
             self._prepare()
 
     def _prepare(self) -> None:
@@ -107,7 +74,7 @@ class FileDriver:
             self._shards.add(shard)
 
     def _existing_shards(self, space: Space) -> list[str]:
-        with _mapped():
+        with mapped():
             return sorted(path.name for path in (self._root / space).iterdir())
 
     def _path(self, space: Space, key: str) -> Path:
@@ -119,7 +86,7 @@ class FileDriver:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
-                _write_all(fd, pieces, 0)
+                write_all(fd, pieces, 0)
                 crash.point("file.temp")
                 os.fdatasync(fd)
                 crash.point("file.fsync")
@@ -171,7 +138,7 @@ class FileDriver:
 
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
         path = self._path(space, key)
-        with _mapped():
+        with mapped():
             if not replace and self.touch(space, key) is not None:
                 return False
             self._ensure_shard(path.parent)
@@ -203,12 +170,12 @@ class FileDriver:
         sync: bool = True, expected: tuple[int, bytes] | None = None,
     ) -> None:  # fmt: skip
         fd = self._open(space, key, os.O_RDWR)
-        with _mapped():
+        with mapped():
             try:
                 if expected and os.pread(fd, len(expected[1]), expected[0]) != expected[1]:
                     raise RecordConflict(f"{space}/{key} does not hold what was expected")
                 for offset, piece in pieces:
-                    _write_all(fd, [piece], offset)
+                    write_all(fd, [piece], offset)
                 crash.point("file.write")
                 if sync:
                     os.fdatasync(fd)
@@ -231,7 +198,7 @@ class FileDriver:
     def truncate(self, space: Space, key: str, size: int) -> None:
         fd = self._open(space, key, os.O_RDWR)
         try:
-            with _mapped():
+            with mapped():
                 os.ftruncate(fd, size)
         finally:
             os.close(fd)
@@ -260,7 +227,7 @@ class FileDriver:
     def _take_back(self, space: Space, key: str) -> bool:
         """Give an object in the trash its name again, unless a new one has it. False when it is in neither place."""
         path = self._path(space, key)
-        with _mapped():
+        with mapped():
             try:
                 os.link(self._trash(space, key), path)
             except FileExistsError:
@@ -272,7 +239,7 @@ class FileDriver:
 
     def delete_unused(self, space: Space, key: str, since: float) -> bool:
         path, trash = self._path(space, key), self._trash(space, key)
-        with _mapped():
+        with mapped():
             trash.parent.mkdir(exist_ok=True)
             try:
                 if path.stat().st_mtime >= since:
@@ -292,7 +259,7 @@ class FileDriver:
 
     def tidy(self, before: float) -> int:
         count = 0
-        with _mapped():
+        with mapped():
             if (self._root / "trash").is_dir():
                 for trash in list((self._root / "trash").iterdir()):
                     space, _, key = trash.name.partition(".")
@@ -307,7 +274,7 @@ class FileDriver:
 
     def delete(self, space: Space, key: str) -> bool:
         path = self._path(space, key)
-        with _mapped():
+        with mapped():
             try:
                 path.unlink()
             except FileNotFoundError:
@@ -321,7 +288,7 @@ class FileDriver:
 
     def scan(self, space: Space) -> Iterator[Found]:
         for shard in self._existing_shards(space):
-            with _mapped(), os.scandir(self._root / space / shard) as entries:
+            with mapped(), os.scandir(self._root / space / shard) as entries:
                 found = []
                 for entry in entries:
                     if entry.name.startswith("."):
@@ -363,12 +330,12 @@ class FileDriver:
         raise StoreUnavailable(f"record {space}/{key} changes faster than it can be read")
 
     def read_record(self, space: Space, key: str) -> Record | None:
-        with _mapped():
+        with mapped():
             version, value = self._newest(space, key)
         return Record(version, value) if value else None
 
     def cas_record(self, space: Space, key: str, expected: int, value: bytes | None) -> int:
-        with _mapped():
+        with mapped():
             current, present = self._newest(space, key)
             if expected != (current if present else 0):
                 raise RecordConflict(f"{space}/{key} is at version {current}, not {expected}")
@@ -406,7 +373,7 @@ class FileDriver:
     def iter_records(self, space: Space) -> Iterator[str]:
         for shard in self._existing_shards(space):
             newest: dict[str, tuple[int, int]] = {}
-            with _mapped(), os.scandir(self._root / space / shard) as entries:
+            with mapped(), os.scandir(self._root / space / shard) as entries:
                 for entry in entries:
                     key, _, version = entry.name.rpartition("~")
                     if entry.name.startswith("."):

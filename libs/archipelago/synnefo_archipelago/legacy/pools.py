@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from synnefo_archipelago.drivers.file import map_error
+from synnefo_archipelago.drivers.file_calls import map_error
 from synnefo_archipelago.drivers.load_rados import load_rados
 from synnefo_archipelago.errors import StoreUnavailable
 

@@ -122,6 +122,7 @@ _HEADERS: dict[str, tuple[str, set[tuple[int, str]]]] = {
     "X-Object-Public": ("Pithos: `true`: anybody with the link may read.", {*_MAKES, (2, "POST")}),
     "X-Container-Policy-Versioning": ("Pithos: `auto` or `none`.", {(1, "PUT"), (1, "POST")}),
     "X-Container-Policy-Quota": ("Pithos: the most bytes; 0 for no limit.", {(1, "PUT"), (1, "POST")}),
+    "X-Container-Policy-Project": ("Pithos: the project that pays, by a token of its own; empty: the account's.", {(1, "PUT"), (1, "POST")}),
     "X-Copy-From-Account": ("Its account.", _MAKES),
     "X-Fresh-Metadata": ("`true`: leave the source's metadata.", _MAKES),
     "X-Object-Manifest": ("Container and prefix of a dynamic large object's segments.", {*_MAKES, (2, "POST")}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
@@ -59,10 +60,15 @@ class SwiftRequest:
         return name in self.query
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The pieces as they come. Raises 499 when the client goes away."""
+        """The pieces as they come. Raises 408 when the next one does not come, 499 when the client goes away."""
         self.scope["object.read"] = True
         while not self._body_done:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self.svc.settings.client_timeout_s):
+                    message = await self._receive()
+            except TimeoutError:
+                self._body_done = True
+                raise SwiftFault(408, headers={"Connection": "close"}) from None
             if message["type"] == "http.disconnect":
                 self._body_done = True
                 raise SwiftFault(499)

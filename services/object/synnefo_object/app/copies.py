@@ -107,7 +107,7 @@ async def copy(
     replaced = place.size if place.root is not None else None
     if size > await quotas.room(svc, caller, to, place, replaced=replaced):
         raise SwiftFault(413, "Upload exceeds quota.")
-    async with quotas.reserve(svc, caller, to.project_id or "", size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(to, place), size) as reservation:
         uploaded = await uploads.keep(
             svc,
             place,

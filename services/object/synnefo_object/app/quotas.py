@@ -16,7 +16,7 @@ from synnefo_object.app.versions import Keeping, keeping
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import MAX_FILE_SIZE, RESOURCE
-from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA
+from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA, PAYER
 from synnefo_object.domain.paths import Target
 
 
@@ -85,6 +85,12 @@ async def limit(svc: Services, project_id: str) -> int:
     return limit
 
 
+def payer(target: Target, place: Any) -> str:
+    """The project that pays for what a container holds. `place` is the row of `objects.find`."""
+    own = target.project_id or ""
+    return str(orjson.loads(place.container_headers)[PAYER]) if PAYER in place.container_headers else own
+
+
 class Reservation:
     """Bytes reserved in the ledger, or nothing if the project has no limit."""
 
@@ -93,11 +99,14 @@ class Reservation:
         self._commission = commission
         self._count = count
 
-    async def accept(self, uow: UnitOfWork, account_id: int) -> None:
-        """In the transaction that makes the object: the ledger counts these bytes, so the report need not."""
+    async def accept(self, uow: UnitOfWork) -> None:
+        """In the transaction that makes the object: the ledger counts these bytes, so the report need not.
+
+        They are the paying project's, whichever account they are in.
+        """
         if self._commission is not None:
             self._svc.quota.accept(uow, self._commission)
-            await accounts.add_reported(uow, account_id, self._count)
+            await accounts.add_reported_of(uow, self._commission.project_id, self._count)
 
 
 @asynccontextmanager

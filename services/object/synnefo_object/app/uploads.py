@@ -77,7 +77,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     if length is not None and length > most:
         raise SwiftFault(413, "Upload exceeds quota." if most < MAX_FILE_SIZE else None)
     if length is not None:
-        async with quotas.reserve(svc, caller, target.project_id or "", length) as reservation:
+        async with quotas.reserve(svc, caller, quotas.payer(target, row), length) as reservation:
             root, etag = await receive(svc, body, length=length, most=most)
             check_etag(headers, etag)
             return await keep(
@@ -97,7 +97,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             )
     root, etag = await receive(svc, body, length=None, most=most)
     check_etag(headers, etag)
-    async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, row), root.size) as reservation:
         return await keep(
             svc,
             row,
@@ -215,7 +215,7 @@ async def keep(
             if stored is None:
                 raise SwiftFault(412)
             if reservation is not None:
-                await reservation.accept(uow, row.account_id)
+                await reservation.accept(uow)
             return int(stored["created_us"])
         if archive is not None:
             await archives.archive(uow, svc, target, row, archive)
@@ -243,7 +243,7 @@ async def keep(
             now_us=now_us,
         )
         if reservation is not None:
-            await reservation.accept(uow, row.account_id)
+            await reservation.accept(uow)
         return now_us
 
     for _ in range(_ATTEMPTS):

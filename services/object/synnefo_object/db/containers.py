@@ -26,6 +26,7 @@ from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.accounts import BigId, accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
+from synnefo_object.db.payers import payers
 
 
 def name_type(length: int) -> Any:
@@ -123,4 +124,5 @@ async def delete_empty(uow: UnitOfWork, container_id: int) -> bool:
     if not await uow.run(delete(containers).where(containers.c.id == container_id, ~held[0], ~held[1])):
         return False
     await uow.run(delete(counters).where(counters.c.owner == container_id))
+    await uow.run(delete(payers).where(payers.c.container_id == container_id))
     return True

@@ -122,10 +122,7 @@ async def find_null(uow: UnitOfWork, container_id: int, name: str) -> Row[Any] |
     """The kept version that was put while none were kept; there is one at most in what S3 made."""
     v = versions.c
     return await uow.one(
-        select(*_OWN, v.replaced_us)
-        .where(v.container_id == container_id, v.name == name, v.versioned == 0)
-        .order_by(v.created_us.desc())
-        .limit(1)
+        select(*_OWN, v.replaced_us).where(v.container_id == container_id, v.name == name, v.versioned == 0).order_by(v.created_us.desc()).limit(1)
     )
 
 
@@ -139,6 +136,4 @@ async def set_headers(uow: UnitOfWork, container_id: int, name: str, *, created_
 async def revive_marker(uow: UnitOfWork, container_id: int, name: str, created_us: int) -> None:
     """What followed the marker is gone: it is the last word again."""
     v = versions.c
-    await uow.run(
-        update(versions).where(v.container_id == container_id, v.name == name, v.created_us == created_us).values(replaced_us=NEVER_US)
-    )
+    await uow.run(update(versions).where(v.container_id == container_id, v.name == name, v.created_us == created_us).values(replaced_us=NEVER_US))

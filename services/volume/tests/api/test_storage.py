@@ -179,6 +179,7 @@ async def test_freezing_exchanges_roots_of_snapshots_and_images(h: Harness, s: S
     assert (await s.job("freeze"))["result"] == {"frozen": 2, "gone": 0}
     async with h.db.read() as uow:
         row = await snapshots.get(uow, snap["id"], project_id=None, with_root=True)
+    assert row is not None
     frozen = Root.from_bytes(row.root)
     assert frozen.is_frozen and root_text(frozen) == s.image.roots["i1"]
     before = (await s.services.store.stats()).cas_blocks

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import AsyncIterator
 
 from synnefo_object.api.s3.request import S3Request
-from synnefo_object.app.s3.payload import Payload
+from synnefo_object.app.s3.payload import Payload, check_sha256
 from synnefo_object.domain.s3 import checksums, signatures
+from synnefo_object.domain.s3.checksums import Algorithm
 from synnefo_object.domain.s3.errors import S3Fault
 
 _SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -33,25 +34,30 @@ def read_payload(request: S3Request) -> Payload:
     given = checksums.given_in(headers)
     algorithm, checksum = given if given is not None else (None, None)
     named = headers.get("x-amz-sdk-checksum-algorithm")
+    if named and given is not None and given[0].name != named.upper():
+        raise S3Fault("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
     if named and given is None and "x-amz-trailer" not in headers:
         algorithm = checksums.by_name(named)
+    is_presigned = request.signer is not None and request.signer.signature.expires_s is not None
+    if is_presigned and kind != signatures.UNSIGNED:  # whatever it says, it is taken for the hash
+        return Payload(request.pieces(), _length(request), kind, md5, algorithm, checksum)
     if kind not in _STREAMING:
         if kind.startswith("STREAMING-"):
             raise S3Fault("NotImplemented", f"The payload type {kind} is not offered by this cloud.")
-        sha256 = kind.lower() if kind != signatures.UNSIGNED and request.signer is not None else None
-        if sha256 is not None and len(sha256) != 64:
-            raise S3Fault("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming type or a valid sha256 value.")
+        sha256 = kind if kind != signatures.UNSIGNED and request.signer is not None else None
         return Payload(request.pieces(), _length(request), sha256, md5, algorithm, checksum)
     length = _length(request, "x-amz-decoded-content-length")
+    trailing: Algorithm | None = None
     if kind.endswith("-TRAILER"):
-        trailer = headers.get("x-amz-trailer", "").strip().lower()
-        algorithm = checksums.by_header(trailer)
-        if algorithm is None:
+        trailer = headers.get("x-amz-trailer", "").strip(" ,").lower()
+        trailing = checksums.by_header(trailer) if trailer else None
+        if trailer and trailing is None:
             raise S3Fault("InvalidRequest", "The value specified in the x-amz-trailer header is not supported")
-        if given is not None:
+        if trailing is not None and given is not None:
             raise S3Fault("InvalidRequest", "Expecting a single x-amz-checksum- header")
+        algorithm = trailing or algorithm
     payload = Payload(request.pieces(), length, None, md5, algorithm, checksum)
-    decoder = _Chunks(request, payload, is_signed=kind.startswith(_SIGNED), has_trailer=kind.endswith("-TRAILER"))
+    decoder = _Chunks(request, payload, is_signed=kind.startswith(_SIGNED), has_trailer=kind.endswith("-TRAILER"), trailing=trailing)
     payload.stream = decoder.read()
     return payload
 
@@ -59,7 +65,7 @@ def read_payload(request: S3Request) -> Payload:
 class _Chunks:
     """`hex length[;chunk-signature=…]`, the data, and so on to a length of zero; then trailing headers."""
 
-    def __init__(self, request: S3Request, payload: Payload, *, is_signed: bool, has_trailer: bool) -> None:
+    def __init__(self, request: S3Request, payload: Payload, *, is_signed: bool, has_trailer: bool, trailing: Algorithm | None) -> None:
         self._pieces = request.pieces()
         self._payload = payload
         self._signer = request.signer if is_signed else None
@@ -67,6 +73,7 @@ class _Chunks:
             raise S3Fault("AccessDenied", "A signed body needs a signed request.")
         self._previous = request.signer.signature.signature if request.signer is not None else ""
         self._has_trailer = has_trailer
+        self._trailing = trailing
         self._buffer = b""
 
     async def _more(self) -> None:
@@ -147,13 +154,14 @@ class _Chunks:
         if self._signer is not None:
             digest = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
             self._check(signatures.trailer_string(self._signer.signature, self._previous, digest), signature)
-        algorithm = self._payload.algorithm
-        assert algorithm is not None
+        algorithm = self._trailing
+        if algorithm is None:
+            return
         values = dict(line.rstrip("\n").split(":", 1) for line in lines)
         checksum = values.get(algorithm.header)
         if checksum is None:
-            raise S3Fault("InvalidRequest", "The trailing checksum is missing.")
-        checksums.check_form(algorithm, checksum)
+            raise S3Fault("MalformedTrailerError")
+        checksums.check_form(algorithm, checksum, "trailing header")
         self._payload.checksum = checksum
 
 
@@ -171,13 +179,13 @@ async def read_small(request: S3Request, *, needs_md5: bool = False) -> bytes:
             raise S3Fault("IncompleteBody")
     if len(found) != payload.length:
         raise S3Fault("IncompleteBody")
-    if payload.sha256 is not None and hashlib.sha256(found).hexdigest() != payload.sha256:
-        raise S3Fault("XAmzContentSHA256Mismatch")
+    if payload.sha256 is not None:
+        check_sha256(payload.sha256, hashlib.sha256(found).hexdigest())
     if payload.md5 is not None and hashlib.md5(found, usedforsecurity=False).hexdigest() != payload.md5:
         raise S3Fault("BadDigest")
     if payload.algorithm is not None and payload.checksum is not None:
         running = payload.algorithm.start()
         running.update(found)
         if checksums.encode(running.digest()) != payload.checksum:
-            raise S3Fault("BadDigest")
+            raise checksums.mismatch(payload.algorithm)
     return found

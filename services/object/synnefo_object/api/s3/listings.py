@@ -20,7 +20,7 @@ from synnefo_object.domain.kinds import MARKER, SLO
 from synnefo_object.domain.listing import Query, rolled_up
 from synnefo_object.domain.paths import successor
 from synnefo_object.domain.s3.errors import invalid
-from synnefo_object.domain.s3.names import iso_date
+from synnefo_object.domain.s3.names import iso_date, read_version
 
 _MOST = 1000
 
@@ -102,6 +102,8 @@ async def list_versions(request: S3Request) -> Answer:
     limit = request.number("max-keys", _MOST, most=_MOST)
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     marker, version = query.get("key-marker", ""), query.get("version-id-marker", "")
+    if version:
+        read_version(version)
     if version and not marker:
         raise invalid("A version-id marker cannot be specified without a key marker.")
     bucket = await request.find_bucket()

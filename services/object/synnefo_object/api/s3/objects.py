@@ -20,9 +20,9 @@ from synnefo_object.domain.conditions import not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import MULTIPART
 from synnefo_object.domain.s3 import acl, metadata
-from synnefo_object.domain.s3.errors import S3Fault, invalid
+from synnefo_object.domain.s3.errors import S3Fault
 from synnefo_object.domain.s3.names import iso_date
-from synnefo_object.domain.s3.parts import Parts
+from synnefo_object.domain.s3.parts import MAX_NUMBER, Parts
 from synnefo_object.domain.times import http_date
 
 # response-… of the query → header
@@ -60,13 +60,15 @@ def _override(request: S3Request, headers: dict[str, str], content_type: str) ->
 
 def _part(request: S3Request, stored: Stored, headers: dict[str, str]) -> tuple[int, int] | None:
     """The span of `partNumber`; an object that was not uploaded in parts is its own first one. Raises InvalidPartNumber."""
-    if "partNumber" not in request.query:
+    given = request.query.get("partNumber")
+    if given is None:
         return None
-    number = request.number("partNumber", 0, most=2**31 - 1)
-    if number < 1:
-        raise invalid("Part number must be an integer between 1 and 10000, inclusive")
     if "range" in request.headers:
         raise S3Fault("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+    number = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+    if not 0 < number <= MAX_NUMBER:
+        shown = {"ArgumentName": "partNumber", "ArgumentValue": given}
+        raise S3Fault("InvalidArgument", f"Part number must be an integer between 1 and {MAX_NUMBER}, inclusive", shown=shown)
     if stored.kind != MULTIPART:
         if number != 1:
             raise S3Fault("InvalidPartNumber")
@@ -94,7 +96,7 @@ async def show_object(request: S3Request) -> Answer:
         raise S3Fault("PreconditionFailed") from fault
     content_type = _override(request, headers, stored.content_type)
     span = _part(request, stored, headers)
-    is_part = span is not None and stored.kind == MULTIPART
+    is_part = span is not None and stored.size > 0
     wanted = request.headers.get("range")
     if wanted and span is None:
         try:

@@ -95,6 +95,7 @@ class S3Request:
             payload = self.headers.get("x-amz-content-sha256")
             if payload is None:
                 raise S3Fault("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+            signatures.check_payload(payload)
         else:
             payload = self.headers.get("x-amz-content-sha256", signatures.UNSIGNED)
         signed = Signed(self.method, self.path, self.pairs, self.headers, payload)

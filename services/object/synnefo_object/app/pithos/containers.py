@@ -16,7 +16,7 @@ from synnefo_object.app.pithos import listings, sharing
 from synnefo_object.app.pithos.history import purge_container
 from synnefo_object.app.services import Services
 from synnefo_object.app.versions import HEADER as VERSIONING
-from synnefo_object.db import accounts, containers, grants, history
+from synnefo_object.db import accounts, containers, counters, grants, history, payers
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request, not_found
 from synnefo_object.domain.limits import MAX_GROUPS
@@ -59,10 +59,11 @@ class Wanted:
 
 def policy(headers: Mapping[str, str]) -> dict[str, str]:
     """The policy of a container with these kept headers."""
-    return {
+    found = {
         "quota": headers.get(QUOTA, "0"),
         "versioning": "auto" if headers.get(VERSIONING) == "True" else "none",
     }
+    return found | ({"project": headers[metadata.PAYER]} if metadata.PAYER in headers else {})
 
 
 def read_policy(headers: Mapping[str, str]) -> dict[str, str]:
@@ -76,6 +77,8 @@ def read_policy(headers: Mapping[str, str]) -> dict[str, str]:
             found[VERSIONING] = "False" if value == "none" else "True"
         elif name == "quota" and (not value or (value.isascii() and value.isdigit() and len(value) < 19)):
             found[QUOTA] = value if value.strip("0") else ""
+        elif name == "project" and len(value) <= 64 and metadata.is_clean(value):
+            found[metadata.PAYER] = value
         else:
             raise bad_request(f"Bad X-Container-Policy-{name} header")
     return found
@@ -88,10 +91,11 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     check_container_name(target.container)
     given = metadata.user_metadata(headers, "container") | read_policy(headers)
     default = {VERSIONING: "True"} if is_pithos else {}
+    _check_payer(caller, target, given)
 
     async def work(uow: UnitOfWork) -> bool:
-        _, created = await swift.ensure(uow, svc, target, default | given)
-        if not created and given:
+        _, created = await swift.ensure(uow, svc, target, default | {name: value for name, value in given.items() if name != metadata.PAYER})
+        if given and (not created or metadata.PAYER in given):
             await _change(uow, svc, target, given, replace=False)
         return created
 
@@ -103,11 +107,33 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     await caller.learn(target)
     caller.require_writer(target)
     given = metadata.user_metadata(headers, "container") | read_policy(headers)
+    _check_payer(caller, target, given)
 
     async def work(uow: UnitOfWork) -> None:
         await _change(uow, svc, target, given, replace=replace)
 
     await svc.db.run(work)
+
+
+def _check_payer(caller: Caller, target: Target, given: dict[str, str]) -> None:
+    """Whoever makes a project pay has a token for it, with the right to write there. Giving a container back to its own
+    project needs none. Raises 403.
+    """
+    wanted = given.get(metadata.PAYER)
+    if wanted == target.project_id:
+        given[metadata.PAYER] = wanted = ""
+    if wanted and not (caller.claims is not None and caller.claims.project_id == wanted and caller.owns(Target(wanted))):
+        raise SwiftFault(403, "Another project can only be charged with a token of its own.")
+
+
+async def _set_payer(uow: UnitOfWork, svc: Services, row: Any, target: Target, project_id: str) -> None:
+    """All that the container holds is paid for by this project from now on; empty: by its own."""
+    payer = project_id or target.project_id or ""
+    await accounts.ensure(uow, payer, now_us=svc.clock.now_us())
+    account = await accounts.locked(uow, payer)
+    assert account is not None
+    await payers.set_payer(uow, row.id, owner_id=row.account_id, payer_id=account.id)
+    await counters.touch(uow, account_id=row.account_id, container_id=row.id, now_us=svc.clock.now_us())
 
 
 async def _change(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str], *, replace: bool) -> None:
@@ -120,6 +146,8 @@ async def _change(uow: UnitOfWork, svc: Services, target: Target, given: Mapping
     if given.get(VERSIONING) == "False" and VERSIONING not in old:
         given = {name: value for name, value in given.items() if name != VERSIONING}
     removed = {name for name in old if name.startswith("x-container-meta-") and name != QUOTA} - set(given) if replace else set()
+    if metadata.PAYER in given:
+        await _set_payer(uow, svc, row, target, given[metadata.PAYER])
     merged = metadata.merge(old, given, removed, "container")
     await containers.set_headers(uow, row.id, orjson.dumps(merged).decode(), now_us=svc.clock.now_us())
 

@@ -83,7 +83,7 @@ async def put(
         if also is not None:
             await also(uow, stored_us)
 
-    async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, place), root.size) as reservation:
         return await uploads.keep(
             svc,
             place,

@@ -87,7 +87,7 @@ async def put_data(
     root, etag = await uploads.receive(svc, body, length=length, most=most)
     uploads.check_etag(headers, etag)
     try:
-        async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+        async with quotas.reserve(svc, caller, quotas.payer(target, place), root.size) as reservation:
             return await uploads.keep(
                 svc,
                 place,

@@ -137,12 +137,12 @@ async def _batch(
         if gone:
             await grants.forget(uow, origin.container_id, gone)
         if reservation is not None:
-            await reservation.accept(uow, place.account_id)
+            await reservation.accept(uow)
         return stored
 
     for _ in range(_ATTEMPTS):
         try:
-            async with quotas.reserve(svc, caller, to.project_id or "", 0 if moves_within and leaves else size) as reservation:
+            async with quotas.reserve(svc, caller, quotas.payer(to, place), 0 if moves_within and leaves else size) as reservation:
                 return await svc.db.run(work)
         except versions.Overtaken:
             continue

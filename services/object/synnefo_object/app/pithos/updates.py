@@ -52,7 +52,7 @@ async def update(
             raise SwiftFault(413, "Upload exceeds quota.")
         added = root.size if versions.keeping(row.container_headers) is versions.Keeping.ENABLED else growth
         try:
-            async with quotas.reserve(svc, caller, target.project_id or "", added) as reservation:
+            async with quotas.reserve(svc, caller, quotas.payer(target, row), added) as reservation:
                 return await uploads.keep(
                     svc,
                     row,
@@ -108,7 +108,7 @@ async def set_metadata(
         kind, extra = manifest(row)
         keeps = versions.keeping(row.container_headers) is versions.Keeping.ENABLED
         try:
-            async with quotas.reserve(svc, caller, target.project_id or "", row.size if keeps else 0) as reservation:
+            async with quotas.reserve(svc, caller, quotas.payer(target, row), row.size if keeps else 0) as reservation:
                 return await uploads.keep(
                     svc,
                     row,

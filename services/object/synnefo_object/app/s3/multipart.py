@@ -17,7 +17,7 @@ from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.s3 import objects as s3_objects
 from synnefo_object.app.s3.buckets import Bucket, Key
-from synnefo_object.app.s3.objects import Put, ready, version_id
+from synnefo_object.app.s3.objects import Put, check_conditions, ready, version_id
 from synnefo_object.app.s3.payload import Payload, Received, receive
 from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
@@ -164,7 +164,7 @@ async def _keep_part(svc: Services, part: PartKey, received: Received, reservati
             raise S3Fault("NoSuchUpload", shown={"UploadId": part.upload_id})
         freed = await s3_uploads.put_part(uow, row)
         await counters.add(uow, account_id=account_id, container_id=None, bytes_=received.root.size - freed, now_us=now_us)
-        await reservation.accept(uow, account_id)
+        await reservation.accept(uow)
 
     await svc.db.run(work)
     return now_us
@@ -227,13 +227,16 @@ async def _remove(uow: UnitOfWork, svc: Services, bucket: Bucket, upload_id: str
 async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, headers: Mapping[str, str]) -> Put:
     """The object of the parts that are named. Raises InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest, NoSuchUpload."""
     bucket, upload_id, named = key.bucket, wanted.upload_id, wanted.parts
-    row = await ready(svc, caller, key, headers)
+    row = await ready(svc, caller, key, {})
     try:
         upload = await find(svc, caller, key, upload_id)
     except S3Fault as fault:
+        if "if-none-match" in headers:
+            raise
         if fault.kind == "NoSuchUpload" and row.root is not None and row.kind == MULTIPART and Parts.read(row.extra).upload_id == upload_id:
             return _again(bucket, row)  # completed before, and the answer was lost
         raise
+    check_conditions(svc, row, headers)
     if any(one.number >= two.number for one, two in pairwise(named)):
         raise S3Fault("InvalidPartOrder", shown={"UploadId": upload_id})
     async with svc.db.read() as uow:
@@ -246,7 +249,7 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
         whole = checksums.compose(algorithm, kind, [(part.checksum, part.size) for part in chosen])
         given = headers.get(algorithm.header)
         if given is not None and given not in (whole, whole.partition("-")[0]):
-            raise S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
+            raise checksums.mismatch(algorithm)
         headers_kept |= {algorithm.header: whole, "x-amz-checksum-type": kind}
     roots = [Root.from_bytes(part.root) for part in chosen]
     block = roots[0].block_size
@@ -303,7 +306,7 @@ def _choose(svc: Services, kept: Mapping[int, Any], part: WantedPart, upload: An
     asked = _read_kept(upload.checksum)
     given = part.checksums.get(asked[0].element) if asked is not None else None
     if given is not None and given != found.checksum:
-        raise S3Fault("InvalidPart", "A part has another checksum.", shown=shown)
+        raise S3Fault("InvalidPart", shown=shown)
     if not is_last and found.size < svc.settings.s3_min_part_bytes:
         shown = {"ProposedSize": str(found.size), "MinSizeAllowed": str(svc.settings.s3_min_part_bytes), "PartNumber": str(part.number)}
         raise S3Fault("EntityTooSmall", shown=shown)

@@ -82,7 +82,7 @@ async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str
     if payload.length > MAX_FILE_SIZE:
         raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(payload.length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
     most = await quotas.room(svc, caller, key.target, row, replaced=row.size if row.root is not None else None)
-    async with quotas.reserve(svc, caller, key.bucket.project_id, payload.length) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(key.target, row), payload.length) as reservation:
         received = await receive(svc, payload, most=most)
         if payload.algorithm is not None:
             kept[payload.algorithm.header] = received.checksum
@@ -143,7 +143,7 @@ async def copy(svc: Services, caller: Caller, *, source: Key, to: Key, headers: 
         kind, extra = MULTIPART, found.extra
     if found.size > await quotas.room(svc, caller, to.target, row, replaced=row.size if row.root is not None else None):
         raise S3Fault("QuotaExceeded")
-    async with quotas.reserve(svc, caller, to.bucket.project_id, found.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(to.target, row), found.size) as reservation:
         uploaded = await uploads.keep(
             svc,
             row,

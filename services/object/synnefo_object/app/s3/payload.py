@@ -38,6 +38,12 @@ class Received:
     checksum: str = ""
 
 
+def check_sha256(given: str, computed: str) -> None:
+    """Raises XAmzContentSHA256Mismatch."""
+    if given.lower() != computed:
+        raise S3Fault("XAmzContentSHA256Mismatch", shown={"ClientComputedContentSHA256": given, "S3ComputedContentSHA256": computed})
+
+
 class _Digests:
     """Checksums beside the store's own, computed in its threads a megabyte at a time."""
 
@@ -88,15 +94,15 @@ async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
         if seen != payload.length:
             raise S3Fault("IncompleteBody")
         await digests.finish()
-        if sha256 is not None and sha256.hexdigest() != payload.sha256:
-            raise S3Fault("XAmzContentSHA256Mismatch")
+        if sha256 is not None:
+            check_sha256(payload.sha256 or "", sha256.hexdigest())
         checksum = checksums.encode(summed.digest()) if summed is not None else ""
         if summed is not None and payload.checksum is not None and payload.checksum != checksum:
             assert payload.algorithm is not None
-            raise S3Fault("BadDigest", f"The {payload.algorithm.name} you specified did not match the calculated checksum.")
+            raise checksums.mismatch(payload.algorithm)
         root = await writer.finish()
     md5 = writer.hexdigests["md5"]
     if payload.md5 is not None and payload.md5 != md5:
-        raise S3Fault("BadDigest", "The Content-MD5 you specified did not match what we received.")
+        raise S3Fault("BadDigest", shown={"ExpectedDigest": payload.md5, "CalculatedDigest": md5})
     crashpoint("object.put.after_bytes")
     return Received(root, md5, checksum)

@@ -94,7 +94,7 @@ def given_in(headers: Mapping[str, str]) -> tuple[Algorithm, str] | None:
     """The checksum among the headers, checked for its form. Raises InvalidRequest."""
     found = [(algorithm, headers[name]) for name, algorithm in _BY_HEADER.items() if name in headers]
     if len(found) > 1:
-        raise S3Fault("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum types are not allowed.")
+        raise S3Fault("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
     if not found:
         return None
     algorithm, value = found[0]
@@ -102,14 +102,20 @@ def given_in(headers: Mapping[str, str]) -> tuple[Algorithm, str] | None:
     return algorithm, value
 
 
-def check_form(algorithm: Algorithm, value: str) -> None:
+def check_form(algorithm: Algorithm, value: str, where: str = "header") -> None:
     """Raises InvalidRequest for what is no such checksum in base64."""
     try:
-        is_one = len(b64decode(value, validate=True)) == algorithm.size
+        raw = b64decode(value, validate=True)
+        is_one = len(raw) == algorithm.size and encode(raw) == value
     except (binascii.Error, ValueError):
         is_one = False
     if not is_one:
-        raise S3Fault("InvalidRequest", f"Value for {algorithm.header} header is invalid.")
+        raise S3Fault("InvalidRequest", f"Value for {algorithm.header} {where} is invalid.")
+
+
+def mismatch(algorithm: Algorithm) -> S3Fault:
+    """The data has another checksum than was said."""
+    return S3Fault("BadDigest", f"The {algorithm.name} you specified did not match the calculated checksum.")
 
 
 def encode(digest: bytes) -> str:

@@ -105,6 +105,13 @@ def read_query(query: Mapping[str, str]) -> Signature:
     return Signature(access, scope, names, query["X-Amz-Signature"], date, int(expires))
 
 
+def check_payload(kind: str) -> None:
+    """The payload's hash in a signed header, or what stands for it. Raises InvalidArgument."""
+    if kind != UNSIGNED and not kind.startswith("STREAMING-") and not re.fullmatch(r"[0-9a-fA-F]{64}", kind):
+        shown = {"ArgumentName": "x-amz-content-sha256", "ArgumentValue": kind}
+        raise S3Fault("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a streaming type or a valid sha256 value.", shown=shown)
+
+
 def check_time(signature: Signature, now_s: int) -> None:
     """Raises S3Fault if it is too old or of the future."""
     try:
