@@ -60,7 +60,7 @@ class Keys:
 
 def openstack(stack: Stack, *arguments: str, cloud: str = "demo") -> Any:
     """What the command prints as JSON."""
-    command = [BIN / "openstack", *arguments]
+    command = [str(BIN / "openstack"), *arguments]
     done = subprocess.run(command, env=stack.env(cloud), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, f"openstack {' '.join(arguments)}: {done.stderr}"
     return json.loads(done.stdout) if "json" in arguments else done.stdout

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def _transfers(who: str, url: str, cost: Cost, headers: dict[str, str]) -> Itera
         for method, expect in (("PUT", 201), ("GET", 200)):
             target, body = (f"{url}/{size}-{{i}}", {"size": size}) if method == "PUT" else (f"{url}/{size}-0", {})
             how: dict[str, Any] = {"n": n, "clients": 1, "method": method, "expect": expect, "headers": headers, **body}
-            result, cpu = cost(lambda target=target, how=how: load.run(target, **how))
+            result, cpu = cost(partial(load.run, target, **how))
             yield Figure(f"{who} {method} {_name(size)}", size * result.rate / 1e6, "MB/s", "", {"CPU s per GiB": cpu * GIB / (size * n)})
         for i in range(n):
             load.run(f"{url}/{size}-{i}", n=1, clients=1, method="DELETE", expect=204, headers=headers)
@@ -57,7 +58,7 @@ def _transfers(who: str, url: str, cost: Cost, headers: dict[str, str]) -> Itera
 def _small(who: str, url: str, cost: Cost, headers: dict[str, str]) -> Iterator[Figure]:
     for method, expect in _SMALL:
         how: dict[str, Any] = {"n": 1000, "clients": 4, "method": method, "expect": expect, "headers": headers}
-        result, cpu = cost(lambda how=how, method=method: load.run(f"{url}/1k-{{i}}", **how, **({"size": 1024} if method == "PUT" else {})))
+        result, cpu = cost(partial(load.run, f"{url}/1k-{{i}}", **how, size=1024 if method == "PUT" else None))
         yield Figure(f"{who} {method} 1 KiB", result.rate, "ops/s", "", {"CPU ms": cpu, "p50 ms": result.p50, "p99 ms": result.p99})
 
 
@@ -129,7 +130,7 @@ def object_listing(cloud: Cloud) -> Iterator[Figure]:
     for where, first in (("first", 0), ("middle", _MANY // 2), ("last", _MANY - 10_001)):
         url = f"{base}?format=json&marker=many/{first:08d}"
         load.run(url, n=1, clients=1, headers=cloud.headers)
-        result, cost = cloud.cost(lambda url=url: load.run(url, n=5, clients=1, headers=cloud.headers))
+        result, cost = cloud.cost(partial(load.run, url, n=5, clients=1, headers=cloud.headers))
         yield Figure(f"listing of 10,000 of 1,000,000, {where}", result.p50, "ms", "", {"CPU ms per 1,000": cost["cloud"] * 1000 / 5 / 10})
 
 
@@ -157,7 +158,7 @@ def object_memory(cloud: Cloud) -> Iterator[Figure]:
 
     send("PUT", path)
     for method, how in (("PUT", {"Content-Length": str(size)}), ("GET", {})):
-        with _Watch([pid for pid in cloud.groups()["cloud"] if pid]) as watch:
+        with Watch([pid for pid in cloud.groups()["cloud"] if pid]) as watch:
             began = time.monotonic()
             send(method, f"{path}/5g", body() if method == "PUT" else None, how)
             seconds = time.monotonic() - began
@@ -165,7 +166,7 @@ def object_memory(cloud: Cloud) -> Iterator[Figure]:
     send("DELETE", f"{path}/5g")
 
 
-class _Watch:
+class Watch:
     """How much the resident memory of processes grows at most within the block."""
 
     def __init__(self, pids: list[int]) -> None:
@@ -182,7 +183,7 @@ class _Watch:
         while not self._stop.wait(0.1):
             self.peak_mib = max(self.peak_mib, self._now() - self._idle)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self

@@ -34,7 +34,8 @@ class Found(NamedTuple):
     key: str
     size: int
     touched_at: float
-    """Seconds since the epoch of the last put, write or mark of use; up to `touch_slack_s` earlier than the truth."""
+    """Seconds since the epoch of the last put, write or mark of use; up to `touch_slack_s` earlier than the truth, or a
+    second later where only seconds are told."""
 
 
 class Read(NamedTuple):

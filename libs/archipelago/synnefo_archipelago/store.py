@@ -247,7 +247,8 @@ class Store:
         """Take the lease and open for writing. Raises `LeaseHeld`, `VolumeNotFound`.
 
         The epoch rises with every opening; the generation, too, when the last holder did not close properly. `force`
-        takes a lease that is still held: for an operator, or an owner that knows that its former self is dead.
+        takes a lease that is still held: for an operator, or an owner that knows that its former self is dead. Where the
+        holder can be fenced, it loses its other volumes as well.
         """
         self._root(name)
         session = self.driver.session()

@@ -67,7 +67,7 @@ def test_listing_tells_the_last_use(driver: Driver) -> None:
     driver.put(Space.PAGE, KEY, [b"123"])
     [found] = driver.scan(Space.PAGE)
     assert (found.key, found.size) == (KEY, 3)
-    assert before - 1.5 <= found.touched_at <= time.time() + 0.5
+    assert before - 1.5 <= found.touched_at <= time.time() + 1
     time.sleep(2.1)
     driver.touch(Space.PAGE, KEY)
     [again] = driver.scan(Space.PAGE)

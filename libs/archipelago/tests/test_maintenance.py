@@ -159,7 +159,12 @@ def test_stopped_scrub_goes_on_where_it_was(store: Store, tmp_path: Path, rng: r
     flip(store.driver, Space.CAS, bad[0], 999)
     read: list[str] = []
     get = store.driver.get
-    monkeypatch.setattr(store.driver, "get", lambda space, key, *a: (read.append(key), get(space, key, *a))[1])
+
+    def noted(space: Space, key: str, *where: int) -> bytes:
+        read.append(key)
+        return get(space, key, *where)
+
+    monkeypatch.setattr(store.driver, "get", noted)
     done = 0
     for limit in (7, 13, 22, 99):
         seen = [0]
@@ -167,8 +172,11 @@ def test_stopped_scrub_goes_on_where_it_was(store: Store, tmp_path: Path, rng: r
         def report(progress: Progress, seen: list[int] = seen) -> None:
             seen[0] = progress.done
 
+        def is_enough(seen: list[int] = seen, limit: int = limit) -> bool:
+            return seen[0] >= limit
+
         try:
-            found = scrub_store(store, tmp_path / "scrub", pace=Pace(report=report, should_stop=lambda seen=seen, limit=limit: seen[0] >= limit))
+            found = scrub_store(store, tmp_path / "scrub", pace=Pace(report=report, should_stop=is_enough))
         except Stopped:
             done += 1
     assert done == 3 and found.objects == 30 and found.damaged_count == 1

@@ -32,7 +32,9 @@ class Settings(ServiceSettings):
     )
     gc_period_s: float = Field(86400.0, description="How often unreferenced blocks are collected; 0: only on demand.", ge=0)
     gc_grace_s: float = Field(
-        86400.0, description="What was used within so long is never collected: longer than the longest upload.", ge=3600
+        172800.0,
+        description="What was used within so long is never collected: longer than the longest upload, and than object's staging_hours.",
+        ge=3600,
     )
     scrub_period_s: float = Field(604800.0, description="How often everything stored is read and verified; 0: only on demand.", ge=0)
     freeze_period_s: float = Field(600.0, description="How often new snapshots are looked for to be frozen; 0: only on demand.", ge=0)

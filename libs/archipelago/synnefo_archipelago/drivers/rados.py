@@ -296,7 +296,7 @@ class RadosDriver:
         def start(key: str) -> Any:
             def take(_done: Any, size: int | None, at: time.struct_time | None) -> None:  # in a thread of librados
                 if size is not None and at is not None:
-                    found.append(Found(key, size, time.mktime(at)))
+                    found.append(Found(key, size, time.mktime(at) + 1))  # whole seconds: never earlier than the truth
 
             return self._call(self._io[space].aio_stat, key, take)
 

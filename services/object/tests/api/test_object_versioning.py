@@ -20,7 +20,7 @@ def me(h: Harness) -> httpx.AsyncClient:
 async def put(me: httpx.AsyncClient, name: str, body: bytes) -> str:
     r = await me.put(f"{A}/c/{name}", content=body)
     assert r.status_code == 201
-    return r.headers.get("x-object-version-id", "")
+    return str(r.headers.get("x-object-version-id", ""))
 
 
 async def versions(me: httpx.AsyncClient, query: str = "") -> list[Any]:

@@ -13,7 +13,7 @@ ACL = {"X-Account-Access-Control": json.dumps({"admin": [OTHERS]})}
 def used(h: Harness) -> dict[str, int]:
     """What the ledger has been told, by project: commissions that were accepted, and reports."""
     told = {MINE: 0, OTHERS: 0}
-    for commission in h.quota.accepted.values():  # type: ignore[attr-defined]
+    for commission in h.quota.accepted.values():
         told[commission.project_id] += commission.provisions.get("object.bytes", 0)
     for event in h.events_of("quota.adjusted"):
         told[event["project_id"]] += event["provisions"].get("object.bytes", 0)
@@ -54,7 +54,7 @@ async def test_a_container_is_paid_for_by_another_project_and_back(h: Harness) -
 
 async def test_the_paying_projects_limit_counts(h: Harness) -> None:
     me, payer = h.as_member(), h.as_project()
-    h.quota.project_limits[OTHERS] = {"object.bytes": 1000}  # type: ignore[attr-defined]
+    h.quota.project_limits[OTHERS] = {"object.bytes": 1000}
     await me.put(f"{P}/own")
     assert (await me.post(S, headers=ACL)).status_code == 204
     assert (await payer.put(f"{P}/c", headers={"X-Container-Policy-Project": OTHERS})).status_code == 201

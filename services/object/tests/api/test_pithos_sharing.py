@@ -1,5 +1,7 @@
 """Sharing with users and groups, what lies below shared directories, what others see, and public links."""
 
+import hmac
+
 import pytest
 from services.object.tests.pithos import DATA, DIRECTORY, OTHER, B, P, S, names, put
 
@@ -199,3 +201,31 @@ async def test_other_account_cannot_be_changed(h: Harness) -> None:
     assert (await you.delete(f"{P}/c?delimiter=/")).status_code == 403
     assert (await you.delete(f"{P}/c?until=1")).status_code == 403
     assert (await you.head(OTHER)).status_code == 204
+
+
+async def test_a_signed_url_opens_no_history_and_takes_nothing_from_others(h: Harness) -> None:
+    me, nobody = h.as_member(), h.anonymous()
+    await me.put(f"{S}/c", headers={"X-Versions-Enabled": "true"})
+    await put(me, f"{S}/c/o", b"old")
+    version = (await me.head(f"{S}/c/o")).headers["x-object-version"]
+    await put(me, f"{S}/c/o", b"new")
+    await put(me, f"{S}/c/o/secret", b"secret")
+    await me.post(S, headers={"X-Account-Meta-Temp-URL-Key": "key"})
+
+    def signed(method: str) -> dict[str, str]:
+        expires = str(h.clock.now_us() // 1_000_000 + 600)
+        message = f"{method}\n{expires}\n{S}/c/o".encode()
+        return {"temp_url_sig": hmac.new(b"key", message, "sha256").hexdigest(), "temp_url_expires": expires}
+
+    assert (await nobody.get(f"{S}/c/o", params=signed("GET"))).content == b"new"
+    assert (await nobody.get(f"{S}/c/o", params=signed("GET") | {"version": version})).content == b"new"
+    assert (await nobody.get(f"{S}/c/o", params=signed("GET") | {"version": "list", "format": "json"})).status_code == 401
+    for header in ("X-Move-From", "X-Copy-From"):
+        r = await nobody.put(f"{S}/c/o", params=signed("PUT") | {"delimiter": "/"}, headers={header: "/c/o/secret"})
+        assert r.status_code in (400, 401)
+    source = {"X-Source-Object": "/c/o/secret", "Content-Range": "bytes */*"}
+    assert (await nobody.post(f"{S}/c/o", params=signed("POST") | {"update": ""}, headers=source)).status_code == 401
+    assert (await nobody.post(f"{S}/c/o", params=signed("POST") | {"update": ""}, headers={"X-Object-Public": "true"})).status_code == 401
+    assert (await nobody.delete(f"{S}/c/o", params=signed("DELETE") | {"delimiter": "/"})).status_code == 401
+    assert (await nobody.delete(f"{S}/c/o", params=signed("DELETE") | {"until": "9999999999"})).status_code == 401
+    assert (await me.get(f"{S}/c/o/secret")).content == b"secret"

@@ -32,7 +32,7 @@ def _hmac(key: bytes, text: str) -> bytes:
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-class _Fixed(S3SigV4Auth):
+class _Fixed(S3SigV4Auth):  # type: ignore[misc]
     """Signs the payload type that the header names, as streaming clients do."""
 
     kind = ""

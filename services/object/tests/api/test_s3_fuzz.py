@@ -93,7 +93,7 @@ PAYLOADS = [
 ]  # fmt: skip
 
 
-class _Signer(S3SigV4Auth):
+class _Signer(S3SigV4Auth):  # type: ignore[misc]
     kind: str | None = None
 
     def payload(self, request: Any) -> str:

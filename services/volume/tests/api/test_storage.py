@@ -113,7 +113,7 @@ async def test_collection_over_image_object_and_volumes(h: Harness, s: Store) ->
     snap = await s.snapshot(one["id"])
     await s.write(one["id"], b"after!" * 1000)
     await s.upload(b"lost" * 100_000)
-    h.clock.advance(90_000)  # a day later: nothing of it is an upload under way
+    h.clock.advance(180_000)  # two days later: nothing of it is an upload under way
     told = await s.job("gc", dry_run=True)
     assert told["state"] == "done" and told["result"]["condemned"]["cas"]["objects"] == 1, told
     first = await s.job("gc")
@@ -137,7 +137,7 @@ async def test_collection_over_image_object_and_volumes(h: Harness, s: Store) ->
 @pytest.mark.parametrize("answer", [(503, None), {"roots": [], "next": None, "complete": False}])
 async def test_nothing_goes_while_an_owner_does_not_tell_all(h: Harness, s: Store, answer: Any) -> None:
     root = await s.upload(b"held" * 1000)
-    h.clock.advance(90_000)
+    h.clock.advance(180_000)
     assert (await s.job("gc"))["result"]["condemned"]["cas"]["objects"] == 1
     s.object.roots["o"] = root_text(root)
     s.object.peer.on("GET", "/internal/v1/roots", answer)
@@ -152,7 +152,7 @@ async def test_nothing_goes_while_an_owner_does_not_tell_all(h: Harness, s: Stor
 async def test_scrub_and_fsck_tell_damage_and_who_is_hurt(h: Harness, s: Store) -> None:
     root = await s.upload(b"good" * 1000)
     s.object.roots["hurt"] = root_text(root)
-    h.clock.advance(90_000)
+    h.clock.advance(180_000)
     for kind in ("scrub", "fsck"):
         assert (await s.job(kind))["findings"] == 0
     [(key, _)] = s.driver.iter("cas")
@@ -179,6 +179,7 @@ async def test_freezing_exchanges_roots_of_snapshots_and_images(h: Harness, s: S
     assert (await s.job("freeze"))["result"] == {"frozen": 2, "gone": 0}
     async with h.db.read() as uow:
         row = await snapshots.get(uow, snap["id"], project_id=None, with_root=True)
+    assert row is not None
     frozen = Root.from_bytes(row.root)
     assert frozen.is_frozen and root_text(frozen) == s.image.roots["i1"]
     before = (await s.services.store.stats()).cas_blocks
