@@ -127,7 +127,7 @@ class _Chunks:
     def _check(self, text: str, given: str) -> None:
         assert self._signer is not None
         if not signatures.matches(self._signer.key, text, given):
-            raise S3Fault("SignatureDoesNotMatch")
+            raise S3Fault("SignatureDoesNotMatch", shown={"AWSAccessKeyId": self._signer.signature.access, "StringToSign": text})
         self._previous = given
 
     async def _trailer(self) -> None:

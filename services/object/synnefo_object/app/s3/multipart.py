@@ -231,8 +231,6 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
     try:
         upload = await find(svc, caller, key, upload_id)
     except S3Fault as fault:
-        if "if-none-match" in headers:
-            raise
         if fault.kind == "NoSuchUpload" and row.root is not None and row.kind == MULTIPART and Parts.read(row.extra).upload_id == upload_id:
             return _again(bucket, row)  # completed before, and the answer was lost
         raise
