@@ -77,7 +77,7 @@ def test_every_flipped_bit_is_found(store: Store, tmp_path: Path, rng: random.Ra
 def test_every_bit_of_a_page_counts(store: Store, tmp_path: Path) -> None:
     put(store, b"".join(bytes([n]) * 4096 for n in range(1, 70)), block_size=4096)
     [(key, size)] = store.driver.iter(Space.PAGE)
-    for bit in range(0, size * 8, 1 if size < 100 else 37):
+    for bit in range(0, size * 8, 61):
         flip(store.driver, Space.PAGE, key, bit)
         assert scrub_store(store, tmp_path / "scrub").damaged_count == 1, bit
         flip(store.driver, Space.PAGE, key, bit)
