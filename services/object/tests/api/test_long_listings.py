@@ -28,7 +28,7 @@ def fill(table: str) -> TextClause:
 @pytest.mark.slow
 async def test_page_costs_the_same_everywhere(database_url: str) -> None:
     overrides = {"store_url": "memory:", "expirer_period_s": 3600.0, "usage_period_s": 3600.0}
-    async with Harness(build, Settings, overrides, database_url=database_url) as h:
+    async with Harness(build, Settings, overrides, database_url=database_url, work=False) as h:
         me = h.as_member()
         await me.put(f"{A}/c", headers={"X-Versions-Enabled": "true"})
         await me.put(f"{A}/c/seed", content=b"x")
