@@ -45,7 +45,7 @@ Cost = Callable[[Callable[[], Any]], tuple[Any, float]]
 def _transfers(who: str, url: str, cost: Cost, headers: dict[str, str]) -> Iterator[Figure]:
     """Large bodies in and out, each new to the store."""
     for size, n in _BYTES:
-        load.run(f"{url}/warm", n=1, clients=1, method="PUT", size=MIB, expect=201, headers=headers)
+        load.run(f"{url}/warm-{size}", n=1, clients=1, method="PUT", size=MIB, expect=201, headers=headers)
         for method, expect in (("PUT", 201), ("GET", 200)):
             target, body = (f"{url}/{size}-{{i}}", {"size": size}) if method == "PUT" else (f"{url}/{size}-0", {})
             how: dict[str, Any] = {"n": n, "clients": 1, "method": method, "expect": expect, "headers": headers, **body}

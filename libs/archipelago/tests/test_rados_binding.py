@@ -6,6 +6,7 @@ When one fails, the binding has changed: look whether the driver may become simp
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import struct
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from synnefo_archipelago import StoreUnavailable
+from synnefo_archipelago import StoreFull, StoreUnavailable
 from synnefo_archipelago.api import Read, Space
 from synnefo_archipelago.drivers import load_rados as loader
 from synnefo_archipelago.drivers.rados import RadosDriver
@@ -300,6 +301,43 @@ def test_11_12_13_outages_of_monitor_and_osd(own_cluster: Path) -> None:
         del watch
     finally:
         client.close()
+        driver.close()
+
+
+def test_full_cluster_says_so_and_lets_its_data_be_removed(own_cluster: Path) -> None:
+    """By itself librados waits, with removals too, until somebody else makes room."""
+    driver = RadosDriver(str(own_cluster / "ceph.conf"), maps="maps", blocks="blocks", namespace="full", timeout_s=5)
+
+    def set_full_ratio(ratio: float) -> None:
+        for what, less in (("nearfull", 0.9), ("backfillfull", 0.95), ("full", 1.0)):  # the OSD wants them in this order
+            command = json.dumps({"prefix": f"osd set-{what}-ratio", "ratio": ratio * less})
+            code, _, why = driver._cluster.mon_command(command, b"")
+            assert code == 0, why
+
+    def refused() -> bool:
+        try:
+            driver.put(Space.CAS, os.urandom(32).hex(), [b"more"])
+        except StoreFull:
+            return True
+        return False
+
+    try:
+        driver.put(Space.CAS, "ab" * 32, [os.urandom(4 << 20)])
+        set_full_ratio(0.0001)
+        until = time.monotonic() + 60  # the OSD tells the monitor now and then
+        while not refused() and time.monotonic() < until:
+            time.sleep(0.5)
+        assert refused()
+        with pytest.raises(StoreFull):
+            driver.cas_record(Space.VOLUME, "vol", 0, b"root")
+        assert len(driver.get(Space.CAS, "ab" * 32)) == 4 << 20
+        assert driver.delete(Space.CAS, "ab" * 32) is True
+        set_full_ratio(0.95)
+        until = time.monotonic() + 60
+        while refused() and time.monotonic() < until:
+            time.sleep(0.5)
+        assert not refused()
+    finally:
         driver.close()
 
 

@@ -77,6 +77,9 @@ class RadosDriver:
             for space in Space:
                 io = self._call(self._cluster.open_ioctx, blocks if space in _IN_BLOCKS else maps)
                 io.set_namespace(f"{namespace}.{space}" if namespace else str(space))
+                # Of a full cluster, an error at once, and removals that work: else every call waits for somebody else
+                # to make room, the collector's too.
+                io.set_osdmap_full_try()
                 self._io[space] = io
             self.identity: str = self._call(self._cluster.get_addrs)
         except StoreError:
