@@ -75,7 +75,7 @@ class Driver(Protocol):
         ...
 
     def fence(self, identity: str) -> None:
-        """When this returns, nothing that was begun under that identity changes anything any more.
+        """Whatever this driver reads after this returned, nothing that was begun under that identity changes any more.
 
         Does nothing for the empty identity and for one's own.
         """

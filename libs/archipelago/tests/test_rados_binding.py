@@ -346,6 +346,8 @@ def test_14_fenced_client_fails_with_a_name_of_its_own(files: RadosDriver) -> No
     assert session.identity not in ("", files.identity)
     session.put(Space.PRIVATE, "o", [b"before"])
     files.fence(session.identity)
+    # An OSD learns of it with the first question of whoever fenced: what that one has read, stays.
+    assert files.get(Space.PRIVATE, "o") == b"before"
     for call in (
         lambda: session.write_at(Space.PRIVATE, "o", [(0, b"x")]),
         lambda: session.put(Space.PRIVATE, "p", [b"x"]),
