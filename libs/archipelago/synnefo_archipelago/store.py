@@ -17,7 +17,7 @@ from synnefo_archipelago import hashing
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
 from synnefo_archipelago.composing import Composer, Range
-from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
+from synnefo_archipelago.entries import Kind, parse_entry, parse_private_id
 from synnefo_archipelago.errors import (
     CorruptData,
     LeaseHeld,
@@ -32,7 +32,7 @@ from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind, as_snapshot
+from synnefo_archipelago.roots import Root, RootKind, as_snapshot
 from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
@@ -140,27 +140,7 @@ class Store:
         """
         parts = list(roots)
         block_size = parts[0].block_size if parts else self.block_size
-        whole = all(part.size % block_size == 0 for part in parts[:-1])
-        if whole and all(part.is_frozen and part.block_size == block_size for part in parts):
-            return self._concat_maps(parts, block_size)
-        writer = self.writer(block_size=block_size)
-        for part in parts:
-            for piece in self.iter_range(part):
-                writer.write(piece)
-        return writer.finish()
-
-    def _concat_maps(self, parts: list[Root], block_size: int) -> Root:
-        size = sum(part.size for part in parts)
-        table = bytearray(-(-size // block_size) * ENTRY_SIZE)
-        base = 0
-        for part in parts:
-            for index, entry in self._pages.entries(part):
-                table[(base + index) * ENTRY_SIZE : (base + index + 1) * ENTRY_SIZE] = entry
-            base += part.block_count
-        step = PAGE_ENTRIES * ENTRY_SIZE
-        pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
-        page_ids, inline = self.save_map(size, block_size, pages)
-        return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+        return self.compose([Range(part, 0, part.size) for part in parts], block_size=block_size)
 
     def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
         """A frozen root of `size` bytes made of blocks that are stored; marks them as referred to now.

@@ -141,7 +141,7 @@ def check_etag(headers: Mapping[str, str], etag: str) -> None:
 def choose_content_type(name: str, headers: Mapping[str, str]) -> str:
     """What the client says, else a guess by the name."""
     given = headers.get("content-type")
-    detect = headers.get("x-detect-content-type", "").strip().lower() in ("true", "1", "yes", "on", "t", "y")
+    detect = headers.get("x-detect-content-type", "").strip().lower() in metadata.TRUE
     if not given or detect:
         return mimetypes.guess_type(name.rsplit("/", 1)[-1])[0] or "application/octet-stream"
     return clean_content_type(given)
