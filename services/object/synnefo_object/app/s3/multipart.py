@@ -232,6 +232,8 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
         upload = await find(svc, caller, key, upload_id)
     except S3Fault as fault:
         if fault.kind == "NoSuchUpload" and row.root is not None and row.kind == MULTIPART and Parts.read(row.extra).upload_id == upload_id:
+            if row.etag != join_etags([part.etag for part in named]):  # other parts than then
+                raise
             return _again(bucket, row)  # completed before, and the answer was lost
         raise
     check_conditions(svc, row, headers)

@@ -44,6 +44,12 @@ def check_sha256(given: str, computed: str) -> None:
         raise S3Fault("XAmzContentSHA256Mismatch", shown={"ClientComputedContentSHA256": given, "S3ComputedContentSHA256": computed})
 
 
+def incomplete(provided: int, expected: int) -> S3Fault:
+    """The body had another length than was said."""
+    shown = {"NumberBytesExpected": str(expected), "NumberBytesProvided": str(provided)}
+    return S3Fault("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", shown=shown)
+
+
 class _Digests:
     """Checksums beside the store's own, computed in its threads a megabyte at a time."""
 
@@ -88,11 +94,11 @@ async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
         async for piece in payload.stream:
             seen += len(piece)
             if seen > payload.length:
-                raise S3Fault("IncompleteBody")
+                raise incomplete(seen, payload.length)
             await writer.write(piece)
             await digests.update(piece)
         if seen != payload.length:
-            raise S3Fault("IncompleteBody")
+            raise incomplete(seen, payload.length)
         await digests.finish()
         if sha256 is not None:
             check_sha256(payload.sha256 or "", sha256.hexdigest())
