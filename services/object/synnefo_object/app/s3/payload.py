@@ -71,7 +71,7 @@ class _Digests:
         if sum(map(len, pieces)) <= _BATCH // 16:
             self._work(pieces)
         else:
-            await self._svc.store.run(self._work, pieces)
+            await self._svc.stores.run(self._work, pieces)
 
     def _work(self, pieces: list[bytes]) -> None:
         for piece in pieces:
@@ -79,8 +79,8 @@ class _Digests:
                 running.update(piece)
 
 
-async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
-    """Stream it into the store and check all that is said of it.
+async def receive(svc: Services, payload: Payload, *, most: int, pool: str) -> Received:
+    """Stream it into a pool and check all that is said of it.
 
     Raises EntityTooLarge, IncompleteBody, BadDigest, XAmzContentSHA256Mismatch.
     """
@@ -89,7 +89,7 @@ async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
     sha256 = hashlib.sha256() if payload.sha256 is not None else None
     summed = payload.algorithm.start() if payload.algorithm is not None else None
     digests = _Digests(svc, [running for running in (sha256, summed) if running is not None])
-    async with svc.store.writer(extra_hashes=("md5",)) as writer:
+    async with svc.stores.of(pool).writer(extra_hashes=("md5",)) as writer:
         seen = 0
         async for piece in payload.stream:
             seen += len(piece)
