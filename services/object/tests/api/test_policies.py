@@ -194,7 +194,7 @@ async def test_versions_restore_and_expiry_in_a_pool(h: Harness) -> None:
 
 
 async def _is_gone(me: httpx.AsyncClient, path: str) -> bool:
-    return (await me.get(path)).json() == []
+    return bool((await me.get(path)).json() == [])
 
 
 async def test_pithos_updates_moves_and_hashmaps_across_policies(h: Harness) -> None:

@@ -276,7 +276,7 @@ def told_by(s: Store, roots: dict[str, str], **more: Any) -> Any:
     mark = store_mark(s.services.settings.pools[POOL])
 
     def answer(request: Any) -> dict[str, Any]:
-        found = {"roots": [], "next": None, "complete": True}
+        found: dict[str, Any] = {"roots": [], "next": None, "complete": True}
         if request.query.get("pool", "") != POOL:
             return found
         return found | {"roots": [{"id": i, "root": text} for i, text in roots.items()], "pool": POOL, "store": mark} | more
