@@ -131,6 +131,17 @@ async def release(uow: UnitOfWork, released: Iterable[tuple[str, str, Mapping[st
     await quota.move(uow, changes)
 
 
+async def adjust(uow: UnitOfWork, adjusted: Iterable[tuple[str, str, Mapping[str, int]]]) -> None:
+    """Use goes up or down by what its owner counted: (project, user, provisions) each. Nobody need have reserved any of it before."""
+    changes: dict[Key, tuple[int, int]] = {}
+    for project_id, user_id, provisions in adjusted:
+        for key, n in _quantities(provisions, project_id=project_id, user_id=user_id).items():
+            changes[key] = (changes.get(key, (0, 0))[0] + n, 0)
+    if changes:
+        await quota.open_holdings(uow, changes)
+        await quota.move(uow, changes)
+
+
 async def balances(svc: Services, *, project_id: str, user_id: str | None, prefix: str) -> dict[str, Balance]:
     """Limit, use and reservations of a project."""
     async with svc.db.read() as uow:
