@@ -26,5 +26,6 @@ class Settings(ServiceSettings):
     max_fixed_ips_per_port: int = Field(16, ge=1, description="Most addresses that a port may have.")
     max_dns_nameservers: int = Field(5, ge=0, description="Most DNS servers of a subnet.")
     max_host_routes: int = Field(20, ge=0, description="Most host routes of a subnet.")
+    max_routes: int = Field(30, ge=0, description="Most extra routes of a router.")
     max_allowed_address_pairs: int = Field(10, ge=0, description="Most allowed address pairs of a port.")
     orphan_grace_s: float = Field(600.0, description="Age at which a port made with a server that does not exist is deleted, seconds.")

@@ -37,6 +37,8 @@ from synnefo_network.domain.errors import (
 )
 from synnefo_network.domain.listing import NETWORKS, ListQuery
 from synnefo_network.domain.policy import ADMIN_NETWORK_FIELDS, RULES
+from synnefo_network.domain.port import FLOATING_IP_OWNER
+from synnefo_network.domain.router import GATEWAY_OWNER
 from synnefo_network.domain.subnet import check_mtu
 
 QUOTA = "network.networks"
@@ -157,9 +159,7 @@ async def charged(svc: Services, ctx: Context, provisions: dict[str, dict[str, i
 
 def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[str, Any]:
     zones = given.get("availability_zone_hints") or []
-    for zone in zones:
-        if zone not in svc.settings.availability_zones:
-            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
+    check_zones(svc, zones)
     network_type = given.get("provider:network_type") or svc.settings.default_network_type
     physical, segmentation = given.get("provider:physical_network"), given.get("provider:segmentation_id")
     return {
@@ -178,6 +178,13 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
         "segment": _segment(network_type, physical, segmentation),
         "availability_zone_hints": zones,
     }
+
+
+def check_zones(svc: Services, zones: Sequence[str]) -> None:
+    """Raises InvalidInput (404) for a zone that is not there."""
+    for zone in zones:
+        if zone not in svc.settings.availability_zones:
+            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
 
 
 def _mtu(svc: Services, wanted: int | None) -> int:
@@ -247,8 +254,8 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
     if not stops_sharing and not stops_external:
         return
     users = await db_ports.owners_on_network(uow, row.id)
-    if stops_external and any(p.device_owner == "network:floatingip" for p in users):
-        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs.")
+    if stops_external and any(p.device_owner in (FLOATING_IP_OWNER, GATEWAY_OWNER) for p in users):
+        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has gateways or floating IPs.")
     if stops_sharing and any(p.project_id not in ("", row.project_id) for p in users):
         raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it.")
 

@@ -15,6 +15,7 @@ from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
 from synnefo_network.app.services import Services, authorize, authorize_attributes, new_owner, seen_by
+from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import port_filters
 from synnefo_network.db import ports as db
@@ -183,7 +184,7 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
         row, network = await load(uow, ctx, port_id)
         authorize(ctx, "delete_port", port_target(row, network))
         check_revision(row, revision)
-        if is_undeletable(row.device_owner):
+        if is_undeletable(row.device_owner) and row.device_id:
             raise ServicePortInUse(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}; delete what it belongs to."
             )
@@ -199,6 +200,7 @@ async def remove_ports(uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, u
     Ids of those that were there.
     """
     documents = {d["id"]: d for d in await describe(uow, rows)}
+    await db_floating_ips.dissociate(uow, [r.id for r in rows])
     gone = await db.delete_ports(uow, [r.id for r in rows])
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)

@@ -15,11 +15,12 @@ from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports
+from synnefo_network.db import routers as db_routers
 from synnefo_network.db import subnets as db
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
 from synnefo_network.domain import subnet as rules
 from synnefo_network.domain.addresses import check_pools, is_automatic, parse_cidr, parse_ip
-from synnefo_network.domain.errors import InvalidInput, NetworkNotFound, SubnetInUse, SubnetNotFound
+from synnefo_network.domain.errors import GatewayIpInUse, InvalidInput, NetworkNotFound, SubnetInUse, SubnetNotFound
 from synnefo_network.domain.listing import SUBNETS, ListQuery
 
 QUOTA = "network.subnets"
@@ -151,7 +152,7 @@ def _check_limits(svc: Services, values: dict[str, Any]) -> None:
 
 
 async def update_subnet(svc: Services, ctx: Context, subnet_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
-    """Raises SubnetNotFound, InvalidInput, GatewayConflictWithAllocationPools."""
+    """Raises SubnetNotFound, InvalidInput, GatewayConflictWithAllocationPools, GatewayIpInUse."""
 
     async def work(uow: UnitOfWork) -> tuple[Any, bool]:
         row, network = await load(uow, ctx, subnet_id)
@@ -160,6 +161,10 @@ async def update_subnet(svc: Services, ctx: Context, subnet_id: str, given: dict
         values = _changed_values(row, given)
         _check_limits(svc, values)
         await db_networks.touch_network(uow, row.network_id)
+        if values.get("gateway_ip", row.gateway_ip) != row.gateway_ip:
+            for interface in await db_routers.interfaces_on(uow, subnet_id):
+                if interface.ip_address == row.gateway_ip:
+                    raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by port {interface.port_id}. Unable to update.")
         return await update_row(uow, db.subnets, row, values), network.is_external
 
     changed, is_external = await svc.write(work)
@@ -192,6 +197,8 @@ async def delete_subnet(svc: Services, ctx: Context, subnet_id: str, *, revision
         authorize(ctx, "delete_subnet", _target(row, network))
         check_revision(row, revision)
         await db_networks.touch_network(uow, row.network_id)
+        if await db_routers.interfaces_on(uow, subnet_id):
+            raise SubnetInUse(f"Unable to complete operation on subnet {subnet_id}: a router has an interface on it; remove it first.")
         if is_automatic(row):
             await db_ports.release_subnet(uow, subnet_id)
         elif await db_ports.is_subnet_used(uow, subnet_id):

@@ -9,12 +9,13 @@ from sqlalchemy import Table
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-from synnefo_network.app import floating_ips, networks, ports, security_groups, subnets
+from synnefo_network.app import floating_ips, networks, ports, routers, security_groups, subnets
 from synnefo_network.app.services import Services, authorize
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table
 from synnefo_network.db.listing import pack_tags, unpack_tags, update_row
 from synnefo_network.db.networks import networks as networks_table
 from synnefo_network.db.ports import ports as ports_table
+from synnefo_network.db.routers import routers as routers_table
 from synnefo_network.db.security_groups import security_groups as security_groups_table
 from synnefo_network.db.subnets import subnets as subnets_table
 from synnefo_network.domain.errors import NotFound, TagNotFound
@@ -48,12 +49,18 @@ async def _floating_ip(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
     return row, {"project_id": row.project_id}
 
 
+async def _router(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
+    row = await routers.load(uow, ctx, row_id)
+    return row, {"project_id": row.project_id}
+
+
 RESOURCES: dict[str, tuple[str, Table, Load]] = {
     "networks": ("network", networks_table, _network),
     "subnets": ("subnet", subnets_table, _subnet),
     "ports": ("port", ports_table, _port),
     "security-groups": ("security_group", security_groups_table, _group),
     "floatingips": ("floatingip", floating_ips_table, _floating_ip),
+    "routers": ("router", routers_table, _router),
 }
 
 

@@ -157,8 +157,8 @@ async def leave_group(uow: UnitOfWork, port_ids: Collection[str], group_id: str)
 
 
 async def owners_on_network(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
-    """The ports of a network as (id, project_id, device_owner)."""
-    return await uow.all(select(ports.c.id, ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(20))
+    """Who has ports on a network, once each, as (project_id, device_owner)."""
+    return await uow.all(select(ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).distinct())
 
 
 async def is_group_used(uow: UnitOfWork, group_id: str) -> bool:

@@ -37,6 +37,26 @@ class SecurityGroupNotFound(_Missing):
     noun, key = "Security group", "security_group"
 
 
+class RouterNotFound(_Missing):
+    noun, key = "Router", "router"
+
+
+class RouterInterfaceNotFound(NotFound):
+    default_code = "network.router.interface_not_found"
+
+
+class RouterInterfaceNotFoundForSubnet(NotFound):
+    default_code = "network.router.interface_not_found"
+
+
+class ExternalGatewayForFloatingIPNotFound(NotFound):
+    default_code = "network.floating_ip.unreachable"
+
+
+class PortForwardingNotFound(_Missing):
+    noun, key = "Port Forwarding", "port_forwarding"
+
+
 class SecurityGroupRuleNotFound(_Missing):
     noun, key = "Security group rule", "security_group_rule"
 
@@ -53,6 +73,13 @@ class InvalidInput(BadRequest):
     """A value that breaks a rule of the API; subclasses name the rule."""
 
     default_code = "network.invalid_input"
+
+
+class BadResource(InvalidInput):
+    """A request that the resource's rules refuse; on the wire `BadRequest`."""
+
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"Bad {resource} request: {reason}", kind="BadRequest")
 
 
 class InvalidIpForNetwork(InvalidInput): ...
@@ -105,6 +132,12 @@ class SecurityGroupMultipleRemoteEntites(InvalidInput):
 
 
 class SecurityGroupNotSingleGroupRules(InvalidInput): ...
+
+
+class InvalidRoutes(InvalidInput): ...
+
+
+class RoutesExhausted(InvalidInput): ...
 
 
 class AddressPairAndPortSecurityRequired(Conflict):
@@ -202,8 +235,40 @@ class NoUniqueSecurityGroup(Conflict):
     default_code = "network.security_group.ambiguous"
 
 
-class FloatingIPNotAssociable(Conflict):
-    default_code = "network.floating_ip.no_router"
+class RouterInUse(Conflict):
+    default_code = "network.router.in_use"
+
+
+class RouterInterfaceInUseByFloatingIP(Conflict):
+    default_code = "network.router.interface_in_use"
+
+
+class RouterInterfaceInUseByRoute(Conflict):
+    default_code = "network.router.interface_in_use"
+
+
+class RouterExternalGatewayInUseByFloatingIp(Conflict):
+    default_code = "network.router.gateway_in_use"
+
+
+class SubnetMismatchForPort(Conflict):
+    default_code = "network.router.subnet_mismatch"
+
+
+class FloatingIPPortAlreadyAssociated(Conflict):
+    default_code = "network.floating_ip.port_associated"
+
+
+class FipInUseByPortForwarding(Conflict):
+    default_code = "network.floating_ip.forwards"
+
+
+class PortHasPortForwarding(Conflict):
+    default_code = "network.port.forwarded_to"
+
+
+class PortHasBindingFloatingIP(Conflict):
+    default_code = "network.port.has_floating_ip"
 
 
 class QuotaLimitBelowUsage(BadRequest):

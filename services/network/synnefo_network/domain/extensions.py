@@ -1,8 +1,6 @@
 """The extensions that this service implements.
 
 Clients switch features on by this list: an alias is here only when it works.
-
-Not here, though `/v2.0/floatingips` answers: `router`, whose routers do not exist yet.
 """
 
 from __future__ import annotations
@@ -12,12 +10,20 @@ allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a po
 availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
 availability_zone_filter | Availability Zone Filter Extension | 2018-06-22 | Availability zones can be filtered.
 binding | Port Binding | 2014-02-03 | Where a port is bound, for administrators.
+dvr | Distributed Virtual Router | 2014-06-01 | Routers show whether they are distributed.
 empty-string-filtering | Empty String Filtering Extension | 2018-05-01 | A filter may ask for the empty string.
+expose-port-forwarding-in-fip | Expose Port Forwarding in FIP | 2018-08-20 | A floating IP shows its port forwardings.
+ext-gw-mode | Neutron L3 Configurable external gateway mode | 2013-03-28 | Source NAT of a router can be switched off.
 external-net | Neutron external network | 2013-01-14 | Networks that lead outside, for floating IPs.
 extra_dhcp_opt | Neutron Extra DHCP options | 2013-03-17 | DHCP options of a port.
+extraroute | Neutron Extra Route | 2013-02-01 | Routes of a router beside those to its subnets.
+extraroute-atomic | Atomically add/remove extra routes | 2019-07-10 | Routes can be added and removed one by one.
 filter-validation | Filter parameters validation | 2018-07-04 | An unknown filter is an error.
+fip-pf-description | Port Forwarding support description | 2020-09-01 | Port forwardings have a description.
 fip-port-details | Floating IP Port Details Extension | 2018-04-09 | A floating IP shows the port that it is associated with.
+floating-ip-port-forwarding | Floating IP Port Forwarding | 2018-05-22 | Single ports of a floating IP lead to ports of several hosts.
 ip-substring-filtering | IP address substring filtering | 2017-11-28 | Ports can be found by a part of an address.
+l3-ha | HA Router extension | 2014-04-26 | Routers stand by for each other.
 net-mtu | Network MTU | 2015-03-25 | A network shows its MTU.
 net-mtu-writable | Network MTU (writable) | 2017-07-12 | The MTU of a network can be set.
 network-ip-availability | Network IP Availability | 2015-09-24 | How many addresses of a network are used.
@@ -32,6 +38,8 @@ quota-check-limit | Quota engine limit check | 2021-09-08 | A quota below the us
 quota_details | Quota details management support | 2017-02-10 | Quotas with usage and reservations.
 quotas | Quota management support | 2012-07-29 | Quotas of a project.
 revision-if-match | If-Match constraints based on revision_number | 2016-12-11 | Changes can be made conditional on the revision.
+router | Neutron L3 Router | 2012-07-20 | Routers between subnets and to the outside, floating IPs.
+router_availability_zone | Router Availability Zone | 2015-01-01 | Routers have availability zones.
 security-group | security-group | 2012-10-05 | Security groups and their rules.
 security-groups-normalized-cidr | Normalized CIDR field for security group rules | 2020-07-28 | Rules show their prefix without host bits.
 security-groups-shared-filtering | Security group filtering on the shared field | 2021-10-05 | Security groups can be filtered by shared.
@@ -39,7 +47,7 @@ sort-key-validation | Sort keys validation | 2018-07-04 | An unknown sort key is
 sorting | Sorting support | 2016-06-12 | Lists can be sorted.
 standard-attr-description | standard-attr-description | 2016-02-10 | Resources have a description.
 standard-attr-revisions | Resource revision numbers | 2016-04-11 | Resources have a revision number.
-standard-attr-tag | Tag support for resources with standard attribute: network, subnet, port, security_group, floatingip | 2017-01-01 | Tags.
+standard-attr-tag | Tag support for resources with standard attribute: network, subnet, port, security_group, floatingip, router | 2017-01-01 | Tags.
 standard-attr-timestamp | Resource timestamps | 2016-09-12 | Resources show when they were made and changed.
 stateful-security-group | Stateful security group | 2019-11-26 | Security groups can be stateless.
 subnet-external-network | Subnet belongs to an external network | 2024-02-05 | A subnet shows whether its network is external.

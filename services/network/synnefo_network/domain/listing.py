@@ -28,7 +28,11 @@ class Resource:
     plural: str
     attributes: Mapping[str, tuple[str, Kind]]
     special: frozenset[str] = frozenset()
-    unsortable: frozenset[str] = frozenset()
+    path: str = ""  # below /v2.0, if it is not the plural with hyphens
+
+    @property
+    def url(self) -> str:
+        return f"/v2.0/{self.path or self.plural.replace('_', '-')}"
 
 
 STANDARD: dict[str, tuple[str, Kind]] = {
@@ -141,7 +145,33 @@ FLOATING_IPS = Resource(
         "status": ("status", Kind.TEXT),
         "floating_network_id": ("floating_network_id", Kind.TEXT),
         "floating_ip_address": ("floating_ip_address", Kind.TEXT),
+        "port_id": ("port_id", Kind.TEXT),
+        "router_id": ("router_id", Kind.TEXT),
+        "fixed_ip_address": ("fixed_ip_address", Kind.TEXT),
     },
-    special=frozenset({"port_id", "router_id", "fixed_ip_address"}),
 )
-BY_PLURAL = {r.plural: r for r in (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, FLOATING_IPS)}
+PORT_FORWARDINGS = Resource(
+    "port_forwarding",
+    "port_forwardings",
+    {
+        "id": ("id", Kind.TEXT),
+        "description": ("description", Kind.TEXT),
+        "protocol": ("protocol", Kind.TEXT),
+        "external_port": ("external_port", Kind.INT),
+        "internal_port": ("internal_port", Kind.INT),
+        "internal_port_id": ("internal_port_id", Kind.TEXT),
+        "internal_ip_address": ("internal_ip_address", Kind.TEXT),
+    },
+)
+ROUTERS = Resource(
+    "router",
+    "routers",
+    {
+        **STANDARD,
+        "status": ("status", Kind.TEXT),
+        "admin_state_up": ("admin_state_up", Kind.BOOL),
+        "distributed": ("distributed", Kind.BOOL),
+        "ha": ("ha", Kind.BOOL),
+    },
+)
+BY_PLURAL = {r.plural: r for r in (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, FLOATING_IPS, ROUTERS)}

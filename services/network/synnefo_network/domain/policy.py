@@ -72,6 +72,19 @@ RULES: list[RuleDefault] = [
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
+    *_crud("floatingip_port_forwarding", "/v2.0/floatingips/{floatingip_id}/port_forwardings"),
+    *_crud("router", "/v2.0/routers"),
+    *_attributes(_ADMIN, "router", "distributed ha", actions="create update get"),
+    *_attributes(_ADMIN, "router", "external_gateway_info:enable_snat external_gateway_info:external_fixed_ips"),
+    *(
+        RuleDefault(name, _WRITE, f"{text} of a router.", [("PUT", f"/v2.0/routers/{{id}}/{name}")])
+        for name, text in (
+            ("add_router_interface", "Add an interface"),
+            ("remove_router_interface", "Remove an interface"),
+            ("add_extraroutes", "Add routes"),
+            ("remove_extraroutes", "Remove routes"),
+        )
+    ),
     RuleDefault(
         "get_quota",
         "rule:admin or (rule:reader and rule:owner)",
