@@ -13,6 +13,7 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
+    address_scopes,
     availability_zones,
     floating_ips,
     internal_servers,
@@ -25,6 +26,7 @@ from synnefo_network.api import (
     routers,
     security_group_rules,
     security_groups,
+    subnet_pools,
     subnets,
     tags,
 )
@@ -47,6 +49,8 @@ ROUTERS = (
     floating_ips.router,
     port_forwardings.router,
     routers.router,
+    address_scopes.router,
+    subnet_pools.router,
     quotas.router,
     availability_zones.router,
     network_ip_availabilities.router,

@@ -21,6 +21,8 @@ _COLLECTIONS = (
     "security-group-rules",
     "floatingips",
     "routers",
+    "address-scopes",
+    "subnetpools",
     "quotas",
     "availability_zones",
     "network-ip-availabilities",

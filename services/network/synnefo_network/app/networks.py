@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -21,11 +21,14 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
+from synnefo_network.app.sharing import change_sharing, share_with_all
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.db.rbac_policies import delete_policies, targets_of
+from synnefo_network.db.subnet_pools import scopes_of_networks
 from synnefo_network.domain.errors import (
     DefaultExternalNetworkExists,
     ExternalNetworkInUse,
@@ -55,8 +58,11 @@ def _target(row: Any) -> dict[str, Any]:
     return {"project_id": row.project_id, "shared": row.shared, "external": row.is_external}
 
 
-def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool) -> dict[str, Any]:
+def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool, scopes: Mapping[int, str] | None = None) -> dict[str, Any]:
+    scopes = scopes or {}
     shown = {
+        "ipv4_address_scope": scopes.get(4),
+        "ipv6_address_scope": scopes.get(6),
         "id": row.id,
         "name": row.name,
         "tenant_id": row.project_id,
@@ -92,12 +98,14 @@ def _shows_provider(ctx: Context) -> bool:
 async def list_networks(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
     """The networks that the caller sees."""
     async with svc.db.read() as uow:
-        rows = await list_rows(uow, NETWORKS, db.networks, query=query, where=[db.visible(seen_by(ctx))])
+        rows = await list_rows(uow, NETWORKS, db.networks, query=query, where=[db.visible(seen_by(ctx))], columns=db.columns(seen_by(ctx)))
         if rows is None:
             raise NetworkNotFound(query.marker or "")
-        subnets = await db_subnets.subnet_ids_of(uow, [r.id for r in rows]) if rows else {}
+        ids = [r.id for r in rows]
+        subnets = await db_subnets.subnet_ids_of(uow, ids) if rows else {}
+        scopes = await scopes_of_networks(uow, ids) if rows else {}
     provider = _shows_provider(ctx)
-    return [_view(row, svc, subnets=subnets[row.id], shows_provider=provider) for row in rows]
+    return [_view(row, svc, subnets=subnets[row.id], shows_provider=provider, scopes=scopes.get(row.id)) for row in rows]
 
 
 async def show_network(svc: Services, ctx: Context, network_id: str) -> dict[str, Any]:
@@ -105,7 +113,8 @@ async def show_network(svc: Services, ctx: Context, network_id: str) -> dict[str
     async with svc.db.read() as uow:
         row = await load(uow, ctx, network_id)
         subnets = await db_subnets.subnet_ids_of(uow, [network_id])
-    return _view(row, svc, subnets=subnets[network_id], shows_provider=_shows_provider(ctx))
+        scopes = await scopes_of_networks(uow, [network_id])
+    return _view(row, svc, subnets=subnets[network_id], shows_provider=_shows_provider(ctx), scopes=scopes.get(network_id))
 
 
 async def load(uow: UnitOfWork, ctx: Context, network_id: str) -> Row[Any]:
@@ -133,6 +142,7 @@ async def create_networks(svc: Services, ctx: Context, bodies: Sequence[dict[str
             await _check_default(uow, row["id"], is_default=row["is_default"])
             await _check_segment(uow, row["id"], row["segment"])
         await insert_row(uow, db.networks, *rows)
+        await share_with_all(uow, svc, "network", rows)
         for owner in owners:
             await ensure_default_group(uow, svc, owner)
         for commission in commissions:
@@ -226,7 +236,7 @@ async def _check_segment(uow: UnitOfWork, network_id: str, segment: str | None) 
 async def update_network(svc: Services, ctx: Context, network_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises NetworkNotFound, PolicyNotAuthorized, InvalidSharedSetting, ExternalNetworkInUse."""
 
-    async def work(uow: UnitOfWork) -> tuple[Any, list[str]]:
+    async def work(uow: UnitOfWork) -> tuple[Any, list[str], Any]:
         row = await load(uow, ctx, network_id)
         authorize(ctx, "update_network", _target(row))
         authorize_attributes(ctx, "update_network", given, _target(row), rules=_RULES)
@@ -242,10 +252,13 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
             values["segment"] = _segment(*merged)
             await _check_segment(uow, network_id, values["segment"])
         await _check_default(uow, network_id, is_default=values.get("is_default", False))
-        return await update_row(uow, db.networks, row, values), [s.id for s in subnets]
+        if "shared" in values:
+            await change_sharing(uow, svc, "network", row, shared=values["shared"])
+        scopes = await scopes_of_networks(uow, [network_id])
+        return await update_row(uow, db.networks, row, values), [s.id for s in subnets], scopes.get(network_id)
 
-    row, subnets = await svc.write(work)
-    return _view(row, svc, subnets=subnets, shows_provider=_shows_provider(ctx))
+    row, subnets, scopes = await svc.write(work)
+    return _view(row, svc, subnets=subnets, shows_provider=_shows_provider(ctx), scopes=scopes)
 
 
 async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> None:
@@ -256,7 +269,8 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
     users = await db_ports.owners_on_network(uow, row.id)
     if stops_external and any(p.device_owner in (FLOATING_IP_OWNER, GATEWAY_OWNER) for p in users):
         raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has gateways or floating IPs.")
-    if stops_sharing and any(p.project_id not in ("", row.project_id) for p in users):
+    allowed = {"", row.project_id} | await targets_of(uow, "network", row.id) if stops_sharing else set()
+    if stops_sharing and any(p.project_id not in allowed for p in users):
         raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it.")
 
 
@@ -276,6 +290,7 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
             )
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
+        await delete_policies(uow, object_type="network", object_id=network_id)
         if not await db.delete_network(uow, network_id):
             raise NetworkNotFound(network_id)
         for resource, rows in (("network.subnets", subnets), ("network.floating_ips", floating_ips)):

@@ -20,7 +20,7 @@ from synnefo_network.db import security_groups as db_groups
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import pack_tags
 from synnefo_network.domain.addresses import make_mac
-from synnefo_network.domain.errors import MacAddressInUse, SecurityGroupNotFound
+from synnefo_network.domain.errors import IpAddressGenerationFailureNoMatchingSubnet, MacAddressInUse, SecurityGroupNotFound
 from synnefo_network.domain.port import (
     FLOATING_IP_OWNER,
     PortSpec,
@@ -30,6 +30,7 @@ from synnefo_network.domain.port import (
     read_address_pairs,
 )
 from synnefo_network.domain.security_group import DEFAULT, check_stateful
+from synnefo_network.domain.subnet import subnets_for
 
 _MAC_ATTEMPTS = 20
 
@@ -85,10 +86,17 @@ async def make_ports(
 
 
 def _usable(spec: PortSpec, subnets: Sequence[Any]) -> Sequence[Any]:
-    """A floating IP that nobody chose is one IPv4 address."""
-    if spec.device_owner == FLOATING_IP_OWNER and spec.fixed_ips is None:
-        return [s for s in subnets if s.ip_version == 4]
-    return subnets
+    """A port whose addresses nobody chose is served by its owner's subnets; a floating IP is one IPv4 address. Raises."""
+    if spec.fixed_ips is not None:
+        return subnets
+    if spec.device_owner == FLOATING_IP_OWNER:
+        subnets = [s for s in subnets if s.ip_version == 4]
+    serving = subnets_for(subnets, spec.device_owner)
+    if subnets and not serving:
+        raise IpAddressGenerationFailureNoMatchingSubnet(
+            f"No more IP addresses available on network {spec.network_id}: no subnet serves ports of {spec.device_owner or 'no owner'}."
+        )
+    return serving
 
 
 def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:

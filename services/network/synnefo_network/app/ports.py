@@ -110,7 +110,7 @@ async def show_port(svc: Services, ctx: Context, port_id: str) -> dict[str, Any]
 async def load(uow: UnitOfWork, ctx: Context, port_id: str) -> tuple[Row[Any], Row[Any]]:
     """The row and its network's, if the caller sees the port. Raises PortNotFound."""
     row = await db.get_port(uow, port_id, project_id=seen_by(ctx))
-    network = None if row is None else await db_networks.get_network(uow, row.network_id, project_id=None)
+    network = None if row is None else await db_networks.get_network(uow, row.network_id, project_id=None, viewer=seen_by(ctx))
     if row is None or network is None:
         raise PortNotFound(port_id)
     authorize(ctx, "get_port", port_target(row, network), hidden=PortNotFound(port_id))

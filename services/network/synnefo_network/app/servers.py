@@ -76,7 +76,8 @@ async def _plan(uow: UnitOfWork, asked: ServerPorts, *, server_id: str | None) -
     plan = _Plan()
     wanted = {n["uuid"] for n in asked.networks if n.get("uuid") and not n.get("port")}
     ports = await db.get_ports(uow, [n["port"] for n in asked.networks if n.get("port")], project_id=None)
-    plan.networks, plan.subnets = await db_subnets.networks_with_subnets(uow, wanted | {p.network_id for p in ports.values()})
+    wanted |= {p.network_id for p in ports.values()}
+    plan.networks, plan.subnets = await db_subnets.networks_with_subnets(uow, wanted, viewer=asked.project_id)
     seen: set[str] = set()
     for entry in asked.networks:
         if entry.get("port"):

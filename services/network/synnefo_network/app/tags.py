@@ -9,8 +9,9 @@ from sqlalchemy import Table
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-from synnefo_network.app import floating_ips, networks, ports, routers, security_groups, subnets
+from synnefo_network.app import address_scopes, floating_ips, networks, ports, routers, security_groups, subnet_pools, subnets
 from synnefo_network.app.services import Services, authorize
+from synnefo_network.app.sharing import Shareable, load_shareable
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table
 from synnefo_network.db.listing import pack_tags, unpack_tags, update_row
 from synnefo_network.db.networks import networks as networks_table
@@ -54,12 +55,22 @@ async def _router(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
     return row, {"project_id": row.project_id}
 
 
+def _shareable(kind: Shareable) -> Load:
+    async def load(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
+        row = await load_shareable(uow, ctx, kind, row_id)
+        return row, kind.target(row)
+
+    return load
+
+
 RESOURCES: dict[str, tuple[str, Table, Load]] = {
     "networks": ("network", networks_table, _network),
     "subnets": ("subnet", subnets_table, _subnet),
     "ports": ("port", ports_table, _port),
     "security-groups": ("security_group", security_groups_table, _group),
     "floatingips": ("floatingip", floating_ips_table, _floating_ip),
+    "address-scopes": ("address_scope", address_scopes.KIND.table, _shareable(address_scopes.KIND)),
+    "subnetpools": ("subnetpool", subnet_pools.KIND.table, _shareable(subnet_pools.KIND)),
     "routers": ("router", routers_table, _router),
 }
 

@@ -161,6 +161,13 @@ async def owners_on_network(uow: UnitOfWork, network_id: str) -> Sequence[Row[An
     return await uow.all(select(ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).distinct())
 
 
+async def plain_ports_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
+    """The ports of a network as (id, mac_address), without those of routers and floating IPs."""
+    t = ports
+    plain = select(t.c.id, t.c.mac_address).where(t.c.network_id == network_id, t.c.device_owner.not_like("network:%"))
+    return await uow.all(plain.order_by(t.c.id))
+
+
 async def is_group_used(uow: UnitOfWork, group_id: str) -> bool:
     g = port_security_groups
     return await uow.scalar(select(g.c.port_id).where(g.c.security_group_id == group_id).limit(1)) is not None

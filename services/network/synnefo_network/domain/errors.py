@@ -9,7 +9,9 @@ from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, Pre
 __all__ = ["BadRequest", "Conflict", "Forbidden", "NotFound"]
 
 
-class _Missing(NotFound):
+class Missing(NotFound):
+    """A resource that is not there, or that the caller does not see."""
+
     noun = "Resource"
     key = "resource"
 
@@ -17,27 +19,27 @@ class _Missing(NotFound):
         super().__init__(f"{self.noun} {resource_id} could not be found.", code=f"network.{self.key}.not_found")
 
 
-class NetworkNotFound(_Missing):
+class NetworkNotFound(Missing):
     noun, key = "Network", "network"
 
 
-class SubnetNotFound(_Missing):
+class SubnetNotFound(Missing):
     noun, key = "Subnet", "subnet"
 
 
-class PortNotFound(_Missing):
+class PortNotFound(Missing):
     noun, key = "Port", "port"
 
 
-class FloatingIPNotFound(_Missing):
+class FloatingIPNotFound(Missing):
     noun, key = "Floating IP", "floating_ip"
 
 
-class SecurityGroupNotFound(_Missing):
+class SecurityGroupNotFound(Missing):
     noun, key = "Security group", "security_group"
 
 
-class RouterNotFound(_Missing):
+class RouterNotFound(Missing):
     noun, key = "Router", "router"
 
 
@@ -53,11 +55,51 @@ class ExternalGatewayForFloatingIPNotFound(NotFound):
     default_code = "network.floating_ip.unreachable"
 
 
-class PortForwardingNotFound(_Missing):
+class PortForwardingNotFound(Missing):
     noun, key = "Port Forwarding", "port_forwarding"
 
 
-class SecurityGroupRuleNotFound(_Missing):
+class AddressScopeNotFound(Missing):
+    noun, key = "Address scope", "address_scope"
+
+
+class SubnetPoolNotFound(Missing):
+    noun, key = "Subnet pool", "subnet_pool"
+
+
+class AddressGroupNotFound(Missing):
+    noun, key = "Address group", "address_group"
+
+
+class AddressesNotFound(NotFound):
+    default_code = "network.address_group.addresses_not_found"
+
+
+class QosPolicyNotFound(Missing):
+    noun, key = "QoS policy", "qos_policy"
+
+
+class QosRuleNotFound(NotFound):
+    default_code = "network.qos_rule.not_found"
+
+
+class RbacPolicyNotFound(Missing):
+    noun, key = "RBAC policy", "rbac_policy"
+
+
+class AgentNotFound(Missing):
+    noun, key = "Agent", "agent"
+
+
+class SecurityGroupDefaultRuleNotFound(Missing):
+    noun, key = "Default Security Group rule", "default_security_group_rule"
+
+
+class SegmentNotFound(Missing):
+    noun, key = "Segment", "segment"
+
+
+class SecurityGroupRuleNotFound(Missing):
     noun, key = "Security group rule", "security_group_rule"
 
 
@@ -132,6 +174,48 @@ class SecurityGroupMultipleRemoteEntites(InvalidInput):
 
 
 class SecurityGroupNotSingleGroupRules(InvalidInput): ...
+
+
+class EmptySubnetPoolPrefixList(InvalidInput): ...
+
+
+class PrefixVersionMismatch(InvalidInput): ...
+
+
+class UnsupportedMinSubnetPoolPrefix(InvalidInput): ...
+
+
+class IllegalSubnetPoolPrefixBounds(InvalidInput): ...
+
+
+class IllegalSubnetPoolPrefixUpdate(InvalidInput): ...
+
+
+class IllegalSubnetPoolAssociationToAddressScope(InvalidInput): ...
+
+
+class IllegalSubnetPoolIpVersionAssociationToAddressScope(InvalidInput): ...
+
+
+class MinPrefixSubnetAllocationError(InvalidInput): ...
+
+
+class MaxPrefixSubnetAllocationError(InvalidInput): ...
+
+
+class SubnetPoolDeleteError(InvalidInput): ...
+
+
+class NetworkSubnetPoolAffinityError(InvalidInput): ...
+
+
+class AddressScopeUpdateError(InvalidInput): ...
+
+
+class InvalidSubnetServiceType(InvalidInput): ...
+
+
+class AddressesAlreadyExist(InvalidInput): ...
 
 
 class InvalidRoutes(InvalidInput): ...
@@ -233,6 +317,54 @@ class SecurityGroupRuleExists(Conflict):
 
 class NoUniqueSecurityGroup(Conflict):
     default_code = "network.security_group.ambiguous"
+
+
+class IpAddressGenerationFailureNoMatchingSubnet(Conflict):
+    default_code = "network.address.no_subnet"
+
+
+class SubnetAllocationError(Conflict):
+    default_code = "network.subnet_pool.exhausted"
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    default_code = "network.subnet_pool.quota"
+
+
+class AddressScopeInUse(Conflict):
+    default_code = "network.address_scope.in_use"
+
+
+class AddressScopePrefixConflict(Conflict):
+    default_code = "network.address_scope.prefixes"
+
+
+class AddressGroupInUse(Conflict):
+    default_code = "network.address_group.in_use"
+
+
+class QosPolicyInUse(Conflict):
+    default_code = "network.qos_policy.in_use"
+
+
+class QoSPolicyDefaultAlreadyExists(Conflict):
+    default_code = "network.qos_policy.default_exists"
+
+
+class QoSRulesConflict(Conflict):
+    default_code = "network.qos_rule.conflict"
+
+
+class QoSRuleParameterConflict(Conflict):
+    default_code = "network.qos_rule.conflict"
+
+
+class RbacPolicyInUse(Conflict):
+    default_code = "network.rbac_policy.in_use"
+
+
+class DuplicateRbacPolicy(Conflict):
+    default_code = "network.rbac_policy.duplicate"
 
 
 class RouterInUse(Conflict):

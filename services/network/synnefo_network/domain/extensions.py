@@ -5,11 +5,14 @@ Clients switch features on by this list: an alias is here only when it works.
 
 from __future__ import annotations
 
+_TAGGED = "network, subnet, port, security_group, floatingip, router, address_scope, subnetpool"
 _TABLE = """
+address-scope | Address scope | 2015-07-26 | Subnet pools of one scope do not overlap.
 allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a port may use beside its own.
 availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
 availability_zone_filter | Availability Zone Filter Extension | 2018-06-22 | Availability zones can be filtered.
 binding | Port Binding | 2014-02-03 | Where a port is bound, for administrators.
+default-subnetpools | Default Subnetpools | 2016-02-18 | A subnet can be from the default pool.
 dvr | Distributed Virtual Router | 2014-06-01 | Routers show whether they are distributed.
 empty-string-filtering | Empty String Filtering Extension | 2018-05-01 | A filter may ask for the empty string.
 expose-port-forwarding-in-fip | Expose Port Forwarding in FIP | 2018-08-20 | A floating IP shows its port forwardings.
@@ -47,17 +50,20 @@ sort-key-validation | Sort keys validation | 2018-07-04 | An unknown sort key is
 sorting | Sorting support | 2016-06-12 | Lists can be sorted.
 standard-attr-description | standard-attr-description | 2016-02-10 | Resources have a description.
 standard-attr-revisions | Resource revision numbers | 2016-04-11 | Resources have a revision number.
-standard-attr-tag | Tag support for resources with standard attribute: network, subnet, port, security_group, floatingip, router | 2017-01-01 | Tags.
+standard-attr-tag | Tag support for resources with standard attribute: {TAGGED} | 2017-01-01 | Tags.
 standard-attr-timestamp | Resource timestamps | 2016-09-12 | Resources show when they were made and changed.
 stateful-security-group | Stateful security group | 2019-11-26 | Security groups can be stateless.
 subnet-external-network | Subnet belongs to an external network | 2024-02-05 | A subnet shows whether its network is external.
+subnet-service-types | Subnet service types | 2016-03-15 | Subnets for ports of some device owners.
+subnet_allocation | Subnet Allocation | 2015-03-30 | Subnets from subnet pools.
+subnetpool-prefix-ops | Subnet Pool Prefix Operations | 2019-02-08 | Prefixes can be added to subnet pools and removed.
 tag-creation | Tag creation extension | 2023-11-28 | Tags can be added to those that are there.
 tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | Ports can be created with tags.
 """
 
 EXTENSIONS: dict[str, dict[str, object]] = {}
 for _line in _TABLE.strip().splitlines():
-    _alias, _name, _date, _text = (part.strip() for part in _line.split("|"))
+    _alias, _name, _date, _text = (part.strip() for part in _line.replace("{TAGGED}", _TAGGED).split("|"))
     EXTENSIONS[_alias] = {
         "alias": _alias,
         "name": _name,

@@ -96,8 +96,9 @@ SUBNETS = Resource(
         "enable_dhcp": ("enable_dhcp", Kind.BOOL),
         "ipv6_ra_mode": ("ipv6_ra_mode", Kind.TEXT),
         "ipv6_address_mode": ("ipv6_address_mode", Kind.TEXT),
+        "subnetpool_id": ("subnetpool_id", Kind.TEXT),
     },
-    special=frozenset({"shared", "router:external", "subnetpool_id"}),
+    special=frozenset({"shared", "router:external"}),
 )
 PORTS = Resource(
     "port",
@@ -174,4 +175,75 @@ ROUTERS = Resource(
         "ha": ("ha", Kind.BOOL),
     },
 )
-BY_PLURAL = {r.plural: r for r in (NETWORKS, SUBNETS, PORTS, SECURITY_GROUPS, SECURITY_GROUP_RULES, FLOATING_IPS, ROUTERS)}
+ADDRESS_SCOPES = Resource(
+    "address_scope",
+    "address_scopes",
+    {**STANDARD, "ip_version": ("ip_version", Kind.INT), "shared": ("shared", Kind.BOOL)},
+)
+SUBNET_POOLS = Resource(
+    "subnetpool",
+    "subnetpools",
+    {
+        **STANDARD,
+        "ip_version": ("ip_version", Kind.INT),
+        "min_prefixlen": ("min_prefixlen", Kind.INT),
+        "default_prefixlen": ("default_prefixlen", Kind.INT),
+        "max_prefixlen": ("max_prefixlen", Kind.INT),
+        "default_quota": ("default_quota", Kind.INT),
+        "is_default": ("is_default", Kind.BOOL),
+        "shared": ("shared", Kind.BOOL),
+        "address_scope_id": ("address_scope_id", Kind.TEXT),
+    },
+)
+ADDRESS_GROUPS = Resource("address_group", "address_groups", {**STANDARD})
+RBAC_POLICIES = Resource(
+    "rbac_policy",
+    "rbac_policies",
+    {
+        "id": ("id", Kind.TEXT),
+        "project_id": ("project_id", Kind.TEXT),
+        "tenant_id": ("project_id", Kind.TEXT),
+        "object_type": ("object_type", Kind.TEXT),
+        "object_id": ("object_id", Kind.TEXT),
+        "action": ("action", Kind.TEXT),
+        "target_tenant": ("target_project", Kind.TEXT),
+    },
+)
+QOS_POLICIES = Resource(
+    "policy",
+    "policies",
+    {**STANDARD, "shared": ("shared", Kind.BOOL), "is_default": ("is_default", Kind.BOOL)},
+    path="qos/policies",
+)
+DEFAULT_RULES = Resource(
+    "default_security_group_rule",
+    "default_security_group_rules",
+    {
+        "id": ("id", Kind.TEXT),
+        "description": ("description", Kind.TEXT),
+        "direction": ("direction", Kind.TEXT),
+        "ethertype": ("ethertype", Kind.TEXT),
+        "protocol": ("protocol", Kind.TEXT),
+        "port_range_min": ("port_range_min", Kind.INT),
+        "port_range_max": ("port_range_max", Kind.INT),
+        "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
+        "remote_group_id": ("remote_group_id", Kind.TEXT),
+        "remote_address_group_id": ("remote_address_group_id", Kind.TEXT),
+        "used_in_default_sg": ("used_in_default_sg", Kind.BOOL),
+        "used_in_non_default_sg": ("used_in_non_default_sg", Kind.BOOL),
+    },
+)
+BY_PLURAL = {
+    r.plural: r
+    for r in (
+        NETWORKS,
+        SUBNETS,
+        PORTS,
+        SECURITY_GROUPS,
+        SECURITY_GROUP_RULES,
+        FLOATING_IPS,
+        ROUTERS,
+        ADDRESS_SCOPES,
+        SUBNET_POOLS,
+    )
+}

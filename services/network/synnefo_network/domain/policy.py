@@ -11,6 +11,7 @@ _READ = "rule:admin or rule:service or (rule:reader and rule:owner)"
 _WRITE = "rule:admin or rule:service or (rule:member and rule:owner)"
 _NET_READ = "rule:reader and rule:network_owner"
 _NET_WRITE = "rule:member and rule:network_owner"
+_READ_SHARED = f"{_READ} or True:%(shared)s"
 _SHARED = "True:%(network_shared)s"
 _EXTERNAL = "True:%(network_external)s"
 
@@ -72,6 +73,10 @@ RULES: list[RuleDefault] = [
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
+    *_crud("address_scope", "/v2.0/address-scopes", get=_READ_SHARED),
+    *_attributes(_ADMIN, "address_scope", "shared"),
+    *_crud("subnetpool", "/v2.0/subnetpools", get=_READ_SHARED),
+    *_attributes(_ADMIN, "subnetpool", "shared is_default"),
     *_crud("floatingip_port_forwarding", "/v2.0/floatingips/{floatingip_id}/port_forwardings"),
     *_crud("router", "/v2.0/routers"),
     *_attributes(_ADMIN, "router", "distributed ha", actions="create update get"),

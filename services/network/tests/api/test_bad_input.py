@@ -95,6 +95,8 @@ async def world(cloud: Cloud) -> dict[str, str]:
     group = await cloud.make("security-groups", "security_group", by=admin, name="g")
     floating = await cloud.make("floatingips", "floatingip", by=admin, floating_network_id=public["id"])
     await cloud.make("routers", "router", by=admin, external_gateway_info={"network_id": public["id"]})
+    await cloud.make("address-scopes", "address_scope", by=admin, name="s", ip_version=4)
+    await cloud.make("subnetpools", "subnetpool", by=admin, name="p", prefixes=["10.4.0.0/16"])
     return {
         "public": public["id"], "network": network["id"], "subnet": subnet["id"], "port": port["id"], "group": group["id"],
         "floating": floating["id"], "project": port["project_id"],
