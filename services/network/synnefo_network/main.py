@@ -13,6 +13,7 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
+    address_groups,
     address_scopes,
     availability_zones,
     floating_ips,
@@ -21,7 +22,10 @@ from synnefo_network.api import (
     networks,
     port_forwardings,
     ports,
+    qos_policies,
+    qos_rules,
     quotas,
+    rbac_policies,
     root,
     routers,
     security_group_rules,
@@ -51,6 +55,10 @@ ROUTERS = (
     routers.router,
     address_scopes.router,
     subnet_pools.router,
+    address_groups.router,
+    rbac_policies.router,
+    qos_policies.router,
+    qos_rules.router,
     quotas.router,
     availability_zones.router,
     network_ip_availabilities.router,

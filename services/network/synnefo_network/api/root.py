@@ -23,6 +23,8 @@ _COLLECTIONS = (
     "routers",
     "address-scopes",
     "subnetpools",
+    "address-groups",
+    "rbac-policies",
     "quotas",
     "availability_zones",
     "network-ip-availabilities",

@@ -15,6 +15,7 @@ from synnefo_network.app.floating_ip_association import find_association
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import emit_updated
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import (
     Services,
     authorize,
@@ -57,6 +58,7 @@ def _view(row: Any, port: Any, forwardings: Sequence[Any]) -> dict[str, Any]:
         "router_id": row.router_id,
         "port_id": row.port_id,
         "fixed_ip_address": row.fixed_ip_address,
+        "qos_policy_id": row.qos_policy_id,
         "port_details": None if port is None else {name: getattr(port, name) for name in details},
         "port_forwardings": [{k: getattr(f, k) for k in FORWARDING_FIELDS} for f in forwardings],
         "tags": unpack_tags(row.tags),
@@ -116,12 +118,14 @@ async def create_floating_ips(svc: Services, ctx: Context, bodies: Sequence[dict
                 **standard_values(svc, given, project_id=owner),
                 "floating_network_id": given["floating_network_id"],
                 "status": "DOWN",
+                "qos_policy_id": given.get("qos_policy_id"),
             }
         )
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> list[dict[str, Any]]:
         networks = await db_networks.get_networks(uow, {r["floating_network_id"] for r in rows}, project_id=seen_by(ctx))
+        await check_bound(uow, ctx, bodies)
         specs = [_port_spec(row, given, networks) for row, given in zip(rows, bodies, strict=True)]
         made = await make_ports(uow, svc, specs, networks=networks, sees_all=True)
         for row, given, port in zip(rows, bodies, made, strict=True):
@@ -171,7 +175,10 @@ async def update_floating_ip(
         row = await load(uow, ctx, floating_ip_id)
         authorize(ctx, "update_floatingip", {"project_id": row.project_id})
         check_revision(row, revision)
-        values = {"description": given.get("description", row.description) or ""}
+        values: dict[str, Any] = {"description": given.get("description", row.description) or ""}
+        if "qos_policy_id" in given:
+            await check_bound(uow, ctx, [given])
+            values["qos_policy_id"] = given["qos_policy_id"]
         changes = "port_id" in given or bool(given.get("fixed_ip_address"))
         if changes:
             if given.get("port_id") and (await db.forwardings_of(uow, [row.id]))[row.id]:

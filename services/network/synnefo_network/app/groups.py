@@ -28,6 +28,7 @@ async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) 
         "updated_at": now,
         "stateful": True,
         "is_default": True,
+        "shared": False,
     }
     if await db.insert_group_once(uow, row):
         rules = first_rules(group_id, is_default=True)

@@ -12,6 +12,7 @@ from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
 from synnefo_network.app.groups import ensure_default_group
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import (
     Services,
     authorize,
@@ -27,6 +28,7 @@ from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.db.qos import default_policy
 from synnefo_network.db.rbac_policies import delete_policies, targets_of
 from synnefo_network.db.subnet_pools import scopes_of_networks
 from synnefo_network.domain.errors import (
@@ -74,6 +76,7 @@ def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool, 
         "mtu": row.mtu,
         "router:external": row.is_external,
         "port_security_enabled": row.port_security_enabled,
+        "qos_policy_id": row.qos_policy_id,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": row.availability_zone_hints or svc.settings.availability_zones,
         "description": row.description,
@@ -138,7 +141,10 @@ async def create_networks(svc: Services, ctx: Context, bodies: Sequence[dict[str
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> list[Any]:
-        for row in rows:
+        await check_bound(uow, ctx, bodies)
+        for row, given in zip(rows, bodies, strict=True):
+            if "qos_policy_id" not in given:
+                row["qos_policy_id"] = await default_policy(uow, row["project_id"])
             await _check_default(uow, row["id"], is_default=row["is_default"])
             await _check_segment(uow, row["id"], row["segment"])
         await insert_row(uow, db.networks, *rows)
@@ -187,6 +193,7 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
         "segmentation_id": segmentation,
         "segment": _segment(network_type, physical, segmentation),
         "availability_zone_hints": zones,
+        "qos_policy_id": given.get("qos_policy_id"),
     }
 
 
@@ -247,6 +254,7 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
             values["mtu"] = _mtu(svc, values["mtu"])
             check_mtu(values["mtu"], {s.ip_version for s in subnets})
         await _check_sharing(uow, row, values)
+        await check_bound(uow, ctx, [given])
         if values.keys() & {"network_type", "physical_network", "segmentation_id"}:
             merged = [values.get(k, getattr(row, k)) for k in ("network_type", "physical_network", "segmentation_id")]
             values["segment"] = _segment(*merged)

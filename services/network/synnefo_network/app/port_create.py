@@ -128,6 +128,7 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
         "profile": dict(spec.profile),
         "is_bound": spec.is_bound,
         "is_server_made": spec.is_server_made,
+        "qos_policy_id": spec.qos_policy_id,
     }
 
 
@@ -155,14 +156,13 @@ async def _groups(
 ) -> list[dict[str, str]]:
     """The groups of each spec, id → name: those named, or the owner's default group. Raises SecurityGroupNotFound, SecurityGroupConflict."""
     named = {g for spec in specs for g in spec.security_groups or ()}
-    known = await db_groups.get_groups(uow, named, project_id=None) if named else {}
+    known = await db_groups.get_groups(uow, named, project_id=None if sees_all else specs[0].project_id) if named else {}
     defaults: dict[str, str] = {}
     chosen: list[dict[str, str]] = []
     for spec in specs:
         if spec.security_groups is not None:
             for group_id in spec.security_groups:
-                group = known.get(group_id)
-                if group is None or (group.project_id != spec.project_id and not sees_all):
+                if group_id not in known:
                     raise SecurityGroupNotFound(group_id)
             check_stateful(known[g] for g in spec.security_groups)
             chosen.append({g: known[g].name for g in sorted(set(spec.security_groups))})

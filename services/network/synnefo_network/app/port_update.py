@@ -13,6 +13,7 @@ from synnefo_common.web import Context
 from synnefo_network.app.addresses import allocate
 from synnefo_network.app.port_events import PortFacts, emit_port, gather
 from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import Services, check_revision, seen_by
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import ports as db
@@ -52,6 +53,7 @@ async def update_port(svc: Services, ctx: Context, port_id: str, given: dict[str
         check_revision(row, revision)
         (before,) = await gather(uow, [row])
         _refuse_new_owner(row, given)
+        await check_bound(uow, ctx, [given])
         values = _values(svc, row, given)
         if "mac_address" in values and values["mac_address"] != row.mac_address:
             await _check_mac(uow, row, values["mac_address"])

@@ -14,6 +14,7 @@ from synnefo_common.web import Context
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import Services, authorize, authorize_attributes, new_owner, seen_by
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db_networks
@@ -60,6 +61,7 @@ def view_port(facts: PortFacts, *, shows_binding: bool) -> dict[str, Any]:
         "extra_dhcp_opts": row.extra_dhcp_opts,
         "port_security_enabled": row.port_security_enabled,
         "binding:vnic_type": row.vnic_type,
+        "qos_policy_id": row.qos_policy_id,
         "description": row.description,
         "tags": unpack_tags(row.tags),
         "created_at": iso(row.created_at),
@@ -128,6 +130,7 @@ async def create_ports(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
             if spec.network_id not in networks:
                 raise NetworkNotFound(spec.network_id)
             authorize_port(ctx, "create_port", given, port_target(spec, networks[spec.network_id]))
+        await check_bound(uow, ctx, bodies)
         made = await make_ports(uow, svc, specs, networks=networks, sees_all=seen_by(ctx) is None)
         for commission in commissions:
             svc.quota.accept(uow, commission)
@@ -167,6 +170,7 @@ def _spec(owner: str, given: Mapping[str, Any]) -> PortSpec:
         host_id=given.get("binding:host_id") or "",
         profile=given.get("binding:profile") or {},
         is_bound=bool(given.get("binding:host_id")),
+        qos_policy_id=given.get("qos_policy_id"),
     )
 
 

@@ -9,7 +9,18 @@ from sqlalchemy import Table
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-from synnefo_network.app import address_scopes, floating_ips, networks, ports, routers, security_groups, subnet_pools, subnets
+from synnefo_network.app import (
+    address_groups,
+    address_scopes,
+    floating_ips,
+    networks,
+    ports,
+    qos_policies,
+    routers,
+    security_groups,
+    subnet_pools,
+    subnets,
+)
 from synnefo_network.app.services import Services, authorize
 from synnefo_network.app.sharing import Shareable, load_shareable
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table
@@ -42,7 +53,7 @@ async def _port(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
 
 async def _group(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
     row = await security_groups.load(uow, ctx, row_id)
-    return row, {"project_id": row.project_id}
+    return row, {"project_id": row.project_id, "shared": row.shared}
 
 
 async def _floating_ip(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
@@ -71,6 +82,8 @@ RESOURCES: dict[str, tuple[str, Table, Load]] = {
     "floatingips": ("floatingip", floating_ips_table, _floating_ip),
     "address-scopes": ("address_scope", address_scopes.KIND.table, _shareable(address_scopes.KIND)),
     "subnetpools": ("subnetpool", subnet_pools.KIND.table, _shareable(subnet_pools.KIND)),
+    "address-groups": ("address_group", address_groups.KIND.table, _shareable(address_groups.KIND)),
+    "policies": ("policy", qos_policies.KIND.table, _shareable(qos_policies.KIND)),
     "routers": ("router", routers_table, _router),
 }
 

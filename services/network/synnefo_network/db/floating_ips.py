@@ -23,6 +23,7 @@ floating_ips = Table(
     Column("port_id", String(36), ForeignKey("ports.id", name="fk_floating_ips_port_id")),
     Column("fixed_ip_address", String(64)),
     Column("router_id", String(36), index=True),
+    Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_floating_ips_qos_policy_id"), index=True),
     Index("uq_floating_ips_fixed", "port_id", "fixed_ip_address", "floating_network_id", unique=True),
 )
 port_forwardings = Table(

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    ForeignKey,
     Index,
     Integer,
     Row,
@@ -44,6 +45,7 @@ networks = Table(
     Column("segmentation_id", Integer),
     Column("segment", String(128), unique=True),  # "<type>/<physical network>/<id>" where only one network may have it
     Column("availability_zone_hints", JSON, nullable=False),
+    Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_networks_qos_policy_id"), index=True),
     Index("ix_networks_shared", "shared"),
     Index("ix_networks_is_external", "is_external"),
 )

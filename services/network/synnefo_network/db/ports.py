@@ -49,6 +49,7 @@ ports = Table(
     Column("profile", JSON, nullable=False),
     Column("is_bound", Boolean, nullable=False),  # a server's NIC stands behind it
     Column("is_server_made", Boolean, nullable=False),  # made with a server and deleted with it
+    Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_ports_qos_policy_id"), index=True),
     Index("ix_ports_is_server_made", "is_server_made", "created_at"),
 )
 ip_allocations = Table(

@@ -87,18 +87,6 @@ class RbacPolicyNotFound(Missing):
     noun, key = "RBAC policy", "rbac_policy"
 
 
-class AgentNotFound(Missing):
-    noun, key = "Agent", "agent"
-
-
-class SecurityGroupDefaultRuleNotFound(Missing):
-    noun, key = "Default Security Group rule", "default_security_group_rule"
-
-
-class SegmentNotFound(Missing):
-    noun, key = "Segment", "segment"
-
-
 class SecurityGroupRuleNotFound(Missing):
     noun, key = "Security group rule", "security_group_rule"
 

@@ -5,8 +5,9 @@ Clients switch features on by this list: an alias is here only when it works.
 
 from __future__ import annotations
 
-_TAGGED = "network, subnet, port, security_group, floatingip, router, address_scope, subnetpool"
+_TAGGED = "network, subnet, port, security_group, floatingip, router, address_scope, subnetpool, address_group, policy"
 _TABLE = """
+address-group | Address group | 2020-07-15 | Groups of addresses for security group rules.
 address-scope | Address scope | 2015-07-26 | Subnet pools of one scope do not overlap.
 allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a port may use beside its own.
 availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
@@ -37,14 +38,26 @@ port-security | Port Security | 2012-07-23 | Port security can be switched off.
 port-security-groups-filtering | Port filtering on security groups | 2018-01-09 | Ports can be found by security group.
 project-id | project_id field enabled | 2016-09-09 | project_id stands beside tenant_id.
 provider | Provider Network | 2012-09-07 | How a network is realised, for administrators.
+qos | Quality of Service | 2015-06-08 | Limits, marks and minima of bandwidth.
+qos-bw-limit-direction | Direction for QoS bandwidth limit rule | 2017-04-10 | Bandwidth is limited in both directions.
+qos-bw-minimum-ingress | Ingress direction for QoS minimum bandwidth rule | 2018-07-09 | Minima in both directions.
+qos-default | QoS default policy | 2017-04-26 | A policy for all new networks of a project.
+qos-fip | Floating IP QoS | 2017-07-20 | Policies of floating IPs.
+qos-rule-type-details | Details of QoS rule types | 2017-06-22 | The parameters of a type of QoS rules.
 quota-check-limit | Quota engine limit check | 2021-09-08 | A quota below the usage can be refused.
 quota_details | Quota details management support | 2017-02-10 | Quotas with usage and reservations.
 quotas | Quota management support | 2012-07-29 | Quotas of a project.
+rbac-address-group | Add address_group type to RBAC | 2021-01-31 | Address groups likewise.
+rbac-address-scope | Address scope RBAC | 2020-01-01 | Address scopes likewise.
+rbac-policies | RBAC Policies | 2015-06-17 | Networks and QoS policies can be shared with single projects.
+rbac-security-groups | Add security_group type to network RBAC | 2019-08-22 | Security groups likewise.
+rbac-subnetpool | Subnet pool RBAC | 2020-02-26 | Subnet pools likewise.
 revision-if-match | If-Match constraints based on revision_number | 2016-12-11 | Changes can be made conditional on the revision.
 router | Neutron L3 Router | 2012-07-20 | Routers between subnets and to the outside, floating IPs.
 router_availability_zone | Router Availability Zone | 2015-01-01 | Routers have availability zones.
 security-group | security-group | 2012-10-05 | Security groups and their rules.
 security-groups-normalized-cidr | Normalized CIDR field for security group rules | 2020-07-28 | Rules show their prefix without host bits.
+security-groups-remote-address-group | Remote address group id field for security group rules | 2020-08-25 | A rule can name an address group.
 security-groups-shared-filtering | Security group filtering on the shared field | 2021-10-05 | Security groups can be filtered by shared.
 sort-key-validation | Sort keys validation | 2018-07-04 | An unknown sort key is an error.
 sorting | Sorting support | 2016-06-12 | Lists can be sorted.

@@ -78,6 +78,7 @@ NETWORKS = Resource(
         "router:external": ("is_external", Kind.BOOL),
         "is_default": ("is_default", Kind.BOOL),
         "mtu": ("mtu", Kind.INT),
+        "qos_policy_id": ("qos_policy_id", Kind.TEXT),
         "port_security_enabled": ("port_security_enabled", Kind.BOOL),
         "provider:network_type": ("network_type", Kind.TEXT),
         "provider:physical_network": ("physical_network", Kind.TEXT),
@@ -113,6 +114,7 @@ PORTS = Resource(
         "device_owner": ("device_owner", Kind.TEXT),
         "binding:host_id": ("host_id", Kind.TEXT),
         "binding:vnic_type": ("vnic_type", Kind.TEXT),
+        "qos_policy_id": ("qos_policy_id", Kind.TEXT),
         "port_security_enabled": ("port_security_enabled", Kind.BOOL),
     },
     special=frozenset({"fixed_ips", "security_groups"}),
@@ -120,8 +122,7 @@ PORTS = Resource(
 SECURITY_GROUPS = Resource(
     "security_group",
     "security_groups",
-    {**STANDARD, "stateful": ("stateful", Kind.BOOL)},
-    special=frozenset({"shared"}),
+    {**STANDARD, "stateful": ("stateful", Kind.BOOL), "shared": ("shared", Kind.BOOL)},
 )
 SECURITY_GROUP_RULES = Resource(
     "security_group_rule",
@@ -133,6 +134,7 @@ SECURITY_GROUP_RULES = Resource(
         "ethertype": ("ethertype", Kind.TEXT),
         "protocol": ("protocol", Kind.TEXT),
         "remote_group_id": ("remote_group_id", Kind.TEXT),
+        "remote_address_group_id": ("remote_address_group_id", Kind.TEXT),
         "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
         "port_range_min": ("port_range_min", Kind.INT),
         "port_range_max": ("port_range_max", Kind.INT),
@@ -215,24 +217,6 @@ QOS_POLICIES = Resource(
     {**STANDARD, "shared": ("shared", Kind.BOOL), "is_default": ("is_default", Kind.BOOL)},
     path="qos/policies",
 )
-DEFAULT_RULES = Resource(
-    "default_security_group_rule",
-    "default_security_group_rules",
-    {
-        "id": ("id", Kind.TEXT),
-        "description": ("description", Kind.TEXT),
-        "direction": ("direction", Kind.TEXT),
-        "ethertype": ("ethertype", Kind.TEXT),
-        "protocol": ("protocol", Kind.TEXT),
-        "port_range_min": ("port_range_min", Kind.INT),
-        "port_range_max": ("port_range_max", Kind.INT),
-        "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
-        "remote_group_id": ("remote_group_id", Kind.TEXT),
-        "remote_address_group_id": ("remote_address_group_id", Kind.TEXT),
-        "used_in_default_sg": ("used_in_default_sg", Kind.BOOL),
-        "used_in_non_default_sg": ("used_in_non_default_sg", Kind.BOOL),
-    },
-)
 BY_PLURAL = {
     r.plural: r
     for r in (
@@ -245,5 +229,8 @@ BY_PLURAL = {
         ROUTERS,
         ADDRESS_SCOPES,
         SUBNET_POOLS,
+        ADDRESS_GROUPS,
+        RBAC_POLICIES,
+        QOS_POLICIES,
     )
 }

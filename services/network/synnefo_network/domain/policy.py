@@ -9,6 +9,7 @@ _ADMIN = "rule:admin"
 _ADMIN_OR_SERVICE = "rule:admin or rule:service"
 _READ = "rule:admin or rule:service or (rule:reader and rule:owner)"
 _WRITE = "rule:admin or rule:service or (rule:member and rule:owner)"
+_MANAGE = "rule:admin or (rule:manager and rule:owner)"
 _NET_READ = "rule:reader and rule:network_owner"
 _NET_WRITE = "rule:member and rule:network_owner"
 _READ_SHARED = f"{_READ} or True:%(shared)s"
@@ -69,7 +70,7 @@ RULES: list[RuleDefault] = [
     *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
-    *_crud("security_group", "/v2.0/security-groups"),
+    *_crud("security_group", "/v2.0/security-groups", get=_READ_SHARED),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
@@ -77,6 +78,24 @@ RULES: list[RuleDefault] = [
     *_attributes(_ADMIN, "address_scope", "shared"),
     *_crud("subnetpool", "/v2.0/subnetpools", get=_READ_SHARED),
     *_attributes(_ADMIN, "subnetpool", "shared is_default"),
+    *_crud("address_group", "/v2.0/address-groups", get=_READ_SHARED),
+    *_crud("policy", "/v2.0/qos/policies", create=_MANAGE, get=_READ_SHARED, update=_MANAGE, delete=_MANAGE),
+    *_attributes(_ADMIN, "policy", "shared"),
+    *(
+        rule
+        for kind in ("bandwidth_limit", "dscp_marking", "minimum_bandwidth")
+        for rule in _crud(
+            f"policy_{kind}_rule",
+            f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules",
+            create=_MANAGE,
+            get=_READ_SHARED,
+            update=_MANAGE,
+            delete=_MANAGE,
+        )
+    ),
+    RuleDefault("get_rule_type", "@", "See the types of QoS rules.", [("GET", "/v2.0/qos/rule-types"), ("GET", "/v2.0/qos/rule-types/{id}")]),
+    *_crud("rbac_policy", "/v2.0/rbac-policies"),
+    *_attributes(f"{_ADMIN} or not True:%(is_wildcard)s", "rbac_policy", "target_tenant"),
     *_crud("floatingip_port_forwarding", "/v2.0/floatingips/{floatingip_id}/port_forwardings"),
     *_crud("router", "/v2.0/routers"),
     *_attributes(_ADMIN, "router", "distributed ha", actions="create update get"),

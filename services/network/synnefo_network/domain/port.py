@@ -45,6 +45,7 @@ class PortSpec:
     profile: Mapping[str, Any] = field(default_factory=dict)
     is_bound: bool = False
     is_server_made: bool = False
+    qos_policy_id: str | None = None
 
     @property
     def is_network_device(self) -> bool:

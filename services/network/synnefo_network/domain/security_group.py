@@ -70,6 +70,7 @@ class Rule:
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -84,6 +85,7 @@ class Rule:
             self.port_range_max,
             prefix,
             self.remote_group_id,
+            *([self.remote_address_group_id] if self.remote_address_group_id else []),
         )
         return "|".join("" if p is None else str(p) for p in parts)
 
@@ -102,8 +104,10 @@ def read_rule(given: dict[str, Any]) -> Rule:
     ethertype = _read_ethertype(given.get("ethertype", "IPv4"))
     protocol = _read_protocol(given.get("protocol"), ethertype=ethertype)
     low, high = _read_port(given.get("port_range_min")), _read_port(given.get("port_range_max"))
-    if given.get("remote_ip_prefix") and given.get("remote_group_id"):
-        raise SecurityGroupMultipleRemoteEntites("Only one of remote_ip_prefix or remote_group_id may be provided.")
+    if sum(1 for name in ("remote_ip_prefix", "remote_group_id", "remote_address_group_id") if given.get(name)) > 1:
+        raise SecurityGroupMultipleRemoteEntites(
+            "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be provided."
+        )
     prefix = given.get("remote_ip_prefix") or None
     if prefix is not None:
         prefix = _read_prefix(prefix, ethertype=ethertype)
@@ -116,6 +120,7 @@ def read_rule(given: dict[str, Any]) -> Rule:
         port_range_max=high,
         remote_ip_prefix=prefix,
         remote_group_id=given.get("remote_group_id") or None,
+        remote_address_group_id=given.get("remote_address_group_id") or None,
     )
 
 

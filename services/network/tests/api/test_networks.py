@@ -9,6 +9,7 @@ import pytest
 from .conftest import Cloud, error_type
 
 NETWORK_KEYS = {
+    "qos_policy_id",
     "ipv4_address_scope",
     "ipv6_address_scope",
     "id",

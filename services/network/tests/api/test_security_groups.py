@@ -23,6 +23,7 @@ GROUP_KEYS = {
     "revision_number",
 }
 RULE_KEYS = {
+    "remote_address_group_id",
     "id",
     "tenant_id",
     "project_id",

@@ -84,7 +84,6 @@ def upgrade() -> None:
         batch_op.create_foreign_key("fk_floating_ips_port_id", "ports", ["port_id"], ["id"])
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("floating_ips", schema=None) as batch_op:
         batch_op.drop_constraint("fk_floating_ips_port_id", type_="foreignkey")
