@@ -71,7 +71,8 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
     return {
         "network_id": network, "subnet_id": subnet, "security_group_id": group, "security_group_rule_id": rule, "port_id": port,
         "router_id": router, "port_forwarding_id": forwarded, "address_scope_id": scope, "subnetpool_id": pool, "address_group_id": addresses,
-        "rbac_policy_id": shared, "policy_id": policy, "rule_id": marked, "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
+        "rbac_policy_id": shared, "policy_id": policy, "rule_id": marked,
+        "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
         "credential_id": credential, "application_credential_id": application, "project_id": project,
         "request_id": actions["instanceActions"][0]["request_id"],
         "server_port_id": interfaces["interfaceAttachments"][0]["port_id"],
@@ -95,8 +96,10 @@ async def seen(owner: User, ids: dict[str, str]) -> dict[str, Any]:
     project = ids["project_id"]
     views = [
         ("network", f"/v2.0/{kind}?project_id={project}&sort_key=id")
-        for kind in ("networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips", "routers", "address-scopes", "subnetpools",
-                     "address-groups", "rbac-policies", "qos/policies")
+        for kind in (
+            "networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips", "routers", "address-scopes", "subnetpools",
+            "address-groups", "rbac-policies", "qos/policies",
+        )
     ]
     views += [
         ("image", f"/v2/images?owner={project}"), ("image", f"/v2/images/{ids['image_id']}/members"), ("volume", f"/v3/{project}/volumes/detail"),

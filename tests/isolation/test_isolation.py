@@ -17,7 +17,8 @@ from synnefo_common.testing import routes_of
 # Parameters that name what a project or user owns. All others have a value that means nothing to anyone.
 OWNED = {
     "network_id", "subnet_id", "security_group_id", "security_group_rule_id", "port_id", "floatingip_id", "router_id",
-    "port_forwarding_id", "address_scope_id", "subnetpool_id", "address_group_id", "policy_id", "rbac_policy_id", "rule_id", "image_id", "volume_id", "snapshot_id",
+    "port_forwarding_id", "address_scope_id", "subnetpool_id", "address_group_id", "policy_id", "rbac_policy_id", "rule_id",
+    "image_id", "volume_id", "snapshot_id",
     "server_id", "item_id", "resource_id", "project_id", "quota_project_id", "user_id", "actor_id", "place_id", "credential_id",
     "application_credential_id", "account", "tenant_id",
 }  # fmt: skip
@@ -60,6 +61,9 @@ BODIES: dict[str, Any] = {
     "PUT /v2.0/ports/{port_id}": {"port": {"name": "mine"}},
     "PUT /v2.0/floatingips/{floatingip_id}": {"floatingip": {"description": "mine"}},
     "PUT /v2.0/floatingips/{floatingip_id}/port_forwardings/{port_forwarding_id}": {"port_forwarding": {"description": "mine"}},
+    "POST /v2.0/floatingips/{floatingip_id}/port_forwardings": {
+        "port_forwarding": {"protocol": "tcp", "external_port": 1, "internal_port": 1, "internal_port_id": "11111111-1111-4111-8111-111111111111"}
+    },
     "PUT /v2.0/routers/{router_id}": {"router": {"name": "mine"}},
     "PUT /v2.0/routers/{router_id}/add_router_interface": {"subnet_id": "8" * 32},
     "PUT /v2.0/routers/{router_id}/remove_router_interface": {"subnet_id": "8" * 32},

@@ -137,8 +137,9 @@ async def release_addresses(uow: UnitOfWork, port_id: str, pairs: Collection[tup
 
 
 async def insert_ports(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert ports; the rows of those whose MAC was free."""
-    statement = insert_for(uow.dialect, ports).values(list(rows)).on_conflict_do_nothing(index_elements=["mac_address"])
+    """Insert ports, in the order of their MACs (see `take_addresses`); the rows of those whose MAC was free."""
+    ordered = sorted(rows, key=lambda r: str(r["mac_address"]))
+    statement = insert_for(uow.dialect, ports).values(ordered).on_conflict_do_nothing(index_elements=["mac_address"])
     return await uow.all(statement.returning(ports))
 
 
