@@ -13,14 +13,9 @@ from synnefo_network.db import floating_ips as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import routers as db_routers
 from synnefo_network.db import subnets as db_subnets
-from synnefo_network.domain.errors import (
-    BadResource,
-    ExternalGatewayForFloatingIPNotFound,
-    FloatingIPPortAlreadyAssociated,
-    PortHasPortForwarding,
-    StaleRow,
-)
+from synnefo_network.domain.errors import BadResource, StaleRow
 from synnefo_network.domain.router import pick_router
+from synnefo_network.domain.router_errors import ExternalGatewayForFloatingIPNotFound, FloatingIPPortAlreadyAssociated, PortHasPortForwarding
 
 NOWHERE: dict[str, Any] = {"port_id": None, "fixed_ip_address": None, "router_id": None}
 

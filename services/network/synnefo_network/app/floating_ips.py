@@ -29,16 +29,11 @@ from synnefo_network.db import floating_ips as db
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
-from synnefo_network.domain.errors import (
-    BadResource,
-    FipInUseByPortForwarding,
-    FloatingIPNotFound,
-    IpAddressGenerationFailure,
-    NetworkNotFound,
-)
+from synnefo_network.domain.errors import BadResource, FloatingIPNotFound, IpAddressGenerationFailure, NetworkNotFound
 from synnefo_network.domain.listing import FLOATING_IPS, ListQuery
 from synnefo_network.domain.policy import RULES
 from synnefo_network.domain.port import FLOATING_IP_OWNER, PortSpec
+from synnefo_network.domain.router_errors import FipInUseByPortForwarding
 
 QUOTA = "network.floating_ips"
 FORWARDING_FIELDS = ("id", "protocol", "external_port", "internal_port", "internal_ip_address", "internal_port_id")

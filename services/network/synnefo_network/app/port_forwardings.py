@@ -14,8 +14,9 @@ from synnefo_network.app.floating_ip_association import find_router, fixed_addre
 from synnefo_network.app.services import Services, authorize, seen_by, standard_values
 from synnefo_network.db import floating_ips as db
 from synnefo_network.db.listing import insert_row, list_rows, update_row
-from synnefo_network.domain.errors import BadResource, PortForwardingNotFound, PortHasBindingFloatingIP
+from synnefo_network.domain.errors import BadResource
 from synnefo_network.domain.listing import PORT_FORWARDINGS, ListQuery
+from synnefo_network.domain.router_errors import PortForwardingNotFound, PortHasBindingFloatingIP
 
 
 def _view(row: Any) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from synnefo_network.domain.errors import (
     BadResource,
     MacAddressInUse,
     PortSecurityPortHasSecurityGroup,
-    RouterInterfaceInUseByFloatingIP,
     SecurityGroupNotFound,
     ServicePortInUse,
     StaleRow,
@@ -39,6 +38,7 @@ from synnefo_network.domain.port import (
     read_dhcp_opts,
 )
 from synnefo_network.domain.router import INTERFACE_OWNER, check_overlap, check_routes
+from synnefo_network.domain.router_errors import RouterInterfaceInUseByFloatingIP
 from synnefo_network.domain.security_group import check_stateful
 
 _COLUMN = {"binding:vnic_type": "vnic_type", "binding:host_id": "host_id", "binding:profile": "profile"}

@@ -14,10 +14,11 @@ from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import routers as db
 from synnefo_network.db import subnets as db_subnets
-from synnefo_network.domain.errors import BadResource, NetworkNotFound, RouterExternalGatewayInUseByFloatingIp
+from synnefo_network.domain.errors import BadResource, NetworkNotFound
 from synnefo_network.domain.policy import RULES
 from synnefo_network.domain.port import PortSpec
 from synnefo_network.domain.router import GATEWAY_OWNER, check_overlap
+from synnefo_network.domain.router_errors import RouterExternalGatewayInUseByFloatingIp
 
 _RULES = {r.name: r for r in RULES}
 

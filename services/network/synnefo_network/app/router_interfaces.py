@@ -19,16 +19,15 @@ from synnefo_network.db import ports as db_ports
 from synnefo_network.db import routers as db
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import update_row
-from synnefo_network.domain.errors import (
-    BadResource,
-    PortInUse,
+from synnefo_network.domain.errors import BadResource, PortInUse
+from synnefo_network.domain.port import PortSpec, Want
+from synnefo_network.domain.router import INTERFACE_OWNER, check_overlap, check_routes_without
+from synnefo_network.domain.router_errors import (
     RouterInterfaceInUseByFloatingIP,
     RouterInterfaceNotFound,
     RouterInterfaceNotFoundForSubnet,
     SubnetMismatchForPort,
 )
-from synnefo_network.domain.port import PortSpec, Want
-from synnefo_network.domain.router import INTERFACE_OWNER, check_overlap, check_routes_without
 
 
 def _answer(router: Any, *, network_id: str, port_id: str, subnet_ids: Sequence[str]) -> dict[str, Any]:

@@ -24,10 +24,11 @@ from synnefo_network.app.services import (
 )
 from synnefo_network.db import routers as db
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
-from synnefo_network.domain.errors import BadResource, RouterInUse, RouterNotFound
+from synnefo_network.domain.errors import BadResource
 from synnefo_network.domain.listing import ROUTERS, ListQuery
 from synnefo_network.domain.policy import RULES
 from synnefo_network.domain.router import Route, check_routes, merge_routes, read_routes
+from synnefo_network.domain.router_errors import RouterInUse, RouterNotFound
 
 QUOTA = "network.routers"
 _RULES = {r.name: r for r in RULES}

@@ -39,26 +39,6 @@ class SecurityGroupNotFound(Missing):
     noun, key = "Security group", "security_group"
 
 
-class RouterNotFound(Missing):
-    noun, key = "Router", "router"
-
-
-class RouterInterfaceNotFound(NotFound):
-    default_code = "network.router.interface_not_found"
-
-
-class RouterInterfaceNotFoundForSubnet(NotFound):
-    default_code = "network.router.interface_not_found"
-
-
-class ExternalGatewayForFloatingIPNotFound(NotFound):
-    default_code = "network.floating_ip.unreachable"
-
-
-class PortForwardingNotFound(Missing):
-    noun, key = "Port Forwarding", "port_forwarding"
-
-
 class AddressScopeNotFound(Missing):
     noun, key = "Address scope", "address_scope"
 
@@ -206,12 +186,6 @@ class InvalidSubnetServiceType(InvalidInput): ...
 class AddressesAlreadyExist(InvalidInput): ...
 
 
-class InvalidRoutes(InvalidInput): ...
-
-
-class RoutesExhausted(InvalidInput): ...
-
-
 class AddressPairAndPortSecurityRequired(Conflict):
     default_code = "network.port.port_security_required"
 
@@ -353,42 +327,6 @@ class RbacPolicyInUse(Conflict):
 
 class DuplicateRbacPolicy(Conflict):
     default_code = "network.rbac_policy.duplicate"
-
-
-class RouterInUse(Conflict):
-    default_code = "network.router.in_use"
-
-
-class RouterInterfaceInUseByFloatingIP(Conflict):
-    default_code = "network.router.interface_in_use"
-
-
-class RouterInterfaceInUseByRoute(Conflict):
-    default_code = "network.router.interface_in_use"
-
-
-class RouterExternalGatewayInUseByFloatingIp(Conflict):
-    default_code = "network.router.gateway_in_use"
-
-
-class SubnetMismatchForPort(Conflict):
-    default_code = "network.router.subnet_mismatch"
-
-
-class FloatingIPPortAlreadyAssociated(Conflict):
-    default_code = "network.floating_ip.port_associated"
-
-
-class FipInUseByPortForwarding(Conflict):
-    default_code = "network.floating_ip.forwards"
-
-
-class PortHasPortForwarding(Conflict):
-    default_code = "network.port.forwarded_to"
-
-
-class PortHasBindingFloatingIP(Conflict):
-    default_code = "network.port.has_floating_ip"
 
 
 class QuotaLimitBelowUsage(BadRequest):

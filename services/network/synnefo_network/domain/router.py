@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from synnefo_network.domain.addresses import parse_cidr, parse_ip
-from synnefo_network.domain.errors import BadResource, InvalidRoutes, RouterInterfaceInUseByRoute, RoutesExhausted
+from synnefo_network.domain.errors import BadResource
+from synnefo_network.domain.router_errors import InvalidRoutes, RouterInterfaceInUseByRoute, RoutesExhausted
 
 Route = dict[str, str]  # {"destination", "nexthop"}
 INTERFACE_OWNER = "network:router_interface"
