@@ -20,12 +20,13 @@ from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import port_filters
 from synnefo_network.db import ports as db
+from synnefo_network.db import routers as db_routers
 from synnefo_network.db.listing import list_rows, unpack_tags
 from synnefo_network.domain.addresses import parse_mac
 from synnefo_network.domain.errors import NetworkNotFound, PortNotFound, ServicePortInUse
 from synnefo_network.domain.listing import PORTS, ListQuery
 from synnefo_network.domain.policy import ADMIN_PORT_FIELDS, RULES
-from synnefo_network.domain.port import NETWORK_DEVICE, PortSpec, is_undeletable, read_dhcp_opts
+from synnefo_network.domain.port import FLOATING_IP_OWNER, NETWORK_DEVICE, PortSpec, is_undeletable, read_dhcp_opts
 
 QUOTA = "network.ports"
 RULE_NAMES = {r.name: r for r in RULES}
@@ -188,7 +189,8 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
         row, network = await load(uow, ctx, port_id)
         authorize(ctx, "delete_port", port_target(row, network))
         check_revision(row, revision)
-        if is_undeletable(row.device_owner) and row.device_id:
+        # A network's owner may write a router's owner into a port: only one that the router has is held by it.
+        if is_undeletable(row.device_owner) and (row.device_owner == FLOATING_IP_OWNER or await db_routers.router_of_port(uow, port_id)):
             raise ServicePortInUse(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}; delete what it belongs to."
             )

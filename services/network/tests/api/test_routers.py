@@ -117,8 +117,9 @@ async def test_a_port_that_only_says_so_is_not_the_routers(cloud: Cloud) -> None
     other = cloud.as_project("other")
     network = await cloud.make_network(by=other)
     await cloud.make_subnet(network, "10.9.0.0/24", by=other)
-    await cloud.make_port(network, by=other, device_id=victim["id"], device_owner="network:router_interface")
+    said = await cloud.make_port(network, by=other, device_id=victim["id"], device_owner="network:router_interface")
     assert (await cloud.as_member().delete(f"/v2.0/routers/{victim['id']}")).status_code == 204
+    assert (await other.delete(f"/v2.0/ports/{said['id']}")).status_code == 204
 
 
 @pytest.mark.parametrize("second", ["10.0.0.0/24", "10.0.0.128/25", "10.0.0.0/16"])
