@@ -48,7 +48,8 @@ async def list_rows(
     keys = [*query.sort, ("id", "asc")] if query.sort else [("created_at", "asc"), ("id", "asc")]
     if query.reverse:
         keys = [(k, "desc" if d == "asc" else "asc") for k, d in keys]
-    sort = [(_sortable(table.c[resource.attributes[k][0]]), d) for k, d in keys]
+    # The order of a list that names none is by time, also where the resource does not show its times.
+    sort = [(_sortable(table.c[resource.attributes[k][0] if k in resource.attributes else k]), d) for k, d in keys]
     if query.marker is not None:
         marker = await uow.one(select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where))
         if marker is None:

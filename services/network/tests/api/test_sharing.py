@@ -89,6 +89,17 @@ async def test_policy_that_is_used_stays(cloud: Cloud) -> None:
     assert (await member.delete(one)).status_code == 204
 
 
+async def test_policies_come_in_pages(cloud: Cloud) -> None:
+    member = cloud.as_member()
+    for _ in range(3):
+        await _share(cloud, "network", await cloud.make_network())
+    whole = [p["id"] for p in (await member.get("/v2.0/rbac-policies")).json()["rbac_policies"]]
+    page = (await member.get(f"/v2.0/rbac-policies?limit=2&marker={whole[0]}")).json()["rbac_policies"]
+    assert [p["id"] for p in page] == whole[1:]
+    gone = await member.get("/v2.0/rbac-policies?marker=none")
+    assert (gone.status_code, error_type(gone)) == (404, "RbacPolicyNotFound")
+
+
 async def test_only_the_owner_shares(cloud: Cloud) -> None:
     other = cloud.as_project()
     network = await cloud.make_network()
