@@ -22,7 +22,7 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
-from synnefo_network.app.sharing import change_sharing, share_with_all
+from synnefo_network.app.sharing import change_external, change_sharing, share_with_all
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
@@ -262,6 +262,8 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
         await _check_default(uow, network_id, is_default=values.get("is_default", False))
         if "shared" in values:
             await change_sharing(uow, svc, "network", row, shared=values["shared"])
+        if values.get("is_external", row.is_external) != row.is_external:
+            await change_external(uow, svc, row, is_external=values["is_external"])
         scopes = await scopes_of_networks(uow, [network_id])
         return await update_row(uow, db.networks, row, values), [s.id for s in subnets], scopes.get(network_id)
 

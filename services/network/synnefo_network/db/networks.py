@@ -27,7 +27,7 @@ from sqlalchemy import (
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
-from synnefo_network.db.rbac_policies import seen_columns, shared_with
+from synnefo_network.db.rbac_policies import given_to, seen_columns, shared_with
 
 networks = Table(
     "networks",
@@ -55,7 +55,7 @@ def visible(project_id: str | None) -> ColumnElement[bool]:
     """Networks that a project sees: its own, those shared with it and external ones; None sees all."""
     if project_id is None:
         return true()
-    return or_(networks.c.project_id == project_id, shared_with(networks, "network", project_id), networks.c.is_external)
+    return or_(networks.c.project_id == project_id, networks.c.id.in_(given_to("network", project_id)))
 
 
 def columns(project_id: str | None) -> list[Any]:
