@@ -71,6 +71,10 @@ class SecurityGroupRuleNotFound(Missing):
     noun, key = "Security group rule", "security_group_rule"
 
 
+class DefaultSecurityGroupRuleNotFound(Missing):
+    noun, key = "Default security group rule", "default_security_group_rule"
+
+
 class TagNotFound(NotFound):
     default_code = "network.tag.not_found"
 
@@ -275,6 +279,10 @@ class SecurityGroupCannotUpdateDefault(Conflict):
 
 class SecurityGroupRuleExists(Conflict):
     default_code = "network.security_group_rule.exists"
+
+
+class DefaultSecurityGroupRuleExists(Conflict):
+    default_code = "network.default_security_group_rule.exists"
 
 
 class NoUniqueSecurityGroup(Conflict):

@@ -56,6 +56,7 @@ revision-if-match | If-Match constraints based on revision_number | 2016-12-11 |
 router | Neutron L3 Router | 2012-07-20 | Routers between subnets and to the outside, floating IPs.
 router_availability_zone | Router Availability Zone | 2015-01-01 | Routers have availability zones.
 security-group | security-group | 2012-10-05 | Security groups and their rules.
+security-groups-default-rules | Default rules for security groups | 2022-12-19 | The rules that new security groups start with.
 security-groups-normalized-cidr | Normalized CIDR field for security group rules | 2020-07-28 | Rules show their prefix without host bits.
 security-groups-remote-address-group | Remote address group id field for security group rules | 2020-08-25 | A rule can name an address group.
 security-groups-shared-filtering | Security group filtering on the shared field | 2021-10-05 | Security groups can be filtered by shared.

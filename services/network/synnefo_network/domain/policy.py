@@ -72,6 +72,16 @@ RULES: list[RuleDefault] = [
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
     *_crud("security_group", "/v2.0/security-groups", get=_READ_SHARED),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
+    RuleDefault(
+        "get_default_security_group_rule", "@", "See the rules that new security groups start with.", [("GET", "/v2.0/default-security-group-rules")]
+    ),
+    *(
+        RuleDefault(f"{action}_default_security_group_rule", _ADMIN, text, [(method, path)])
+        for action, text, method, path in (
+            ("create", "Add a rule that new security groups start with.", "POST", "/v2.0/default-security-group-rules"),
+            ("delete", "Delete one of them.", "DELETE", "/v2.0/default-security-group-rules/{id}"),
+        )
+    ),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
     *_crud("address_scope", "/v2.0/address-scopes", get=_READ_SHARED),

@@ -52,6 +52,7 @@ def test_rows_of_the_first_revision_come_through(tmp_path: Path) -> None:
         assert connection.execute(text("SELECT port_id, security_group_id FROM port_security_groups")).all() == [("q", "g")]
         assert connection.execute(text("SELECT id, port_id FROM floating_ips")).all() == [("f", None)]
         assert connection.execute(text("SELECT id FROM security_group_rules")).all() == [("r",)]
+        assert connection.execute(text("SELECT count(*) FROM default_security_group_rules")).scalar() == 4
         assert connection.execute(text("SELECT object_type, object_id, action, target_project FROM rbac_policies ORDER BY action")).all() == [
             ("network", "n", "access_as_external", "*"),
             ("network", "n", "access_as_shared", "*"),
