@@ -15,6 +15,8 @@ from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
     address_groups,
     address_scopes,
+    agents,
+    auto_allocated_topologies,
     availability_zones,
     default_security_group_rules,
     floating_ips,
@@ -35,6 +37,7 @@ from synnefo_network.api import (
     subnets,
     tags,
 )
+from synnefo_network.app.agents import follow_agents
 from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
@@ -63,6 +66,8 @@ ROUTERS = (
     qos_rules.router,
     quotas.router,
     availability_zones.router,
+    agents.router,
+    auto_allocated_topologies.router,
     network_ip_availabilities.router,
     internal_servers.router,
     tags.router,
@@ -104,4 +109,11 @@ def build(
         ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+    return Service(
+        kit=kit,
+        app=app,
+        metadata=all_tables(),
+        consumers=consumers,
+        reconcilers=[orphans_reconciler(services)],
+        work_tasks=[lambda: follow_agents(services)],
+    )

@@ -75,6 +75,10 @@ class DefaultSecurityGroupRuleNotFound(Missing):
     noun, key = "Default security group rule", "default_security_group_rule"
 
 
+class AgentNotFound(Missing):
+    noun, key = "Agent", "agent"
+
+
 class TagNotFound(NotFound):
     default_code = "network.tag.not_found"
 
@@ -344,6 +348,14 @@ class QuotaLimitBelowUsage(BadRequest):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind="QuotaResourceLimitBelowUsage")
+
+
+class AgentInUse(Conflict):
+    default_code = "network.agent.alive"
+
+
+class AutoAllocationFailure(Conflict):
+    default_code = "network.auto_allocation"
 
 
 class NetworkAmbiguous(Conflict):

@@ -9,7 +9,9 @@ _TAGGED = "network, subnet, port, security_group, floatingip, router, address_sc
 _TABLE = """
 address-group | Address group | 2020-07-15 | Groups of addresses for security group rules.
 address-scope | Address scope | 2015-07-26 | Subnet pools of one scope do not overlap.
+agent | agent | 2013-02-03 | The chassis of the data plane, for administrators.
 allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a port may use beside its own.
+auto-allocated-topology | Auto Allocated Topology Services | 2016-01-01 | A network for who asks for one and says no more.
 availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
 availability_zone_filter | Availability Zone Filter Extension | 2018-06-22 | Availability zones can be filtered.
 binding | Port Binding | 2014-02-03 | Where a port is bound, for administrators.

@@ -128,6 +128,16 @@ RULES: list[RuleDefault] = [
     RuleDefault("list_quotas", _ADMIN, "List the projects with quotas of their own.", [("GET", "/v2.0/quotas")]),
     RuleDefault("update_quota", _ADMIN, "Set a project's quotas.", [("PUT", "/v2.0/quotas/{id}")]),
     RuleDefault("delete_quota", _ADMIN, "Give a project the default quotas.", [("DELETE", "/v2.0/quotas/{id}")]),
+    *_crud("agent", "/v2.0/agents", get=_ADMIN, update=_ADMIN, delete=_ADMIN)[1:],
+    *(
+        RuleDefault(
+            f"{action}_auto_allocated_topology", f"rule:admin or (rule:{role} and rule:owner)", text, [(method, "/v2.0/auto-allocated-topology/{id}")]
+        )
+        for action, role, method, text in (
+            ("get", "member", "GET", "Have a network made for a project that names none, or ask whether it could be."),
+            ("delete", "member", "DELETE", "Delete it."),
+        )
+    ),
     RuleDefault("get_availability_zone", "@", "List availability zones.", [("GET", "/v2.0/availability_zones")]),
     RuleDefault(
         "get_network_ip_availability",
