@@ -14,6 +14,7 @@ from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
     address_groups,
+    address_history,
     address_scopes,
     agents,
     auto_allocated_topologies,
@@ -70,6 +71,7 @@ ROUTERS = (
     auto_allocated_topologies.router,
     network_ip_availabilities.router,
     internal_servers.router,
+    address_history.router,
     tags.router,
 )
 

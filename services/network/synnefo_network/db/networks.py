@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    false,
     func,
     or_,
     select,
@@ -46,6 +47,8 @@ networks = Table(
     Column("segment", String(128), unique=True),  # "<type>/<physical network>/<id>" where only one network may have it
     Column("availability_zone_hints", JSON, nullable=False),
     Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_networks_qos_policy_id"), index=True),
+    Column("is_drained", Boolean, nullable=False, server_default=false()),  # gives out no new addresses
+    Column("direct_floating_ips", Boolean, nullable=False, server_default=false()),  # tenants' ports on it have floating IPs as addresses
     Index("ix_networks_shared", "shared"),
     Index("ix_networks_is_external", "is_external"),
 )

@@ -229,6 +229,18 @@ class IpAddressInUse(Conflict):
     default_code = "network.address.in_use"
 
 
+class NetworkDrained(Conflict):
+    default_code = "network.network.drained"
+
+
+class NoFreeFloatingIP(Conflict):
+    default_code = "network.floating_ip.none_free"
+
+
+class FloatingIPInUse(Conflict):
+    default_code = "network.floating_ip.in_use"
+
+
 class IpAddressGenerationFailure(Conflict):
     default_code = "network.address.exhausted"
 

@@ -73,6 +73,7 @@ subnet-external-network | Subnet belongs to an external network | 2024-02-05 | A
 subnet-service-types | Subnet service types | 2016-03-15 | Subnets for ports of some device owners.
 subnet_allocation | Subnet Allocation | 2015-03-30 | Subnets from subnet pools.
 subnetpool-prefix-ops | Subnet Pool Prefix Operations | 2019-02-08 | Prefixes can be added to subnet pools and removed.
+synnefo-network | Synnefo networks | 2026-11-22 | Networks can be drained; floating IPs can be the addresses of ports themselves.
 tag-creation | Tag creation extension | 2023-11-28 | Tags can be added to those that are there.
 tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | Ports can be created with tags.
 """

@@ -77,6 +77,8 @@ NETWORKS = Resource(
         "shared": ("shared", Kind.BOOL),
         "router:external": ("is_external", Kind.BOOL),
         "is_default": ("is_default", Kind.BOOL),
+        "synnefo:drained": ("is_drained", Kind.BOOL),
+        "synnefo:direct_floating_ips": ("direct_floating_ips", Kind.BOOL),
         "mtu": ("mtu", Kind.INT),
         "qos_policy_id": ("qos_policy_id", Kind.TEXT),
         "port_security_enabled": ("port_security_enabled", Kind.BOOL),

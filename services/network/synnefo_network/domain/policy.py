@@ -14,6 +14,7 @@ _NET_READ = "rule:reader and rule:network_owner"
 _NET_WRITE = "rule:member and rule:network_owner"
 _READ_SHARED = f"{_READ} or True:%(shared)s"
 _SHARED = "True:%(network_shared)s"
+_DIRECT = "True:%(network_direct)s"
 _EXTERNAL = "True:%(network_external)s"
 
 
@@ -42,7 +43,7 @@ RULES: list[RuleDefault] = [
     RuleDefault("network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."),
     RuleDefault("network_device", "True:%(is_network_device)s", "device_owner starts with network:."),
     *_crud("network", "/v2.0/networks", get=f"{_READ} or True:%(shared)s or True:%(external)s"),
-    *_attributes(_ADMIN, "network", f"shared router:external is_default {_PROVIDER}"),
+    *_attributes(_ADMIN, "network", f"shared router:external is_default synnefo:drained synnefo:direct_floating_ips {_PROVIDER}"),
     *_attributes(_ADMIN, "network", _PROVIDER, actions="get"),
     *_crud(
         "subnet",
@@ -55,7 +56,7 @@ RULES: list[RuleDefault] = [
     *_crud(
         "port",
         "/v2.0/ports",
-        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and {_SHARED})",
+        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and ({_SHARED} or {_DIRECT}))",
         get=f"{_READ} or {_NET_READ}",
         delete=f"{_WRITE} or {_NET_WRITE}",
     ),
@@ -63,9 +64,13 @@ RULES: list[RuleDefault] = [
     *_attributes(
         f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}",
         "port",
-        "port_security_enabled fixed_ips:ip_address allowed_address_pairs",
+        "port_security_enabled allowed_address_pairs",
     ),
-    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips"),
+    # Where addresses come from floating IPs, which one is the project's to choose.
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_DIRECT}", "port", "fixed_ips:ip_address", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED} or {_DIRECT}", "port", "fixed_ips", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "fixed_ips:ip_address", actions="update"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips", actions="update"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "mac_address", actions="create"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
@@ -138,6 +143,7 @@ RULES: list[RuleDefault] = [
             ("delete", "member", "DELETE", "Delete it."),
         )
     ),
+    RuleDefault("get_address_history", _ADMIN, "See who had an address when.", [("GET", "/admin/v1/address-history")]),
     RuleDefault("get_availability_zone", "@", "List availability zones.", [("GET", "/v2.0/availability_zones")]),
     RuleDefault(
         "get_network_ip_availability",
