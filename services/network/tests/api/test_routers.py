@@ -239,3 +239,10 @@ async def test_list_of_routers_is_a_constant_number_of_statements(still: Cloud) 
         answer = await still.as_member().get("/v2.0/routers")
     assert len(answer.json()["routers"]) == 3
     assert queries.count == 2
+
+
+async def test_gateway_on_a_network_without_subnets_has_no_address(cloud: Cloud) -> None:
+    network = await cloud.make_network(by=cloud.as_admin(), **{"router:external": True})
+    router = await cloud.make("routers", "router", external_gateway_info={"network_id": network["id"]})
+    assert router["external_gateway_info"] == {"network_id": network["id"], "enable_snat": True, "external_fixed_ips": []}
+    assert (await cloud.as_member().delete(f"/v2.0/routers/{router['id']}")).status_code == 204
