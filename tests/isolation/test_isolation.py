@@ -25,7 +25,7 @@ OWNED = {
 HARMLESS = {
     "key": MARK, "alias": "quotas", "commission_id": "c" * 32, "flavor_id": "1", "hypervisor_id": "1", "pattern": "a", "name": MARK, "network": MARK,
     "quota_class": "default", "host": MARK, "rule_type": "dscp_marking", "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
-    "member_id": "f" * 32, "request_id": "", "link": "f" * 32,
+    "member_id": "f" * 32, "request_id": "", "link": "f" * 32, "agent_id": "9" * 32, "default_security_group_rule_id": "9" * 32,
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
     "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "job_id": "6" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip
@@ -37,7 +37,8 @@ COLLECTIONS = {
 # Keystone and Swift answer 403 for what is another's, and the quotas and usage of another project are an administrator's.
 FORBIDDEN = re.compile(
     r"identity /v3/|object /(v1|s3)/|[a-z]+ /(internal|admin)/"
-    r"|network /v2.0/network-ip-availabilities/|compute /v2.1/os-(quota-sets|simple-tenant-usage)/|network /v2.0/quotas/|volume /v3/.*/os-quota-sets/"
+    r"|network /v2.0/(network-ip-availabilities|quotas|agents|auto-allocated-topology|default-security-group-rules)/"
+    r"|compute /v2.1/os-(quota-sets|simple-tenant-usage)/|volume /v3/.*/os-quota-sets/"
 )
 WRONG_PASSWORD = "POST /v3/users/{user_id}/password"  # 401: only who knows the old one may change it
 # Answers without regard to whose the id is.
@@ -67,6 +68,7 @@ BODIES: dict[str, Any] = {
     "POST /v2.0/floatingips/{floatingip_id}/port_forwardings": {
         "port_forwarding": {"protocol": "tcp", "external_port": 1, "internal_port": 1, "internal_port_id": "11111111-1111-4111-8111-111111111111"}
     },
+    "PUT /v2.0/agents/{agent_id}": {"agent": {"description": "mine"}},
     "PUT /v2.0/routers/{router_id}": {"router": {"name": "mine"}},
     "PUT /v2.0/routers/{router_id}/add_router_interface": {"subnet_id": "8" * 32},
     "PUT /v2.0/routers/{router_id}/remove_router_interface": {"subnet_id": "8" * 32},
