@@ -28,7 +28,7 @@ async def test_discovery_is_open_and_extensions_tell_the_truth(cloud: Cloud) -> 
     }
     assert (await client.get("/v2.0/extensions/vpnaas")).status_code == 404
     zones = (await client.get("/v2.0/availability_zones")).json()["availability_zones"]
-    assert zones == [{"name": "nova", "resource": "network", "state": "available"}]
+    assert zones == [{"name": "nova", "resource": resource, "state": "available"} for resource in ("network", "router")]
 
 
 async def test_floating_ip_is_allocated_and_released(cloud: Cloud) -> None:

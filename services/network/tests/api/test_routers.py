@@ -144,7 +144,7 @@ async def test_overlapping_subnets_added_at_once_leave_one(cloud: Cloud) -> None
 
 async def test_ipv6_subnets_of_a_network_share_one_port(cloud: Cloud) -> None:
     router, network, _ = await _connected(cloud)
-    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    modes: dict[str, Any] = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
     first = await cloud.make_subnet(network, "2001:db8:1::/64", **modes)
     second = await cloud.make_subnet(network, "2001:db8:2::/64", **modes)
     ports = [(await _interface(cloud, router, subnet_id=s["id"])).json()["port_id"] for s in (first, second)]

@@ -17,14 +17,15 @@ async def _share(cloud: Cloud, kind: str, row: dict[str, Any], target: str | Non
 async def _make(cloud: Cloud, kind: str) -> tuple[str, str, dict[str, Any]]:
     """Path, key and row of one of the kind, a member's."""
     manager = cloud.as_manager()
-    path, key, body = {
+    kinds: dict[str, tuple[str, str, dict[str, Any]]] = {
         "network": ("networks", "network", {}),
         "subnetpool": ("subnetpools", "subnetpool", {"name": "p", "prefixes": ["10.0.0.0/16"]}),
         "address_scope": ("address-scopes", "address_scope", {"name": "s", "ip_version": 4}),
         "address_group": ("address-groups", "address_group", {"name": "a", "addresses": ["10.0.0.0/8"]}),
         "qos_policy": ("qos/policies", "policy", {"name": "q"}),
         "security_group": ("security-groups", "security_group", {"name": "g"}),
-    }[kind]
+    }
+    path, key, body = kinds[kind]
     return path, key, await cloud.make(path, key, by=manager, **body)
 
 
