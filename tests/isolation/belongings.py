@@ -33,6 +33,20 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
     outside = public["network"]["id"]
     await fleet.admin.json("network", "POST", "/v2.0/subnets", {"subnet": {"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"}})
     floating = await post("network", "/v2.0/floatingips", "floatingip", {"floating_network_id": outside, "description": MARK})
+    router = await post("network", "/v2.0/routers", "router", {"name": MARK, "external_gateway_info": {"network_id": outside}})
+    interface = {"subnet_id": subnet}
+    await owner.json("network", "PUT", f"/v2.0/routers/{router}/add_router_interface", interface)
+    forwarding = {"protocol": "tcp", "external_port": 22, "internal_port": 22, "internal_port_id": port, "description": MARK}
+    forwarded = await post("network", f"/v2.0/floatingips/{floating}/port_forwardings", "port_forwarding", forwarding)
+    scope = await post("network", "/v2.0/address-scopes", "address_scope", {"name": MARK, "ip_version": 4})
+    pool = await post("network", "/v2.0/subnetpools", "subnetpool", {"name": MARK, "prefixes": ["10.79.0.0/16"], "address_scope_id": scope})
+    addresses = await post("network", "/v2.0/address-groups", "address_group", {"name": MARK, "addresses": ["10.77.0.0/24"]})
+    sharing = {"object_type": "network", "object_id": network, "action": "access_as_shared", "target_tenant": MARK}
+    shared = await post("network", "/v2.0/rbac-policies", "rbac_policy", sharing)
+    mine = {"policy": {"name": MARK, "project_id": owner.project_id}}
+    policy = (await fleet.admin.json("network", "POST", "/v2.0/qos/policies", mine))["policy"]["id"]
+    marking = {"dscp_marking_rule": {"dscp_mark": 8}}
+    marked = (await fleet.admin.json("network", "POST", f"/v2.0/qos/policies/{policy}/dscp_marking_rules", marking))["dscp_marking_rule"]["id"]
 
     image_id = await image(owner, MARK)
     volume = await post("volume", f"/v3/{project}/volumes", "volume", {"size": 1, "name": MARK, "description": MARK, "metadata": {MARK: MARK}})
@@ -65,6 +79,8 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
     application = await post("identity", f"/v3/users/{me}/application_credentials", "application_credential", {"name": MARK, "description": MARK})
     return {
         "network_id": network, "subnet_id": subnet, "security_group_id": group, "security_group_rule_id": rule, "port_id": port,
+        "router_id": router, "port_forwarding_id": forwarded, "address_scope_id": scope, "subnetpool_id": pool, "address_group_id": addresses,
+        "rbac_policy_id": shared, "policy_id": policy, "rule_id": marked,
         "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
         "credential_id": credential, "application_credential_id": application, "project_id": project,
         "request_id": actions["instanceActions"][0]["request_id"],
@@ -103,7 +119,10 @@ async def seen(owner: User, ids: dict[str, str]) -> dict[str, Any]:
     project = ids["project_id"]
     views = [
         ("network", f"/v2.0/{kind}?project_id={project}&sort_key=id")
-        for kind in ("networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips")
+        for kind in (
+            "networks", "subnets", "ports", "security-groups", "security-group-rules", "floatingips", "routers", "address-scopes", "subnetpools",
+            "address-groups", "rbac-policies", "qos/policies",
+        )
     ]
     views += [
         ("image", f"/v2/images?owner={project}"), ("image", f"/v2/images/{ids['image_id']}/members"), ("volume", f"/v3/{project}/volumes/detail"),

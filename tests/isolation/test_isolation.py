@@ -16,25 +16,29 @@ from synnefo_common.testing import routes_of
 
 # Parameters that name what a project or user owns. All others have a value that means nothing to anyone.
 OWNED = {
-    "network_id", "subnet_id", "security_group_id", "security_group_rule_id", "port_id", "floatingip_id", "image_id", "volume_id", "snapshot_id",
+    "network_id", "subnet_id", "security_group_id", "security_group_rule_id", "port_id", "floatingip_id", "router_id",
+    "port_forwarding_id", "address_scope_id", "subnetpool_id", "address_group_id", "policy_id", "rbac_policy_id", "rule_id",
+    "image_id", "volume_id", "snapshot_id",
     "server_id", "item_id", "resource_id", "project_id", "quota_project_id", "user_id", "actor_id", "place_id", "credential_id",
     "application_credential_id", "account", "tenant_id", "access_key", "bucket",
 }  # fmt: skip
 HARMLESS = {
     "key": MARK, "alias": "quotas", "commission_id": "c" * 32, "flavor_id": "1", "hypervisor_id": "1", "pattern": "a", "name": MARK, "network": MARK,
-    "quota_class": "default", "host": MARK, "router_id": "d" * 32, "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
-    "member_id": "f" * 32, "request_id": "", "link": "f" * 32,
+    "quota_class": "default", "host": MARK, "rule_type": "dscp_marking", "tag": MARK, "type_id": "e" * 32, "container": MARK, "object": MARK,
+    "member_id": "f" * 32, "request_id": "", "link": "f" * 32, "agent_id": "9" * 32, "default_security_group_rule_id": "9" * 32,
     "domain_id": "default", "endpoint_id": "a" * 32, "group_id": "b" * 32, "limit_id": "1" * 32, "registered_limit_id": "2" * 32, "region_id": "R",
     "class_name": "default", "role_id": "3" * 32, "prior_role_id": "3" * 32, "job_id": "6" * 32, "implied_role_id": "4" * 32, "service_id": "5" * 32,
 }  # fmt: skip
 COLLECTIONS = {
     "networks": "network_id", "subnets": "subnet_id", "ports": "port_id", "floatingips": "floatingip_id", "security-groups": "security_group_id",
-    "security-group-rules": "security_group_rule_id",
+    "security-group-rules": "security_group_rule_id", "routers": "router_id", "address-scopes": "address_scope_id", "subnetpools": "subnetpool_id",
+    "address-groups": "address_group_id", "policies": "policy_id",
 }  # fmt: skip
 # Keystone and Swift answer 403 for what is another's, and the quotas and usage of another project are an administrator's.
 FORBIDDEN = re.compile(
     r"identity /v3/|object /(v1|s3)/|[a-z]+ /(internal|admin)/"
-    r"|network /v2.0/network-ip-availabilities/|compute /v2.1/os-(quota-sets|simple-tenant-usage)/|network /v2.0/quotas/|volume /v3/.*/os-quota-sets/"
+    r"|network /v2.0/(network-ip-availabilities|quotas|agents|auto-allocated-topology|default-security-group-rules)/"
+    r"|compute /v2.1/os-(quota-sets|simple-tenant-usage)/|volume /v3/.*/os-quota-sets/"
 )
 WRONG_PASSWORD = "POST /v3/users/{user_id}/password"  # 401: only who knows the old one may change it
 # Answers without regard to whose the id is.
@@ -60,6 +64,31 @@ BODIES: dict[str, Any] = {
     "PUT /v2.0/subnets/{subnet_id}": {"subnet": {"name": "mine"}},
     "PUT /v2.0/ports/{port_id}": {"port": {"name": "mine"}},
     "PUT /v2.0/floatingips/{floatingip_id}": {"floatingip": {"description": "mine"}},
+    "PUT /v2.0/floatingips/{floatingip_id}/port_forwardings/{port_forwarding_id}": {"port_forwarding": {"description": "mine"}},
+    "POST /v2.0/floatingips/{floatingip_id}/port_forwardings": {
+        "port_forwarding": {"protocol": "tcp", "external_port": 1, "internal_port": 1, "internal_port_id": "11111111-1111-4111-8111-111111111111"}
+    },
+    "PUT /v2.0/agents/{agent_id}": {"agent": {"description": "mine"}},
+    "PUT /v2.0/routers/{router_id}": {"router": {"name": "mine"}},
+    "PUT /v2.0/routers/{router_id}/add_router_interface": {"subnet_id": "8" * 32},
+    "PUT /v2.0/routers/{router_id}/remove_router_interface": {"subnet_id": "8" * 32},
+    "PUT /v2.0/routers/{router_id}/add_extraroutes": {"router": {"routes": []}},
+    "PUT /v2.0/routers/{router_id}/remove_extraroutes": {"router": {"routes": []}},
+    "PUT /v2.0/address-scopes/{address_scope_id}": {"address_scope": {"name": "mine"}},
+    "PUT /v2.0/subnetpools/{subnetpool_id}": {"subnetpool": {"name": "mine"}},
+    "PUT /v2.0/subnetpools/{subnetpool_id}/add_prefixes": {"prefixes": ["10.88.0.0/16"]},
+    "PUT /v2.0/subnetpools/{subnetpool_id}/remove_prefixes": {"prefixes": ["10.88.0.0/16"]},
+    "PUT /v2.0/address-groups/{address_group_id}": {"address_group": {"name": "mine"}},
+    "PUT /v2.0/address-groups/{address_group_id}/add_addresses": {"addresses": ["10.88.0.0/16"]},
+    "PUT /v2.0/address-groups/{address_group_id}/remove_addresses": {"addresses": ["10.88.0.0/16"]},
+    "PUT /v2.0/rbac-policies/{rbac_policy_id}": {"rbac_policy": {"target_tenant": "mine"}},
+    "PUT /v2.0/qos/policies/{policy_id}": {"policy": {"name": "mine"}},
+    "POST /v2.0/qos/policies/{policy_id}/bandwidth_limit_rules": {"bandwidth_limit_rule": {"max_kbps": 1}},
+    "POST /v2.0/qos/policies/{policy_id}/dscp_marking_rules": {"dscp_marking_rule": {"dscp_mark": 8}},
+    "POST /v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules": {"minimum_bandwidth_rule": {"min_kbps": 1}},
+    "PUT /v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{rule_id}": {"bandwidth_limit_rule": {"max_kbps": 1}},
+    "PUT /v2.0/qos/policies/{policy_id}/dscp_marking_rules/{rule_id}": {"dscp_marking_rule": {"dscp_mark": 8}},
+    "PUT /v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{rule_id}": {"minimum_bandwidth_rule": {"min_kbps": 1}},
     "PUT /v2.0/security-groups/{security_group_id}": {"security_group": {"name": "mine"}},
     "PUT /v2.0/{collection}/{resource_id}/tags": {"tags": ["mine"]},
     "POST /v2.0/{collection}/{resource_id}/tags": {"tags": ["mine"]},

@@ -13,19 +13,32 @@ from synnefo_common.service import Service, make_kit
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
+    address_groups,
+    address_history,
+    address_scopes,
+    agents,
+    auto_allocated_topologies,
     availability_zones,
+    default_security_group_rules,
     floating_ips,
     internal_servers,
     network_ip_availabilities,
     networks,
+    port_forwardings,
     ports,
+    qos_policies,
+    qos_rules,
     quotas,
+    rbac_policies,
     root,
+    routers,
     security_group_rules,
     security_groups,
+    subnet_pools,
     subnets,
     tags,
 )
+from synnefo_network.app.agents import follow_agents
 from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
@@ -42,11 +55,23 @@ ROUTERS = (
     ports.router,
     security_groups.router,
     security_group_rules.router,
+    default_security_group_rules.router,
     floating_ips.router,
+    port_forwardings.router,
+    routers.router,
+    address_scopes.router,
+    subnet_pools.router,
+    address_groups.router,
+    rbac_policies.router,
+    qos_policies.router,
+    qos_rules.router,
     quotas.router,
     availability_zones.router,
+    agents.router,
+    auto_allocated_topologies.router,
     network_ip_availabilities.router,
     internal_servers.router,
+    address_history.router,
     tags.router,
 )
 
@@ -86,4 +111,11 @@ def build(
         ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+    return Service(
+        kit=kit,
+        app=app,
+        metadata=all_tables(),
+        consumers=consumers,
+        reconcilers=[orphans_reconciler(services)],
+        work_tasks=[lambda: follow_agents(services)],
+    )

@@ -100,7 +100,7 @@ class NetworkDialect(Dialect):
     }  # fmt: skip
 
     def body(self, fault: Fault, status: int, request_id: str) -> Response:
-        generic = fault.kind in {c.__name__ for c in Fault.__subclasses__()}
+        generic = type(fault) in Fault.__subclasses__() and fault.kind == type(fault).__name__
         kind = self.kinds.get(status, fault.kind) if generic and not isinstance(fault, QuotaExceeded) else fault.kind
         return answer({"NeutronError": {"type": kind, "message": fault.message, "detail": ""}}, status)
 

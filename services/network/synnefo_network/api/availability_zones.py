@@ -16,9 +16,11 @@ _FILTERS = ("name", "resource", "state")
 
 @router.get("/availability_zones")
 async def list_availability_zones(request: Request, ctx: Ctx, svc: Svc) -> Response:
-    """The availability zones of networks, from the settings."""
+    """The availability zones of networks and routers, from the settings."""
     ctx.require("get_availability_zone")
-    zones = [{"name": name, "resource": "network", "state": "available"} for name in svc.settings.availability_zones]
+    zones = [
+        {"name": name, "resource": resource, "state": "available"} for resource in ("network", "router") for name in svc.settings.availability_zones
+    ]
     for name in request.query_params:
         if name not in (*_FILTERS, "fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"):
             raise BadRequest(f"['{name}'] is invalid attribute for filtering")

@@ -20,8 +20,7 @@ router = APIRouter(prefix="/v2.0", tags=["floating IPs"], responses=ERRORS)
 async def list_floatingips(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's floating IPs."""
     query = read_query(request, FLOATING_IPS)
-    asked = [v for k in sorted(FLOATING_IPS.special) for v in request.query_params.getlist(k)]
-    items = await floating_ips.list_floating_ips(svc, ctx, query, associated=asked)
+    items = await floating_ips.list_floating_ips(svc, ctx, query)
     return list_answer(request, FLOATING_IPS, query, items)
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from synnefo_common.web import Ctx, answer
 from synnefo_network.api.base import PathId
-from synnefo_network.domain.errors import ExtensionNotFound, NotFound
+from synnefo_network.domain.errors import ExtensionNotFound
 from synnefo_network.domain.extensions import EXTENSIONS
 
 router = APIRouter(tags=["discovery"])
@@ -20,6 +20,11 @@ _COLLECTIONS = (
     "security-groups",
     "security-group-rules",
     "floatingips",
+    "routers",
+    "address-scopes",
+    "subnetpools",
+    "address-groups",
+    "rbac-policies",
     "quotas",
     "availability_zones",
     "network-ip-availabilities",
@@ -64,14 +69,3 @@ async def show_extension(alias: PathId, ctx: Ctx) -> Response:
     if alias not in EXTENSIONS:
         raise ExtensionNotFound(f"Extension with alias {alias} does not exist")
     return answer({"extension": EXTENSIONS[alias]})
-
-
-async def refuse_routers(ctx: Ctx) -> Response:
-    """Routers are not implemented."""
-    raise NotFound("Routers are not available in this cloud: the extension 'router' is not in /v2.0/extensions.")
-
-
-# A route per method: the document gives each operation a name of its own.
-for _path, _methods in (("/v2.0/routers", ("GET", "POST")), ("/v2.0/routers/{router_id}", ("GET", "PUT", "DELETE"))):
-    for _method in _methods:
-        router.add_api_route(_path, refuse_routers, methods=[_method], responses={404: {"description": "There are no routers yet."}})

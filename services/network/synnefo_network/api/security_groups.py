@@ -10,7 +10,6 @@ from synnefo_network.api.base import ERRORS, PathId, Svc, created
 from synnefo_network.api.listing import (
     expected_revision,
     list_answer,
-    read_filter_bool,
     read_query,
     select_fields,
     show_fields,
@@ -27,8 +26,7 @@ router = APIRouter(prefix="/v2.0", tags=["security groups"], responses=ERRORS)
 async def list_security_groups(request: Request, ctx: Ctx, svc: Svc) -> Response:
     """List the project's security groups; the first look makes the default group."""
     query = read_query(request, SECURITY_GROUPS)
-    shared = [read_filter_bool("shared", v) for v in request.query_params.getlist("shared")]
-    items = await security_groups.list_groups(svc, ctx, query, shared=shared)
+    items = await security_groups.list_groups(svc, ctx, query)
     return list_answer(request, SECURITY_GROUPS, query, items)
 
 

@@ -29,7 +29,7 @@ async def list_subnets(request: Request, ctx: Ctx, svc: Svc) -> Response:
     query = read_query(request, SUBNETS)
     asked = request.query_params
     shared, external = ([read_filter_bool(key, v) for v in asked.getlist(key)] for key in ("shared", "router:external"))
-    items = await subnets.list_subnets(svc, ctx, query, shared=shared, external=external, pools=asked.getlist("subnetpool_id"))
+    items = await subnets.list_subnets(svc, ctx, query, shared=shared, external=external)
     return list_answer(request, SUBNETS, query, items)
 
 

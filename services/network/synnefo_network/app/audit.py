@@ -10,6 +10,7 @@ from synnefo_network.app.services import Services
 from synnefo_network.db.floating_ips import floating_ips
 from synnefo_network.db.networks import networks
 from synnefo_network.db.ports import ip_allocations, ports
+from synnefo_network.db.routers import routers
 from synnefo_network.db.security_groups import security_group_rules, security_groups
 from synnefo_network.db.subnets import subnets
 
@@ -19,6 +20,7 @@ _COUNTED = (
     ("network.subnets", subnets, true()),
     ("network.ports", ports, ports.c.project_id != ""),
     ("network.floating_ips", floating_ips, true()),
+    ("network.routers", routers, true()),
     ("network.security_groups", security_groups, security_groups.c.is_default.is_(False)),
     ("network.security_group_rules", security_group_rules, security_group_rules.c.is_charged.is_(True)),
 )

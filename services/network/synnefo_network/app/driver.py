@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from synnefo_common.ids import uuid5
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,18 @@ class Change:
     kind: str
     key: str
     row: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chassis:
+    """A part of the data plane on one machine, as seen alive just now."""
+
+    id: str
+    host: str
+    agent_type: str
+    binary: str
+    availability_zone: str = ""
+    configurations: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -27,6 +41,12 @@ class Driver(Protocol):
 
     async def observe(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
         """All rows that are there, by (kind, key)."""
+
+    async def chassis(self) -> Sequence[Chassis]:
+        """The machines that carry packets and are alive; the API shows them as agents."""
+
+
+_HERE = uuid5("synnefo.network.memory_driver", "memory")
 
 
 class MemoryDriver:
@@ -47,3 +67,6 @@ class MemoryDriver:
 
     async def observe(self) -> Mapping[tuple[str, str], Mapping[str, Any]]:
         return dict(self._rows)
+
+    async def chassis(self) -> Sequence[Chassis]:
+        return [Chassis(_HERE, "memory", "Memory driver", "synnefo-network", configurations={"carries_packets": False})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -12,6 +12,7 @@ from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
 from synnefo_network.app.groups import ensure_default_group
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import (
     Services,
     authorize,
@@ -21,11 +22,15 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
+from synnefo_network.app.sharing import change_external, change_sharing, share_with_all
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.db.qos import default_policy
+from synnefo_network.db.rbac_policies import delete_policies, targets_of
+from synnefo_network.db.subnet_pools import scopes_of_networks
 from synnefo_network.domain.errors import (
     DefaultExternalNetworkExists,
     ExternalNetworkInUse,
@@ -37,6 +42,8 @@ from synnefo_network.domain.errors import (
 )
 from synnefo_network.domain.listing import NETWORKS, ListQuery
 from synnefo_network.domain.policy import ADMIN_NETWORK_FIELDS, RULES
+from synnefo_network.domain.port import FLOATING_IP_OWNER
+from synnefo_network.domain.router import GATEWAY_OWNER
 from synnefo_network.domain.subnet import check_mtu
 
 QUOTA = "network.networks"
@@ -46,6 +53,8 @@ _COLUMN = {
     "provider:network_type": "network_type",
     "provider:physical_network": "physical_network",
     "provider:segmentation_id": "segmentation_id",
+    "synnefo:drained": "is_drained",
+    "synnefo:direct_floating_ips": "direct_floating_ips",
 }
 
 
@@ -53,8 +62,11 @@ def _target(row: Any) -> dict[str, Any]:
     return {"project_id": row.project_id, "shared": row.shared, "external": row.is_external}
 
 
-def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool) -> dict[str, Any]:
+def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool, scopes: Mapping[int, str] | None = None) -> dict[str, Any]:
+    scopes = scopes or {}
     shown = {
+        "ipv4_address_scope": scopes.get(4),
+        "ipv6_address_scope": scopes.get(6),
         "id": row.id,
         "name": row.name,
         "tenant_id": row.project_id,
@@ -66,6 +78,7 @@ def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool) 
         "mtu": row.mtu,
         "router:external": row.is_external,
         "port_security_enabled": row.port_security_enabled,
+        "qos_policy_id": row.qos_policy_id,
         "availability_zone_hints": row.availability_zone_hints,
         "availability_zones": row.availability_zone_hints or svc.settings.availability_zones,
         "description": row.description,
@@ -76,6 +89,9 @@ def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool) 
     }
     if row.is_external:
         shown["is_default"] = row.is_default
+        shown["synnefo:direct_floating_ips"] = row.direct_floating_ips
+    if row.is_drained:
+        shown["synnefo:drained"] = True
     if shows_provider:
         shown["provider:network_type"] = row.network_type
         shown["provider:physical_network"] = row.physical_network
@@ -90,12 +106,14 @@ def _shows_provider(ctx: Context) -> bool:
 async def list_networks(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
     """The networks that the caller sees."""
     async with svc.db.read() as uow:
-        rows = await list_rows(uow, NETWORKS, db.networks, query=query, where=[db.visible(seen_by(ctx))])
+        rows = await list_rows(uow, NETWORKS, db.networks, query=query, where=[db.visible(seen_by(ctx))], columns=db.columns(seen_by(ctx)))
         if rows is None:
             raise NetworkNotFound(query.marker or "")
-        subnets = await db_subnets.subnet_ids_of(uow, [r.id for r in rows]) if rows else {}
+        ids = [r.id for r in rows]
+        subnets = await db_subnets.subnet_ids_of(uow, ids) if rows else {}
+        scopes = await scopes_of_networks(uow, ids) if rows else {}
     provider = _shows_provider(ctx)
-    return [_view(row, svc, subnets=subnets[row.id], shows_provider=provider) for row in rows]
+    return [_view(row, svc, subnets=subnets[row.id], shows_provider=provider, scopes=scopes.get(row.id)) for row in rows]
 
 
 async def show_network(svc: Services, ctx: Context, network_id: str) -> dict[str, Any]:
@@ -103,7 +121,8 @@ async def show_network(svc: Services, ctx: Context, network_id: str) -> dict[str
     async with svc.db.read() as uow:
         row = await load(uow, ctx, network_id)
         subnets = await db_subnets.subnet_ids_of(uow, [network_id])
-    return _view(row, svc, subnets=subnets[network_id], shows_provider=_shows_provider(ctx))
+        scopes = await scopes_of_networks(uow, [network_id])
+    return _view(row, svc, subnets=subnets[network_id], shows_provider=_shows_provider(ctx), scopes=scopes.get(network_id))
 
 
 async def load(uow: UnitOfWork, ctx: Context, network_id: str) -> Row[Any]:
@@ -127,10 +146,14 @@ async def create_networks(svc: Services, ctx: Context, bodies: Sequence[dict[str
     owners = Counter(r["project_id"] for r in rows)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> list[Any]:
-        for row in rows:
+        await check_bound(uow, ctx, bodies)
+        for row, given in zip(rows, bodies, strict=True):
+            if "qos_policy_id" not in given:
+                row["qos_policy_id"] = await default_policy(uow, row["project_id"])
             await _check_default(uow, row["id"], is_default=row["is_default"])
             await _check_segment(uow, row["id"], row["segment"])
         await insert_row(uow, db.networks, *rows)
+        await share_with_all(uow, svc, "network", rows)
         for owner in owners:
             await ensure_default_group(uow, svc, owner)
         for commission in commissions:
@@ -157,9 +180,7 @@ async def charged(svc: Services, ctx: Context, provisions: dict[str, dict[str, i
 
 def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[str, Any]:
     zones = given.get("availability_zone_hints") or []
-    for zone in zones:
-        if zone not in svc.settings.availability_zones:
-            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
+    check_zones(svc, zones)
     network_type = given.get("provider:network_type") or svc.settings.default_network_type
     physical, segmentation = given.get("provider:physical_network"), given.get("provider:segmentation_id")
     return {
@@ -170,6 +191,8 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
         "shared": given.get("shared", False),
         "is_external": given.get("router:external", False),
         "is_default": given.get("is_default", False),
+        "is_drained": given.get("synnefo:drained", False),
+        "direct_floating_ips": given.get("synnefo:direct_floating_ips", False),
         "port_security_enabled": given.get("port_security_enabled", True),
         "mtu": _mtu(svc, given.get("mtu")),
         "network_type": network_type,
@@ -177,7 +200,15 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
         "segmentation_id": segmentation,
         "segment": _segment(network_type, physical, segmentation),
         "availability_zone_hints": zones,
+        "qos_policy_id": given.get("qos_policy_id"),
     }
+
+
+def check_zones(svc: Services, zones: Sequence[str]) -> None:
+    """Raises InvalidInput (404) for a zone that is not there."""
+    for zone in zones:
+        if zone not in svc.settings.availability_zones:
+            raise InvalidInput(f"AvailabilityZone {zone} could not be found.", kind="AvailabilityZoneNotFound", status=404)
 
 
 def _mtu(svc: Services, wanted: int | None) -> int:
@@ -219,7 +250,7 @@ async def _check_segment(uow: UnitOfWork, network_id: str, segment: str | None) 
 async def update_network(svc: Services, ctx: Context, network_id: str, given: dict[str, Any], *, revision: int | None = None) -> dict[str, Any]:
     """Raises NetworkNotFound, PolicyNotAuthorized, InvalidSharedSetting, ExternalNetworkInUse."""
 
-    async def work(uow: UnitOfWork) -> tuple[Any, list[str]]:
+    async def work(uow: UnitOfWork) -> tuple[Any, list[str], Any]:
         row = await load(uow, ctx, network_id)
         authorize(ctx, "update_network", _target(row))
         authorize_attributes(ctx, "update_network", given, _target(row), rules=_RULES)
@@ -230,15 +261,21 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
             values["mtu"] = _mtu(svc, values["mtu"])
             check_mtu(values["mtu"], {s.ip_version for s in subnets})
         await _check_sharing(uow, row, values)
+        await check_bound(uow, ctx, [given])
         if values.keys() & {"network_type", "physical_network", "segmentation_id"}:
             merged = [values.get(k, getattr(row, k)) for k in ("network_type", "physical_network", "segmentation_id")]
             values["segment"] = _segment(*merged)
             await _check_segment(uow, network_id, values["segment"])
         await _check_default(uow, network_id, is_default=values.get("is_default", False))
-        return await update_row(uow, db.networks, row, values), [s.id for s in subnets]
+        if "shared" in values:
+            await change_sharing(uow, svc, "network", row, shared=values["shared"])
+        if values.get("is_external", row.is_external) != row.is_external:
+            await change_external(uow, svc, row, is_external=values["is_external"])
+        scopes = await scopes_of_networks(uow, [network_id])
+        return await update_row(uow, db.networks, row, values), [s.id for s in subnets], scopes.get(network_id)
 
-    row, subnets = await svc.write(work)
-    return _view(row, svc, subnets=subnets, shows_provider=_shows_provider(ctx))
+    row, subnets, scopes = await svc.write(work)
+    return _view(row, svc, subnets=subnets, shows_provider=_shows_provider(ctx), scopes=scopes)
 
 
 async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> None:
@@ -247,9 +284,10 @@ async def _check_sharing(uow: UnitOfWork, row: Any, values: dict[str, Any]) -> N
     if not stops_sharing and not stops_external:
         return
     users = await db_ports.owners_on_network(uow, row.id)
-    if stops_external and any(p.device_owner == "network:floatingip" for p in users):
-        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has floating IPs.")
-    if stops_sharing and any(p.project_id not in ("", row.project_id) for p in users):
+    if stops_external and any(p.device_owner in (FLOATING_IP_OWNER, GATEWAY_OWNER) for p in users):
+        raise ExternalNetworkInUse(f"External network {row.id} cannot be updated to be made non-external, since it has gateways or floating IPs.")
+    allowed = {"", row.project_id} | await targets_of(uow, "network", row.id) if stops_sharing else set()
+    if stops_sharing and any(p.project_id not in allowed for p in users):
         raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. Multiple projects are using it.")
 
 
@@ -269,6 +307,7 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
             )
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
+        await delete_policies(uow, object_type="network", object_id=network_id)
         if not await db.delete_network(uow, network_id):
             raise NetworkNotFound(network_id)
         for resource, rows in (("network.subnets", subnets), ("network.floating_ips", floating_ips)):

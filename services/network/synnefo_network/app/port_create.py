@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.db import UnitOfWork
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.addresses import allocate
+from synnefo_network.app.direct_floating_ips import claim, needs_floating_ip, split_addresses
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_events import PortFacts, emit_port
 from synnefo_network.app.services import Services
@@ -20,16 +22,18 @@ from synnefo_network.db import security_groups as db_groups
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import pack_tags
 from synnefo_network.domain.addresses import make_mac
-from synnefo_network.domain.errors import MacAddressInUse, SecurityGroupNotFound
+from synnefo_network.domain.errors import IpAddressGenerationFailureNoMatchingSubnet, MacAddressInUse, NetworkDrained, SecurityGroupNotFound
 from synnefo_network.domain.port import (
     FLOATING_IP_OWNER,
     PortSpec,
     Want,
     check_security,
+    is_working,
     plan_addresses,
     read_address_pairs,
 )
 from synnefo_network.domain.security_group import DEFAULT, check_stateful
+from synnefo_network.domain.subnet import subnets_for
 
 _MAC_ATTEMPTS = 20
 
@@ -53,6 +57,8 @@ async def make_ports(
     """
     if subnets is None:
         subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
+    for network_id in {s.network_id for s in specs}:
+        check_drained(networks[network_id])
     groups = await _groups(uow, svc, specs, networks, sees_all=sees_all)
     rows = [_row(svc, spec, networks[spec.network_id]) for spec in specs]
     for spec, row, chosen in zip(specs, rows, groups, strict=True):
@@ -66,17 +72,27 @@ async def make_ports(
         )
     inserted = await _insert(uow, svc, specs, rows)
     wants: list[Want] = []
+    floating: dict[str, list[dict[str, str]]] = {}
     for spec, row in zip(specs, rows, strict=True):
+        usable, fixed_ips = _usable(spec, subnets[spec.network_id]), spec.fixed_ips
+        if not spec.is_forced and needs_floating_ip(spec.project_id, spec.device_owner, networks[spec.network_id]):
+            asked, fixed_ips = split_addresses(spec, usable)
+            floating[row["id"]] = await claim(uow, svc, spec, row["id"], asked)
+            usable = [s for s in usable if s.ip_version == 6]
         wants += plan_addresses(
             row["id"],
             row["mac_address"],
-            _usable(spec, subnets[spec.network_id]),
-            fixed_ips=spec.fixed_ips,
+            usable,
+            fixed_ips=fixed_ips,
             network_id=spec.network_id,
             most=svc.settings.max_fixed_ips_per_port,
         )
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
+    for port_id, addresses in floating.items():
+        held[port_id] = [*addresses, *held.get(port_id, [])]
     await db.set_groups(uow, [(row["id"], g) for row, chosen in zip(rows, groups, strict=True) for g in chosen])
+    if outside := [s.id for s in inserted.values() if networks[s.network_id].is_external and s.device_owner != FLOATING_IP_OWNER]:
+        await follow_addresses(uow, svc, port_ids=outside)
     made = [PortFacts(inserted[r["id"]], held.get(r["id"], []), chosen) for r, chosen in zip(rows, groups, strict=True)]
     for port in made if is_told else ():
         if not port.row.device_owner.startswith("network:"):
@@ -84,11 +100,24 @@ async def make_ports(
     return made
 
 
+def check_drained(network: Any) -> None:
+    """Raises NetworkDrained."""
+    if network.is_drained:
+        raise NetworkDrained(f"Network {network.id} is drained: it gives out no new addresses.")
+
+
 def _usable(spec: PortSpec, subnets: Sequence[Any]) -> Sequence[Any]:
-    """A floating IP that nobody chose is one IPv4 address."""
-    if spec.device_owner == FLOATING_IP_OWNER and spec.fixed_ips is None:
-        return [s for s in subnets if s.ip_version == 4]
-    return subnets
+    """A port whose addresses nobody chose is served by its owner's subnets; a floating IP is one IPv4 address. Raises."""
+    if spec.fixed_ips is not None:
+        return subnets
+    if spec.device_owner == FLOATING_IP_OWNER:
+        subnets = [s for s in subnets if s.ip_version == 4]
+    serving = subnets_for(subnets, spec.device_owner)
+    if subnets and not serving:
+        raise IpAddressGenerationFailureNoMatchingSubnet(
+            f"No more IP addresses available on network {spec.network_id}: no subnet serves ports of {spec.device_owner or 'no owner'}."
+        )
+    return serving
 
 
 def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
@@ -96,7 +125,8 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
     security = network.port_security_enabled if spec.port_security_enabled is None else spec.port_security_enabled
     if spec.is_network_device and spec.port_security_enabled is None:
         security = False
-    status = svc.driver.immediate_status(is_bound=spec.is_bound, admin_state_up=spec.admin_state_up) or "DOWN"
+    works = is_working(spec.device_owner, is_bound=spec.is_bound)
+    status = svc.driver.immediate_status(is_bound=works, admin_state_up=spec.admin_state_up) or "DOWN"
     return {
         "id": spec.id or svc.ids.uuid(),
         "project_id": spec.project_id,
@@ -120,6 +150,7 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
         "profile": dict(spec.profile),
         "is_bound": spec.is_bound,
         "is_server_made": spec.is_server_made,
+        "qos_policy_id": spec.qos_policy_id,
     }
 
 
@@ -147,14 +178,13 @@ async def _groups(
 ) -> list[dict[str, str]]:
     """The groups of each spec, id → name: those named, or the owner's default group. Raises SecurityGroupNotFound, SecurityGroupConflict."""
     named = {g for spec in specs for g in spec.security_groups or ()}
-    known = await db_groups.get_groups(uow, named, project_id=None) if named else {}
+    known = await db_groups.get_groups(uow, named, project_id=None if sees_all else specs[0].project_id) if named else {}
     defaults: dict[str, str] = {}
     chosen: list[dict[str, str]] = []
     for spec in specs:
         if spec.security_groups is not None:
             for group_id in spec.security_groups:
-                group = known.get(group_id)
-                if group is None or (group.project_id != spec.project_id and not sees_all):
+                if group_id not in known:
                     raise SecurityGroupNotFound(group_id)
             check_stateful(known[g] for g in spec.security_groups)
             chosen.append({g: known[g].name for g in sorted(set(spec.security_groups))})

@@ -11,19 +11,23 @@ from sqlalchemy import Row
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
+from synnefo_network.app.qos_policies import check_bound
 from synnefo_network.app.services import Services, authorize, authorize_attributes, new_owner, seen_by
+from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import port_filters
 from synnefo_network.db import ports as db
+from synnefo_network.db import routers as db_routers
 from synnefo_network.db.listing import list_rows, unpack_tags
 from synnefo_network.domain.addresses import parse_mac
 from synnefo_network.domain.errors import NetworkNotFound, PortNotFound, ServicePortInUse
 from synnefo_network.domain.listing import PORTS, ListQuery
 from synnefo_network.domain.policy import ADMIN_PORT_FIELDS, RULES
-from synnefo_network.domain.port import NETWORK_DEVICE, PortSpec, is_undeletable, read_dhcp_opts
+from synnefo_network.domain.port import FLOATING_IP_OWNER, NETWORK_DEVICE, PortSpec, is_undeletable, read_dhcp_opts
 
 QUOTA = "network.ports"
 RULE_NAMES = {r.name: r for r in RULES}
@@ -35,6 +39,7 @@ def port_target(port: Any, network: Any) -> dict[str, Any]:
         "project_id": port.project_id,
         "network_project_id": network.project_id,
         "network_shared": network.shared,
+        "network_direct": network.direct_floating_ips,
         "is_network_device": port.device_owner.startswith(NETWORK_DEVICE),
     }
 
@@ -59,6 +64,7 @@ def view_port(facts: PortFacts, *, shows_binding: bool) -> dict[str, Any]:
         "extra_dhcp_opts": row.extra_dhcp_opts,
         "port_security_enabled": row.port_security_enabled,
         "binding:vnic_type": row.vnic_type,
+        "qos_policy_id": row.qos_policy_id,
         "description": row.description,
         "tags": unpack_tags(row.tags),
         "created_at": iso(row.created_at),
@@ -109,7 +115,7 @@ async def show_port(svc: Services, ctx: Context, port_id: str) -> dict[str, Any]
 async def load(uow: UnitOfWork, ctx: Context, port_id: str) -> tuple[Row[Any], Row[Any]]:
     """The row and its network's, if the caller sees the port. Raises PortNotFound."""
     row = await db.get_port(uow, port_id, project_id=seen_by(ctx))
-    network = None if row is None else await db_networks.get_network(uow, row.network_id, project_id=None)
+    network = None if row is None else await db_networks.get_network(uow, row.network_id, project_id=None, viewer=seen_by(ctx))
     if row is None or network is None:
         raise PortNotFound(port_id)
     authorize(ctx, "get_port", port_target(row, network), hidden=PortNotFound(port_id))
@@ -127,6 +133,7 @@ async def create_ports(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
             if spec.network_id not in networks:
                 raise NetworkNotFound(spec.network_id)
             authorize_port(ctx, "create_port", given, port_target(spec, networks[spec.network_id]))
+        await check_bound(uow, ctx, bodies)
         made = await make_ports(uow, svc, specs, networks=networks, sees_all=seen_by(ctx) is None)
         for commission in commissions:
             svc.quota.accept(uow, commission)
@@ -166,6 +173,7 @@ def _spec(owner: str, given: Mapping[str, Any]) -> PortSpec:
         host_id=given.get("binding:host_id") or "",
         profile=given.get("binding:profile") or {},
         is_bound=bool(given.get("binding:host_id")),
+        qos_policy_id=given.get("qos_policy_id"),
     )
 
 
@@ -183,7 +191,8 @@ async def delete_port(svc: Services, ctx: Context, port_id: str, *, revision: in
         row, network = await load(uow, ctx, port_id)
         authorize(ctx, "delete_port", port_target(row, network))
         check_revision(row, revision)
-        if is_undeletable(row.device_owner):
+        # A network's owner may write a router's owner into a port: only one that the router has is held by it.
+        if is_undeletable(row.device_owner) and (row.device_owner == FLOATING_IP_OWNER or await db_routers.router_of_port(uow, port_id)):
             raise ServicePortInUse(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {row.device_owner}; delete what it belongs to."
             )
@@ -199,7 +208,10 @@ async def remove_ports(uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, u
     Ids of those that were there.
     """
     documents = {d["id"]: d for d in await describe(uow, rows)}
+    led = await db_floating_ips.dissociate(uow, [r.id for r in rows])
     gone = await db.delete_ports(uow, [r.id for r in rows])
+    if led:
+        await follow_addresses(uow, svc, floating_ip_ids=led)
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)
     if releases:

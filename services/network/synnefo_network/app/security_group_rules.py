@@ -8,11 +8,13 @@ from typing import Any
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.address_groups import KIND as ADDRESS_GROUP_KIND
 from synnefo_network.app.groups import rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.security_groups import RULE_QUOTA, view_rule
 from synnefo_network.app.security_groups import load as load_group
 from synnefo_network.app.services import Services, authorize, new_owner, seen_by
+from synnefo_network.app.sharing import load_shareable
 from synnefo_network.db import security_groups as db
 from synnefo_network.db.listing import list_rows
 from synnefo_network.domain.errors import (
@@ -69,6 +71,8 @@ async def create_rules(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
         known = await db.get_groups(uow, remote, project_id=seen_by(ctx)) if remote else {}
         for missing in sorted(remote - known.keys()):
             raise SecurityGroupNotFound(missing)
+        for address_group_id in sorted({r.remote_address_group_id for r in rules if r.remote_address_group_id}):
+            await load_shareable(uow, ctx, ADDRESS_GROUP_KIND, address_group_id)
         await db.touch_group(uow, group_id)
         inserted = await db.insert_rules(uow, rows)
         for row in rows:

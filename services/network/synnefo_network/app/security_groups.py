@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, false
+from sqlalchemy import Row
 
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
@@ -14,9 +15,12 @@ from synnefo_common.web import Context
 from synnefo_network.app.groups import ensure_default_group, rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
+from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import security_groups as db
-from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
+from synnefo_network.db.default_security_group_rules import templates_for
+from synnefo_network.db.listing import insert_row, unpack_tags, update_row
+from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.domain.errors import (
     SecurityGroupCannotRemoveDefault,
     SecurityGroupCannotUpdateDefault,
@@ -25,8 +29,9 @@ from synnefo_network.domain.errors import (
     SecurityGroupNotFound,
 )
 from synnefo_network.domain.listing import SECURITY_GROUPS, ListQuery
-from synnefo_network.domain.security_group import DEFAULT, first_rules
+from synnefo_network.domain.security_group import DEFAULT, rules_from
 
+KIND = Shareable(SECURITY_GROUPS, db.security_groups, "security_group", SecurityGroupNotFound)
 QUOTA = "network.security_groups"
 RULE_QUOTA = "network.security_group_rules"
 
@@ -46,6 +51,7 @@ def view_rule(row: Any) -> dict[str, Any]:
         "remote_ip_prefix": row.remote_ip_prefix,
         "normalized_cidr": normalized(row.remote_ip_prefix),
         "remote_group_id": row.remote_group_id,
+        "remote_address_group_id": row.remote_address_group_id,
         "description": row.description,
         "tags": unpack_tags(row.tags),
         "created_at": iso(row.created_at),
@@ -69,7 +75,7 @@ def _view(row: Any, rules: Sequence[Any]) -> dict[str, Any]:
         "project_id": row.project_id,
         "description": row.description,
         "stateful": row.stateful,
-        "shared": False,
+        "shared": row.shared,
         "security_group_rules": [view_rule(r) for r in rules],
         "tags": unpack_tags(row.tags),
         "created_at": iso(row.created_at),
@@ -78,24 +84,15 @@ def _view(row: Any, rules: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-async def list_groups(svc: Services, ctx: Context, query: ListQuery, *, shared: Sequence[bool] = ()) -> list[dict[str, Any]]:
-    """The project's groups; the default group is made by the first look."""
-    table = db.security_groups
-    viewer = seen_by(ctx)
-    where = [] if viewer is None else [table.c.project_id == viewer]
-    if shared and False not in shared:
-        where.append(false())
-
-    async def rows_of(uow: UnitOfWork) -> tuple[Any, dict[str, list[Row[Any]]]]:
-        rows = await list_rows(uow, SECURITY_GROUPS, table, query=query, where=where)
-        if rows is None:
-            raise SecurityGroupNotFound(query.marker or "")
-        return rows, await db.rules_of(uow, [r.id for r in rows]) if rows else {}
-
-    if ctx.project_id is not None:
-        await _make_default(svc, ctx.project_id)
+async def list_groups(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
+    """The groups that the caller sees; the default group is made by the first look."""
+    named = query.filters.get("project_id", ()) if seen_by(ctx) is None else ()
+    for project_id in named or ([] if ctx.project_id is None else [ctx.project_id]):
+        if re.fullmatch("[0-9a-f]{32}", project_id):  # of a project that an administrator asks for; no others than projects could have
+            await _make_default(svc, project_id)
     async with svc.db.read() as uow:
-        rows, rules = await rows_of(uow)
+        rows = await list_shareable(uow, ctx, KIND, query)
+        rules = await db.rules_of(uow, [r.id for r in rows]) if rows else {}
     return [_view(row, rules[row.id]) for row in rows]
 
 
@@ -118,15 +115,11 @@ async def show_group(svc: Services, ctx: Context, group_id: str) -> dict[str, An
 
 async def load(uow: UnitOfWork, ctx: Context, group_id: str) -> Row[Any]:
     """The row, if the caller sees it. Raises SecurityGroupNotFound."""
-    row = await db.get_group(uow, group_id, project_id=seen_by(ctx))
-    if row is None:
-        raise SecurityGroupNotFound(group_id)
-    authorize(ctx, "get_security_group", {"project_id": row.project_id}, hidden=SecurityGroupNotFound(group_id))
-    return row
+    return await load_shareable(uow, ctx, KIND, group_id)
 
 
 async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none; each starts with all traffic out allowed.
+    """All of them or none; each starts with the rules of the templates.
 
     Raises SecurityGroupDefaultAlreadyExists, QuotaExceeded.
     """
@@ -137,23 +130,23 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
         if (given.get("name") or "").lower() == DEFAULT:
             raise SecurityGroupDefaultAlreadyExists("Default security group already exists.")
         standard = standard_values(svc, given, project_id=owner) | {"revision": 1}
-        rows.append({**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False})
+        rows.append({**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False, "shared": False})
     owners = Counter(r["project_id"] for r in rows)
+    async with svc.db.read() as uow:
+        templates = await templates_for(uow, is_default=False)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         for owner in owners:
             await ensure_default_group(uow, svc, owner)
         await insert_row(uow, db.security_groups, *rows)
-        rules = [
-            rule for row in rows for rule in rule_rows(svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True)
-        ]
+        rules = [rule for row in rows for rule in rule_rows(svc, row["id"], row["project_id"], rules_from(templates, row["id"]), is_charged=True)]
         await db.insert_rules(uow, rules)
         for commission in commissions:
             svc.quota.accept(uow, commission)
         ids = [r["id"] for r in rows]
         return await db.get_groups(uow, ids, project_id=None), await db.rules_of(uow, ids)
 
-    found, rules = await charged(svc, ctx, {o: {QUOTA: n, RULE_QUOTA: 2 * n} for o, n in owners.items()}, work)
+    found, rules = await charged(svc, ctx, {o: {QUOTA: n, RULE_QUOTA: len(templates) * n} for o, n in owners.items()}, work)
     return [_view(found[r["id"]], rules[r["id"]]) for r in rows]
 
 
@@ -201,6 +194,7 @@ async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: 
         for owner, count in charged_rules.items():
             groups = {QUOTA: 1} if owner == row.project_id and not row.is_default else {}
             svc.quota.release(uow, project_id=owner, user_id=ctx.user_id, provisions={**groups, RULE_QUOTA: count})
+        await delete_policies(uow, object_type=KIND.object_type, object_id=group_id)
         uow.after_commit(lambda: svc.known_groups.discard(group_id))
 
     await svc.write(work)

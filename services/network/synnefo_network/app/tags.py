@@ -9,12 +9,25 @@ from sqlalchemy import Table
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-from synnefo_network.app import floating_ips, networks, ports, security_groups, subnets
+from synnefo_network.app import (
+    address_groups,
+    address_scopes,
+    floating_ips,
+    networks,
+    ports,
+    qos_policies,
+    routers,
+    security_groups,
+    subnet_pools,
+    subnets,
+)
 from synnefo_network.app.services import Services, authorize
+from synnefo_network.app.sharing import Shareable, load_shareable
 from synnefo_network.db.floating_ips import floating_ips as floating_ips_table
 from synnefo_network.db.listing import pack_tags, unpack_tags, update_row
 from synnefo_network.db.networks import networks as networks_table
 from synnefo_network.db.ports import ports as ports_table
+from synnefo_network.db.routers import routers as routers_table
 from synnefo_network.db.security_groups import security_groups as security_groups_table
 from synnefo_network.db.subnets import subnets as subnets_table
 from synnefo_network.domain.errors import NotFound, TagNotFound
@@ -40,12 +53,25 @@ async def _port(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
 
 async def _group(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
     row = await security_groups.load(uow, ctx, row_id)
-    return row, {"project_id": row.project_id}
+    return row, {"project_id": row.project_id, "shared": row.shared}
 
 
 async def _floating_ip(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
     row = await floating_ips.load(uow, ctx, row_id)
     return row, {"project_id": row.project_id}
+
+
+async def _router(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
+    row = await routers.load(uow, ctx, row_id)
+    return row, {"project_id": row.project_id}
+
+
+def _shareable(kind: Shareable) -> Load:
+    async def load(uow: UnitOfWork, ctx: Context, row_id: str) -> Loaded:
+        row = await load_shareable(uow, ctx, kind, row_id)
+        return row, kind.target(row)
+
+    return load
 
 
 RESOURCES: dict[str, tuple[str, Table, Load]] = {
@@ -54,6 +80,11 @@ RESOURCES: dict[str, tuple[str, Table, Load]] = {
     "ports": ("port", ports_table, _port),
     "security-groups": ("security_group", security_groups_table, _group),
     "floatingips": ("floatingip", floating_ips_table, _floating_ip),
+    "address-scopes": ("address_scope", address_scopes.KIND.table, _shareable(address_scopes.KIND)),
+    "subnetpools": ("subnetpool", subnet_pools.KIND.table, _shareable(subnet_pools.KIND)),
+    "address-groups": ("address_group", address_groups.KIND.table, _shareable(address_groups.KIND)),
+    "policies": ("policy", qos_policies.KIND.table, _shareable(qos_policies.KIND)),
+    "routers": ("router", routers_table, _router),
 }
 
 

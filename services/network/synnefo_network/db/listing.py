@@ -29,20 +29,27 @@ def unpack_tags(text: str) -> list[str]:
 
 
 async def list_rows(
-    uow: UnitOfWork, resource: Resource, table: Table, *, query: ListQuery, where: Sequence[ColumnElement[bool]]
+    uow: UnitOfWork,
+    resource: Resource,
+    table: Table,
+    *,
+    query: ListQuery,
+    where: Sequence[ColumnElement[bool]],
+    columns: Sequence[Any] | None = None,
 ) -> Sequence[Row[Any]] | None:
-    """The page, in the order asked for; None if the marker is not among the rows that `where` shows."""
+    """The page, in the order asked for; None if the marker is not among the rows that `where` shows. `columns`: instead of the table's."""
     conditions = [*where, *(_attribute(resource, table, name, values) for name, values in query.filters.items())]
     conditions += [_tags(table, mode, tags) for mode, tags in query.tags]
     if query.changed_since is not None:
         conditions.append(table.c.updated_at >= query.changed_since)
-    statement = select(table).where(*conditions)
+    statement = select(*(columns or [table])).where(*conditions)
     if query.limit is None and query.marker is None and not query.sort:
         return await uow.all(statement.order_by(table.c.created_at, table.c.id))
     keys = [*query.sort, ("id", "asc")] if query.sort else [("created_at", "asc"), ("id", "asc")]
     if query.reverse:
         keys = [(k, "desc" if d == "asc" else "asc") for k, d in keys]
-    sort = [(_sortable(table.c[resource.attributes[k][0]]), d) for k, d in keys]
+    # The order of a list that names none is by time, also where the resource does not show its times.
+    sort = [(_sortable(table.c[resource.attributes[k][0] if k in resource.attributes else k]), d) for k, d in keys]
     if query.marker is not None:
         marker = await uow.one(select(*(c.label(f"k{i}") for i, (c, _) in enumerate(sort))).where(table.c.id == query.marker, *where))
         if marker is None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    ForeignKey,
     Index,
     Integer,
     Row,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    false,
     func,
     or_,
     select,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
+from synnefo_network.db.rbac_policies import given_to, seen_columns, shared_with
 
 networks = Table(
     "networks",
@@ -43,26 +46,34 @@ networks = Table(
     Column("segmentation_id", Integer),
     Column("segment", String(128), unique=True),  # "<type>/<physical network>/<id>" where only one network may have it
     Column("availability_zone_hints", JSON, nullable=False),
+    Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_networks_qos_policy_id"), index=True),
+    Column("is_drained", Boolean, nullable=False, server_default=false()),  # gives out no new addresses
+    Column("direct_floating_ips", Boolean, nullable=False, server_default=false()),  # tenants' ports on it have floating IPs as addresses
     Index("ix_networks_shared", "shared"),
     Index("ix_networks_is_external", "is_external"),
 )
 
 
 def visible(project_id: str | None) -> ColumnElement[bool]:
-    """Networks that a project sees: its own, shared and external ones; None sees all."""
+    """Networks that a project sees: its own, those shared with it and external ones; None sees all."""
     if project_id is None:
         return true()
-    return or_(networks.c.project_id == project_id, networks.c.shared, networks.c.is_external)
+    return or_(networks.c.project_id == project_id, networks.c.id.in_(given_to("network", project_id)))
 
 
-async def get_network(uow: UnitOfWork, network_id: str, *, project_id: str | None) -> Row[Any] | None:
-    """A network that the project sees (None: any)."""
-    return await uow.one(select(networks).where(networks.c.id == network_id, visible(project_id)))
+def columns(project_id: str | None) -> list[Any]:
+    """The columns of a network; `shared` as the project sees it."""
+    return seen_columns(networks, "network", project_id)
+
+
+async def get_network(uow: UnitOfWork, network_id: str, *, project_id: str | None, viewer: str | None = None) -> Row[Any] | None:
+    """A network that the project sees (None: any); `shared` as the viewer sees it."""
+    return await uow.one(select(*columns(project_id or viewer)).where(networks.c.id == network_id, visible(project_id)))
 
 
 async def get_networks(uow: UnitOfWork, ids: Collection[str], *, project_id: str | None) -> dict[str, Row[Any]]:
     """Those of the networks that the project sees, by id."""
-    rows = await uow.all(select(networks).where(networks.c.id.in_(ids), visible(project_id)))
+    rows = await uow.all(select(*columns(project_id)).where(networks.c.id.in_(ids), visible(project_id)))
     return {row.id: row for row in rows}
 
 
@@ -73,8 +84,8 @@ async def externals_among(uow: UnitOfWork, ids: Collection[str]) -> set[str]:
 
 async def attachable_networks(uow: UnitOfWork, project_id: str) -> Sequence[Row[Any]]:
     """Networks that a server without a named network may get: the project's own ones and shared ones."""
-    own_or_shared = or_(networks.c.project_id == project_id, networks.c.shared)
-    return await uow.all(select(networks).where(own_or_shared, networks.c.admin_state_up).order_by(networks.c.created_at, networks.c.id))
+    own_or_shared = or_(networks.c.project_id == project_id, shared_with(networks, "network", project_id))
+    return await uow.all(select(*columns(project_id)).where(own_or_shared, networks.c.admin_state_up).order_by(networks.c.created_at, networks.c.id))
 
 
 async def touch_network(uow: UnitOfWork, network_id: str) -> int:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
+from synnefo_network.db.address_history import end_rows
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks
@@ -49,6 +50,7 @@ ports = Table(
     Column("profile", JSON, nullable=False),
     Column("is_bound", Boolean, nullable=False),  # a server's NIC stands behind it
     Column("is_server_made", Boolean, nullable=False),  # made with a server and deleted with it
+    Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_ports_qos_policy_id"), index=True),
     Index("ix_ports_is_server_made", "is_server_made", "created_at"),
 )
 ip_allocations = Table(
@@ -136,8 +138,9 @@ async def release_addresses(uow: UnitOfWork, port_id: str, pairs: Collection[tup
 
 
 async def insert_ports(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert ports; the rows of those whose MAC was free."""
-    statement = insert_for(uow.dialect, ports).values(list(rows)).on_conflict_do_nothing(index_elements=["mac_address"])
+    """Insert ports, in the order of their MACs (see `take_addresses`); the rows of those whose MAC was free."""
+    ordered = sorted(rows, key=lambda r: str(r["mac_address"]))
+    statement = insert_for(uow.dialect, ports).values(ordered).on_conflict_do_nothing(index_elements=["mac_address"])
     return await uow.all(statement.returning(ports))
 
 
@@ -157,8 +160,15 @@ async def leave_group(uow: UnitOfWork, port_ids: Collection[str], group_id: str)
 
 
 async def owners_on_network(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
-    """The ports of a network as (id, project_id, device_owner)."""
-    return await uow.all(select(ports.c.id, ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(20))
+    """Who has ports on a network, once each, as (project_id, device_owner)."""
+    return await uow.all(select(ports.c.project_id, ports.c.device_owner).where(ports.c.network_id == network_id).distinct())
+
+
+async def plain_ports_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
+    """The ports of a network as (id, mac_address), without those of routers and floating IPs."""
+    t = ports
+    plain = select(t.c.id, t.c.mac_address).where(t.c.network_id == network_id, t.c.device_owner.not_like("network:%"))
+    return await uow.all(plain.order_by(t.c.id))
 
 
 async def is_group_used(uow: UnitOfWork, group_id: str) -> bool:
@@ -195,8 +205,10 @@ async def bind_port(uow: UnitOfWork, port_id: str, *, device_id: str, values: di
 
 
 async def delete_ports(uow: UnitOfWork, ids: Collection[str]) -> Sequence[Row[Any]]:
-    """Delete ports; (id, project_id, device_id, device_owner) of those that were there."""
+    """Delete ports and end the history of their addresses; (id, project_id, device_id, device_owner) of those that were there."""
     t = ports
+    if ids:
+        await end_rows(uow, port_ids=ids)
     return await uow.all(delete(t).where(t.c.id.in_(ids)).returning(t.c.id, t.c.project_id, t.c.device_id, t.c.device_owner))
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     delete,
+    false,
     or_,
     select,
     true,
@@ -26,6 +27,7 @@ from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_common.db.sql import insert_for
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
+from synnefo_network.db.rbac_policies import get_shared, visible
 
 security_groups = Table(
     "security_groups",
@@ -33,6 +35,7 @@ security_groups = Table(
     *standard_columns(),
     Column("stateful", Boolean, nullable=False),
     Column("is_default", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False, server_default=false()),
 )
 security_group_rules = Table(
     "security_group_rules",
@@ -46,6 +49,7 @@ security_group_rules = Table(
     Column("port_range_max", Integer),
     Column("remote_ip_prefix", String(64)),
     Column("remote_group_id", String(36), ForeignKey("security_groups.id", ondelete="CASCADE"), index=True),
+    Column("remote_address_group_id", String(36), ForeignKey("address_groups.id", name="fk_security_group_rules_address_group"), index=True),
     Column("fingerprint", String(255), nullable=False),
     Column("is_charged", Boolean, nullable=False),  # counts in the project's quota (a default group's first rules do not)
     UniqueConstraint("security_group_id", "fingerprint", name="uq_security_group_rules_group_fingerprint"),
@@ -53,16 +57,13 @@ security_group_rules = Table(
 
 
 async def get_group(uow: UnitOfWork, group_id: str, *, project_id: str | None) -> Row[Any] | None:
-    """A group of the project (None: of any)."""
-    g = security_groups
-    return await uow.one(select(g).where(g.c.id == group_id, g.c.project_id == project_id if project_id is not None else true()))
+    """A group that the project sees (None: any)."""
+    return (await get_groups(uow, [group_id], project_id=project_id)).get(group_id)
 
 
 async def get_groups(uow: UnitOfWork, ids: Collection[str], *, project_id: str | None) -> dict[str, Row[Any]]:
-    """Those of the groups that belong to the project (None: to any), by id."""
-    g = security_groups
-    mine = g.c.project_id == project_id if project_id is not None else true()
-    return {row.id: row for row in await uow.all(select(g).where(g.c.id.in_(ids), mine))}
+    """Those of the groups that the project sees, by id."""
+    return await get_shared(uow, security_groups, "security_group", ids, project_id=project_id)
 
 
 async def find_groups(uow: UnitOfWork, project_id: str, names_or_ids: Collection[str]) -> Sequence[Row[Any]]:
@@ -84,6 +85,8 @@ async def insert_group_once(uow: UnitOfWork, row: dict[str, Any]) -> bool:
 
 async def insert_rules(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Insert rules; the ids of those that no rule of the group equals."""
+    if not rows:
+        return set()
     r = security_group_rules
     statement = insert_for(uow.dialect, r).values(list(rows))
     statement = statement.on_conflict_do_nothing(index_elements=["security_group_id", "fingerprint"])
@@ -110,7 +113,8 @@ def visible_rules(project_id: str | None) -> ColumnElement[bool]:
     if project_id is None:
         return true()
     g, r = security_groups, security_group_rules
-    return or_(r.c.project_id == project_id, r.c.security_group_id.in_(select(g.c.id).where(g.c.project_id == project_id)))
+    seen = select(g.c.id).where(visible(g, "security_group", project_id))
+    return or_(r.c.project_id == project_id, r.c.security_group_id.in_(seen))
 
 
 async def get_rule(uow: UnitOfWork, rule_id: str, *, project_id: str | None) -> Row[Any] | None:

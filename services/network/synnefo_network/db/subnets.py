@@ -24,7 +24,9 @@ from sqlalchemy import (
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
+from synnefo_network.db.networks import columns as network_columns
 from synnefo_network.db.networks import networks
+from synnefo_network.db.networks import visible as visible_networks
 
 subnets = Table(
     "subnets",
@@ -40,6 +42,8 @@ subnets = Table(
     Column("allocation_pools", JSON, nullable=False),
     Column("dns_nameservers", JSON, nullable=False),
     Column("host_routes", JSON, nullable=False),
+    Column("service_types", JSON, nullable=False, server_default="[]"),
+    Column("subnetpool_id", String(36), ForeignKey("subnetpools.id", name="fk_subnets_subnetpool_id"), index=True),
 )
 
 
@@ -47,8 +51,7 @@ def visible(project_id: str | None) -> ColumnElement[bool]:
     """Subnets that a project sees: its own, and those of networks that it owns, that are shared or external."""
     if project_id is None:
         return true()
-    n = networks
-    seen = select(n.c.id).where(or_(n.c.project_id == project_id, n.c.shared, n.c.is_external))
+    seen = select(networks.c.id).where(visible_networks(project_id))
     return or_(subnets.c.project_id == project_id, subnets.c.network_id.in_(seen))
 
 
@@ -65,10 +68,10 @@ async def subnets_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str,
     return found
 
 
-async def networks_with_subnets(uow: UnitOfWork, ids: Collection[str]) -> tuple[dict[str, Row[Any]], dict[str, list[Any]]]:
-    """Networks by id, whoever's they are, and the subnets of each, oldest first: one statement."""
+async def networks_with_subnets(uow: UnitOfWork, ids: Collection[str], *, viewer: str) -> tuple[dict[str, Row[Any]], dict[str, list[Any]]]:
+    """Networks by id, whoever's they are, and the subnets of each, oldest first: one statement. `shared` is as the viewer sees it."""
     columns = [c.label(f"s_{c.name}") for c in subnets.c]
-    statement = select(networks, *columns).outerjoin(subnets, subnets.c.network_id == networks.c.id).where(networks.c.id.in_(ids))
+    statement = select(*network_columns(viewer), *columns).outerjoin(subnets, subnets.c.network_id == networks.c.id).where(networks.c.id.in_(ids))
     found: dict[str, Row[Any]] = {}
     within: dict[str, list[Any]] = {}
     for row in await uow.all(statement.order_by(subnets.c.created_at, subnets.c.id)):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
 
 __all__ = ["BadRequest", "Conflict", "Forbidden", "NotFound"]
 
 
-class _Missing(NotFound):
+class Missing(NotFound):
+    """A resource that is not there, or that the caller does not see."""
+
     noun = "Resource"
     key = "resource"
 
@@ -17,28 +19,64 @@ class _Missing(NotFound):
         super().__init__(f"{self.noun} {resource_id} could not be found.", code=f"network.{self.key}.not_found")
 
 
-class NetworkNotFound(_Missing):
+class NetworkNotFound(Missing):
     noun, key = "Network", "network"
 
 
-class SubnetNotFound(_Missing):
+class SubnetNotFound(Missing):
     noun, key = "Subnet", "subnet"
 
 
-class PortNotFound(_Missing):
+class PortNotFound(Missing):
     noun, key = "Port", "port"
 
 
-class FloatingIPNotFound(_Missing):
+class FloatingIPNotFound(Missing):
     noun, key = "Floating IP", "floating_ip"
 
 
-class SecurityGroupNotFound(_Missing):
+class SecurityGroupNotFound(Missing):
     noun, key = "Security group", "security_group"
 
 
-class SecurityGroupRuleNotFound(_Missing):
+class AddressScopeNotFound(Missing):
+    noun, key = "Address scope", "address_scope"
+
+
+class SubnetPoolNotFound(Missing):
+    noun, key = "Subnet pool", "subnet_pool"
+
+
+class AddressGroupNotFound(Missing):
+    noun, key = "Address group", "address_group"
+
+
+class AddressesNotFound(NotFound):
+    default_code = "network.address_group.addresses_not_found"
+
+
+class QosPolicyNotFound(Missing):
+    noun, key = "QoS policy", "qos_policy"
+
+
+class QosRuleNotFound(NotFound):
+    default_code = "network.qos_rule.not_found"
+
+
+class RbacPolicyNotFound(Missing):
+    noun, key = "RBAC policy", "rbac_policy"
+
+
+class SecurityGroupRuleNotFound(Missing):
     noun, key = "Security group rule", "security_group_rule"
+
+
+class DefaultSecurityGroupRuleNotFound(Missing):
+    noun, key = "Default security group rule", "default_security_group_rule"
+
+
+class AgentNotFound(Missing):
+    noun, key = "Agent", "agent"
 
 
 class TagNotFound(NotFound):
@@ -53,6 +91,13 @@ class InvalidInput(BadRequest):
     """A value that breaks a rule of the API; subclasses name the rule."""
 
     default_code = "network.invalid_input"
+
+
+class BadResource(InvalidInput):
+    """A request that the resource's rules refuse; on the wire `BadRequest`."""
+
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"Bad {resource} request: {reason}", kind="BadRequest")
 
 
 class InvalidIpForNetwork(InvalidInput): ...
@@ -107,6 +152,48 @@ class SecurityGroupMultipleRemoteEntites(InvalidInput):
 class SecurityGroupNotSingleGroupRules(InvalidInput): ...
 
 
+class EmptySubnetPoolPrefixList(InvalidInput): ...
+
+
+class PrefixVersionMismatch(InvalidInput): ...
+
+
+class UnsupportedMinSubnetPoolPrefix(InvalidInput): ...
+
+
+class IllegalSubnetPoolPrefixBounds(InvalidInput): ...
+
+
+class IllegalSubnetPoolPrefixUpdate(InvalidInput): ...
+
+
+class IllegalSubnetPoolAssociationToAddressScope(InvalidInput): ...
+
+
+class IllegalSubnetPoolIpVersionAssociationToAddressScope(InvalidInput): ...
+
+
+class MinPrefixSubnetAllocationError(InvalidInput): ...
+
+
+class MaxPrefixSubnetAllocationError(InvalidInput): ...
+
+
+class SubnetPoolDeleteError(InvalidInput): ...
+
+
+class NetworkSubnetPoolAffinityError(InvalidInput): ...
+
+
+class AddressScopeUpdateError(InvalidInput): ...
+
+
+class InvalidSubnetServiceType(InvalidInput): ...
+
+
+class AddressesAlreadyExist(InvalidInput): ...
+
+
 class AddressPairAndPortSecurityRequired(Conflict):
     default_code = "network.port.port_security_required"
 
@@ -140,6 +227,18 @@ class MacAddressInUse(Conflict):
 
 class IpAddressInUse(Conflict):
     default_code = "network.address.in_use"
+
+
+class NetworkDrained(Conflict):
+    default_code = "network.network.drained"
+
+
+class NoFreeFloatingIP(Conflict):
+    default_code = "network.floating_ip.none_free"
+
+
+class FloatingIPInUse(Conflict):
+    default_code = "network.floating_ip.in_use"
 
 
 class IpAddressGenerationFailure(Conflict):
@@ -198,12 +297,60 @@ class SecurityGroupRuleExists(Conflict):
     default_code = "network.security_group_rule.exists"
 
 
+class DefaultSecurityGroupRuleExists(Conflict):
+    default_code = "network.default_security_group_rule.exists"
+
+
 class NoUniqueSecurityGroup(Conflict):
     default_code = "network.security_group.ambiguous"
 
 
-class FloatingIPNotAssociable(Conflict):
-    default_code = "network.floating_ip.no_router"
+class IpAddressGenerationFailureNoMatchingSubnet(Conflict):
+    default_code = "network.address.no_subnet"
+
+
+class SubnetAllocationError(Conflict):
+    default_code = "network.subnet_pool.exhausted"
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    default_code = "network.subnet_pool.quota"
+
+
+class AddressScopeInUse(Conflict):
+    default_code = "network.address_scope.in_use"
+
+
+class AddressScopePrefixConflict(Conflict):
+    default_code = "network.address_scope.prefixes"
+
+
+class AddressGroupInUse(Conflict):
+    default_code = "network.address_group.in_use"
+
+
+class QosPolicyInUse(Conflict):
+    default_code = "network.qos_policy.in_use"
+
+
+class QoSPolicyDefaultAlreadyExists(Conflict):
+    default_code = "network.qos_policy.default_exists"
+
+
+class QoSRulesConflict(Conflict):
+    default_code = "network.qos_rule.conflict"
+
+
+class QoSRuleParameterConflict(Conflict):
+    default_code = "network.qos_rule.conflict"
+
+
+class RbacPolicyInUse(Conflict):
+    default_code = "network.rbac_policy.in_use"
+
+
+class DuplicateRbacPolicy(Conflict):
+    default_code = "network.rbac_policy.duplicate"
 
 
 class QuotaLimitBelowUsage(BadRequest):
@@ -213,6 +360,22 @@ class QuotaLimitBelowUsage(BadRequest):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind="QuotaResourceLimitBelowUsage")
+
+
+class DefaultNetworkUnavailable(Conflict):
+    default_code = "network.network.default_unavailable"
+
+
+class ForcedNetworkUnavailable(Unavailable):
+    default_code = "network.network.forced_unavailable"
+
+
+class AgentInUse(Conflict):
+    default_code = "network.agent.alive"
+
+
+class AutoAllocationFailure(Conflict):
+    default_code = "network.auto_allocation"
 
 
 class NetworkAmbiguous(Conflict):

@@ -9,9 +9,12 @@ _ADMIN = "rule:admin"
 _ADMIN_OR_SERVICE = "rule:admin or rule:service"
 _READ = "rule:admin or rule:service or (rule:reader and rule:owner)"
 _WRITE = "rule:admin or rule:service or (rule:member and rule:owner)"
+_MANAGE = "rule:admin or (rule:manager and rule:owner)"
 _NET_READ = "rule:reader and rule:network_owner"
 _NET_WRITE = "rule:member and rule:network_owner"
+_READ_SHARED = f"{_READ} or True:%(shared)s"
 _SHARED = "True:%(network_shared)s"
+_DIRECT = "True:%(network_direct)s"
 _EXTERNAL = "True:%(network_external)s"
 
 
@@ -40,7 +43,7 @@ RULES: list[RuleDefault] = [
     RuleDefault("network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."),
     RuleDefault("network_device", "True:%(is_network_device)s", "device_owner starts with network:."),
     *_crud("network", "/v2.0/networks", get=f"{_READ} or True:%(shared)s or True:%(external)s"),
-    *_attributes(_ADMIN, "network", f"shared router:external is_default {_PROVIDER}"),
+    *_attributes(_ADMIN, "network", f"shared router:external is_default synnefo:drained synnefo:direct_floating_ips {_PROVIDER}"),
     *_attributes(_ADMIN, "network", _PROVIDER, actions="get"),
     *_crud(
         "subnet",
@@ -53,7 +56,7 @@ RULES: list[RuleDefault] = [
     *_crud(
         "port",
         "/v2.0/ports",
-        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and {_SHARED})",
+        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and ({_SHARED} or {_DIRECT}))",
         get=f"{_READ} or {_NET_READ}",
         delete=f"{_WRITE} or {_NET_WRITE}",
     ),
@@ -61,17 +64,66 @@ RULES: list[RuleDefault] = [
     *_attributes(
         f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}",
         "port",
-        "port_security_enabled fixed_ips:ip_address allowed_address_pairs",
+        "port_security_enabled allowed_address_pairs",
     ),
-    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips"),
+    # Where addresses come from floating IPs, which one is the project's to choose.
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_DIRECT}", "port", "fixed_ips:ip_address", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED} or {_DIRECT}", "port", "fixed_ips", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "fixed_ips:ip_address", actions="update"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips", actions="update"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "mac_address", actions="create"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
-    *_crud("security_group", "/v2.0/security-groups"),
+    *_crud("security_group", "/v2.0/security-groups", get=_READ_SHARED),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
+    RuleDefault(
+        "get_default_security_group_rule", "@", "See the rules that new security groups start with.", [("GET", "/v2.0/default-security-group-rules")]
+    ),
+    *(
+        RuleDefault(f"{action}_default_security_group_rule", _ADMIN, text, [(method, path)])
+        for action, text, method, path in (
+            ("create", "Add a rule that new security groups start with.", "POST", "/v2.0/default-security-group-rules"),
+            ("delete", "Delete one of them.", "DELETE", "/v2.0/default-security-group-rules/{id}"),
+        )
+    ),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
+    *_crud("address_scope", "/v2.0/address-scopes", get=_READ_SHARED),
+    *_attributes(_ADMIN, "address_scope", "shared"),
+    *_crud("subnetpool", "/v2.0/subnetpools", get=_READ_SHARED),
+    *_attributes(_ADMIN, "subnetpool", "shared is_default"),
+    *_crud("address_group", "/v2.0/address-groups", get=_READ_SHARED),
+    *_crud("policy", "/v2.0/qos/policies", create=_MANAGE, get=_READ_SHARED, update=_MANAGE, delete=_MANAGE),
+    *_attributes(_ADMIN, "policy", "shared"),
+    *(
+        rule
+        for kind in ("bandwidth_limit", "dscp_marking", "minimum_bandwidth")
+        for rule in _crud(
+            f"policy_{kind}_rule",
+            f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules",
+            create=_MANAGE,
+            get=_READ_SHARED,
+            update=_MANAGE,
+            delete=_MANAGE,
+        )
+    ),
+    RuleDefault("get_rule_type", "@", "See the types of QoS rules.", [("GET", "/v2.0/qos/rule-types"), ("GET", "/v2.0/qos/rule-types/{id}")]),
+    *_crud("rbac_policy", "/v2.0/rbac-policies"),
+    *_attributes(f"{_ADMIN} or not True:%(is_wildcard)s", "rbac_policy", "target_tenant"),
+    *_crud("floatingip_port_forwarding", "/v2.0/floatingips/{floatingip_id}/port_forwardings"),
+    *_crud("router", "/v2.0/routers"),
+    *_attributes(_ADMIN, "router", "distributed ha", actions="create update get"),
+    *_attributes(_ADMIN, "router", "external_gateway_info:enable_snat external_gateway_info:external_fixed_ips"),
+    *(
+        RuleDefault(name, _WRITE, f"{text} of a router.", [("PUT", f"/v2.0/routers/{{id}}/{name}")])
+        for name, text in (
+            ("add_router_interface", "Add an interface"),
+            ("remove_router_interface", "Remove an interface"),
+            ("add_extraroutes", "Add routes"),
+            ("remove_extraroutes", "Remove routes"),
+        )
+    ),
     RuleDefault(
         "get_quota",
         "rule:admin or (rule:reader and rule:owner)",
@@ -81,6 +133,17 @@ RULES: list[RuleDefault] = [
     RuleDefault("list_quotas", _ADMIN, "List the projects with quotas of their own.", [("GET", "/v2.0/quotas")]),
     RuleDefault("update_quota", _ADMIN, "Set a project's quotas.", [("PUT", "/v2.0/quotas/{id}")]),
     RuleDefault("delete_quota", _ADMIN, "Give a project the default quotas.", [("DELETE", "/v2.0/quotas/{id}")]),
+    *_crud("agent", "/v2.0/agents", get=_ADMIN, update=_ADMIN, delete=_ADMIN)[1:],
+    *(
+        RuleDefault(
+            f"{action}_auto_allocated_topology", f"rule:admin or (rule:{role} and rule:owner)", text, [(method, "/v2.0/auto-allocated-topology/{id}")]
+        )
+        for action, role, method, text in (
+            ("get", "member", "GET", "Have a network made for a project that names none, or ask whether it could be."),
+            ("delete", "member", "DELETE", "Delete it."),
+        )
+    ),
+    RuleDefault("get_address_history", _ADMIN, "See who had an address when.", [("GET", "/admin/v1/address-history")]),
     RuleDefault("get_availability_zone", "@", "List availability zones.", [("GET", "/v2.0/availability_zones")]),
     RuleDefault(
         "get_network_ip_availability",

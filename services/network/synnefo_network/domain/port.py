@@ -45,6 +45,8 @@ class PortSpec:
     profile: Mapping[str, Any] = field(default_factory=dict)
     is_bound: bool = False
     is_server_made: bool = False
+    qos_policy_id: str | None = None
+    is_forced: bool = False  # every server has it: it asks for no floating IP
 
     @property
     def is_network_device(self) -> bool:
@@ -58,6 +60,11 @@ class Want:
     port_id: str
     subnets: tuple[Any, ...]
     ip_address: str | None = None
+
+
+def is_working(device_owner: str, *, is_bound: bool) -> bool:
+    """Whether something stands behind a port: a server's NIC, or the router that it belongs to."""
+    return is_bound or device_owner in ("network:router_interface", "network:router_gateway")
 
 
 def is_undeletable(device_owner: str) -> bool:

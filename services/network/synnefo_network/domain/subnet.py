@@ -17,15 +17,15 @@ from synnefo_network.domain.addresses import (
     parse_ip,
     pools_hold,
 )
-from synnefo_network.domain.errors import GatewayConflictWithAllocationPools, InvalidInput
+from synnefo_network.domain.errors import GatewayConflictWithAllocationPools, InvalidInput, InvalidSubnetServiceType
 
 _LEAST_MTU = {4: 68, 6: 1280}
 
 
 def new_values(given: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a subnet from what the caller gave, defaults filled in. Raises InvalidInput and its like."""
-    if given.get("subnetpool_id") or given.get("use_default_subnetpool") or given.get("prefixlen") is not None:
-        raise InvalidInput("Subnet pools are not supported by this cloud: give the subnet's cidr.")
+    if given.get("prefixlen") is not None and not given.get("cidr"):
+        raise InvalidInput("prefixlen is of use with a subnet pool only: name one, or give the subnet's cidr.")
     if not given.get("cidr"):
         raise InvalidInput("A cidr must be specified in the absence of a subnet pool.")
     prefix = parse_cidr(given["cidr"])
@@ -51,6 +51,8 @@ def new_values(given: Mapping[str, Any]) -> dict[str, Any]:
         "allocation_pools": pools,
         "dns_nameservers": read_nameservers(given.get("dns_nameservers") or []),
         "host_routes": read_routes(given.get("host_routes") or [], version=version),
+        "service_types": read_service_types(given.get("service_types") or []),
+        "subnetpool_id": given.get("subnetpool_id"),
     }
 
 
@@ -121,6 +123,20 @@ def read_nameservers(given: Sequence[str]) -> list[str]:
     if len(set(servers)) != len(servers):
         raise InvalidInput("Invalid input for dns_nameservers: duplicate nameserver.")
     return servers
+
+
+def read_service_types(given: Sequence[str]) -> list[str]:
+    """Device owners whose ports get addresses here, or the beginnings of theirs. Raises InvalidSubnetServiceType."""
+    for text in given:
+        if not text.startswith(("network:", "compute:")):
+            raise InvalidSubnetServiceType(f"Subnet service type '{text[:60]}' does not correspond to a valid device owner.")
+    return list(dict.fromkeys(given))
+
+
+def subnets_for(subnets: Sequence[Any], device_owner: str) -> list[Any]:
+    """The subnets that serve ports of the owner: those of its type, then those of no type."""
+    of_type = [s for s in subnets if any(device_owner.startswith(t) if t.endswith(":") else device_owner == t for t in s.service_types)]
+    return [*of_type, *(s for s in subnets if not s.service_types)]
 
 
 def read_routes(given: Sequence[Mapping[str, str]], *, version: int) -> list[dict[str, str]]:

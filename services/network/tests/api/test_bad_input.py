@@ -94,6 +94,13 @@ async def world(cloud: Cloud) -> dict[str, str]:
     port = await cloud.make_port(network, by=admin)
     group = await cloud.make("security-groups", "security_group", by=admin, name="g")
     floating = await cloud.make("floatingips", "floatingip", by=admin, floating_network_id=public["id"])
+    await cloud.make("routers", "router", by=admin, external_gateway_info={"network_id": public["id"]})
+    await cloud.make("address-scopes", "address_scope", by=admin, name="s", ip_version=4)
+    await cloud.make("subnetpools", "subnetpool", by=admin, name="p", prefixes=["10.4.0.0/16"])
+    await cloud.make("address-groups", "address_group", by=admin, name="a", addresses=["10.0.0.0/8"])
+    await cloud.make("qos/policies", "policy", by=admin, name="q")
+    policy = {"object_type": "network", "object_id": network["id"], "action": "access_as_shared", "target_tenant": "someone"}
+    await cloud.make("rbac-policies", "rbac_policy", by=admin, **policy)
     return {
         "public": public["id"], "network": network["id"], "subnet": subnet["id"], "port": port["id"], "group": group["id"],
         "floating": floating["id"], "project": port["project_id"],
@@ -158,7 +165,7 @@ async def test_every_sort_key_and_filter_works(still: Cloud) -> None:
 
     await world(still)
     for plural, resource in BY_PLURAL.items():
-        path = f"/v2.0/{plural if plural == 'floatingips' else plural.replace('_', '-')}"
+        path = resource.url
         whole = (await still.as_admin().get(path)).json()[plural]
         for name in resource.attributes:
             for direction in ("asc", "desc"):

@@ -9,6 +9,9 @@ import pytest
 from .conftest import Cloud, error_type
 
 NETWORK_KEYS = {
+    "qos_policy_id",
+    "ipv4_address_scope",
+    "ipv6_address_scope",
     "id",
     "name",
     "tenant_id",
@@ -192,6 +195,7 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
         "network_id",
         "ip_version",
         "subnetpool_id",
+        "service_types",
         "enable_dhcp",
         "ipv6_ra_mode",
         "ipv6_address_mode",
@@ -265,7 +269,7 @@ async def test_subnet_has_defaults_and_exact_keys(cloud: Cloud) -> None:
             400,
             "InvalidInput",
         ),
-        ({"subnetpool_id": "11111111-1111-1111-1111-111111111111"}, 400, "InvalidInput"),
+        ({"subnetpool_id": "11111111-1111-1111-1111-111111111111"}, 404, "SubnetPoolNotFound"),
         ({"cidr": "10.0.0.0/24", "ip_version": 5}, 400, "InvalidInput"),
         ({"cidr": "10.0.0.0/24", "network_id": "nope"}, 400, "HTTPBadRequest"),
         ({"cidr": "10.0.0.0/24", "network_id": "11111111-1111-1111-1111-111111111111"}, 404, "NetworkNotFound"),

@@ -11,6 +11,7 @@ from synnefo_common.db.recorder import record_queries
 from .conftest import Cloud, error_type
 
 PORT_KEYS = {
+    "qos_policy_id",
     "id",
     "name",
     "network_id",

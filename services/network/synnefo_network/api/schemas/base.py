@@ -30,6 +30,12 @@ def _tag(text: str) -> str:
     return text
 
 
+def _ip_version(number: int) -> int:
+    if number not in (4, 6):
+        raise ValueError(f"{number} is not in [4, 6]")
+    return number
+
+
 def _unique(items: list[str]) -> list[str]:
     if len(set(items)) != len(items):
         raise ValueError("Duplicate items in the list")
@@ -57,6 +63,7 @@ Uuid = Annotated[str, Field(max_length=36), AfterValidator(_uuid)]
 ProjectId = Annotated[str, Field(max_length=64), AfterValidator(_no_control)]
 Bool = Annotated[bool, BeforeValidator(_lenient_bool)]
 Int = Annotated[int, BeforeValidator(_lenient_int), Field(ge=-(2**31), le=2**31 - 1)]
+IpVersion = Annotated[Int, AfterValidator(_ip_version)]
 Tag = Annotated[str, Field(max_length=255), AfterValidator(_tag)]
 Uuids = Annotated[list[Uuid], AfterValidator(_unique)]
 Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_unique)]

@@ -13,6 +13,7 @@ class FloatingIpCreate(Owned):
     subnet_id: Uuid | None = None
     port_id: Uuid | None = None
     fixed_ip_address: Text | None = None
+    qos_policy_id: Uuid | None = None
     description: Text255 | None = ""
     tags: Tags = Field(default_factory=list)
 
@@ -20,6 +21,7 @@ class FloatingIpCreate(Owned):
 class FloatingIpUpdate(Body):
     port_id: Uuid | None = None
     fixed_ip_address: Text | None = None
+    qos_policy_id: Uuid | None = None
     description: Text255 | None = ""
 
 

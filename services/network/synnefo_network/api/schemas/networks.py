@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Int, Owned, Tags, Text255, Wrapper
+from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Int, Owned, Tags, Text255, Uuid, Wrapper
 
 
 class NetworkCreate(Owned):
@@ -14,8 +14,11 @@ class NetworkCreate(Owned):
     shared: Bool = False
     external: Bool = Field(False, alias="router:external")
     is_default: Bool = False
+    drained: Bool = Field(False, alias="synnefo:drained")
+    direct_floating_ips: Bool = Field(False, alias="synnefo:direct_floating_ips")
     port_security_enabled: Bool = True
     mtu: Int = Field(0, ge=0)
+    qos_policy_id: Uuid | None = None
     availability_zone_hints: list[Text255] = Field(default_factory=list, max_length=20)
     network_type: Text255 | None = Field(None, alias="provider:network_type", max_length=32)
     physical_network: Text255 | None = Field(None, alias="provider:physical_network", max_length=64)
@@ -30,8 +33,11 @@ class NetworkUpdate(Body):
     shared: Bool = False
     external: Bool = Field(False, alias="router:external")
     is_default: Bool = False
+    drained: Bool = Field(False, alias="synnefo:drained")
+    direct_floating_ips: Bool = Field(False, alias="synnefo:direct_floating_ips")
     port_security_enabled: Bool = True
     mtu: Int = Field(0, ge=0)
+    qos_policy_id: Uuid | None = None
     network_type: Text255 = Field("", alias="provider:network_type", max_length=32)
     physical_network: Text255 | None = Field(None, alias="provider:physical_network", max_length=64)
     segmentation_id: Int | None = Field(None, alias="provider:segmentation_id", ge=0)

@@ -66,6 +66,7 @@ class PortCreate(Owned):
     device_owner: Text255 | None = ""
     security_groups: Uuids | None = None
     port_security_enabled: Bool = True
+    qos_policy_id: Uuid | None = None
     allowed_address_pairs: list[AddressPair] | None = None
     extra_dhcp_opts: list[DhcpOption] | None = Field(None, max_length=50)
     vnic_type: VnicType = Field("normal", alias="binding:vnic_type")
@@ -84,6 +85,7 @@ class PortUpdate(Body):
     device_owner: Text255 | None = ""
     security_groups: Uuids | None = None
     port_security_enabled: Bool = True
+    qos_policy_id: Uuid | None = None
     allowed_address_pairs: list[AddressPair] | None = None
     extra_dhcp_opts: list[DhcpOption] | None = Field(None, max_length=50)
     vnic_type: VnicType = Field("normal", alias="binding:vnic_type")

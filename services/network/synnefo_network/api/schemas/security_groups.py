@@ -33,6 +33,7 @@ class SecurityGroupRuleCreate(Owned):
     port_range_max: str | int | None = None
     remote_ip_prefix: Text | None = None
     remote_group_id: Text | None = None
+    remote_address_group_id: Uuid | None = None
     description: Text255 | None = ""
 
 

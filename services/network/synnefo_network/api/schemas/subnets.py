@@ -34,9 +34,10 @@ class SubnetCreate(Owned):
     enable_dhcp: Bool = True
     ipv6_ra_mode: Mode | None = None
     ipv6_address_mode: Mode | None = None
+    service_types: list[Text255] | None = Field(None, max_length=50)
     subnetpool_id: Text | None = None
     use_default_subnetpool: Bool = False
-    prefixlen: Int | None = None
+    prefixlen: Int | None = Field(None, ge=0)
     tags: Tags = Field(default_factory=list)
 
 
@@ -48,6 +49,7 @@ class SubnetUpdate(Body):
     dns_nameservers: list[Text] | None = None
     host_routes: list[HostRoute] | None = None
     enable_dhcp: Bool = True
+    service_types: list[Text255] | None = Field(None, max_length=50)
 
 
 class SubnetCreateBody(Wrapper):
