@@ -28,6 +28,16 @@ class Record(NamedTuple):
     value: bytes
 
 
+class Found(NamedTuple):
+    """An object as a listing saw it."""
+
+    key: str
+    size: int
+    touched_at: float
+    """Seconds since the epoch of the last put, write or mark of use; up to `touch_slack_s` earlier than the truth, or a
+    second later where only seconds are told."""
+
+
 class Read(NamedTuple):
     """A part of an object that is wanted."""
 
@@ -46,6 +56,9 @@ class Driver(Protocol):
     atomic_writes: bool
     """Whether one `write_at` is all-or-nothing after a crash, whatever the number of its pieces."""
 
+    touch_slack_s: float
+    """A mark of use younger than this is not renewed, and times may be that much too early."""
+
     reads_ahead: int
     """Pieces of a range worth having under way at once; 0 where reading is quicker than handing over."""
 
@@ -62,7 +75,7 @@ class Driver(Protocol):
         ...
 
     def fence(self, identity: str) -> None:
-        """When this returns, nothing that was begun under that identity changes anything any more.
+        """Whatever this driver reads after this returned, nothing that was begun under that identity changes any more.
 
         Does nothing for the empty identity and for one's own.
         """
@@ -76,7 +89,8 @@ class Driver(Protocol):
         ...
 
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
-        """Store the joined pieces whole, or not at all. False, and no change, when the key exists; or replace it."""
+        """Store the joined pieces whole, or not at all. False, and no change but a mark of use, when the key
+        exists; or replace it."""
 
     def write_at(
         self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
@@ -92,10 +106,28 @@ class Driver(Protocol):
         """Cut an existing object. A hint: a driver may do nothing. Raises `ObjectMissing`."""
 
     def touch(self, space: Space, key: str) -> int | None:
-        """The object's size, and a mark that somebody refers to it now; None when there is no such object."""
+        """The object's size, and a mark that somebody refers to it now; None when there is no such object.
+
+        Not None means: no `delete_unused` with a `since` of more than `touch_slack_s` ago removes it any more.
+        """
 
     def delete(self, space: Space, key: str) -> bool:
         """Remove an object; False when it was not there."""
+
+    def delete_unused(self, space: Space, key: str, since: float) -> bool:
+        """Remove an object unless it was put, written or touched at `since` or later; whether it was removed.
+
+        `since` must be more than `touch_slack_s` ago. Atomic beside `touch` and `put` of the same key.
+        """
+        ...
+
+    def tidy(self, before: float) -> int:
+        """Undo removals that a crash interrupted, and drop unfinished writes older than `before`; how many of these."""
+        ...
+
+    def scan(self, space: Space) -> Iterator[Found]:
+        """As `iter`, with the time of the last use."""
+        ...
 
     def iter(self, space: Space) -> Iterator[tuple[str, int]]:
         """Keys and sizes of objects, in no order; changes made meanwhile may or may not be seen."""

@@ -3,6 +3,8 @@
 For what went wrong in the store; not for wrong arguments, which are plain `ValueError`.
 """
 
+from collections.abc import Sequence
+
 
 class StoreError(Exception):
     """Base of everything that the block store raises on purpose."""
@@ -26,6 +28,14 @@ class LeaseLost(StoreError):
 
 class CorruptData(StoreError):
     """Stored bytes do not match their checksum, or something that is referred to is missing."""
+
+
+class BlocksMissing(StoreError):
+    """Blocks that a map was to be made of are not in the store: `hashes`, each once, in order."""
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        super().__init__(f"{len(hashes)} blocks are not stored")
+        self.hashes = tuple(hashes)
 
 
 class StoreFull(StoreError):

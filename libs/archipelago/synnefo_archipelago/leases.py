@@ -12,9 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from synnefo_archipelago.api import Driver, Record, Space
 from synnefo_archipelago.errors import CorruptData, Fenced, LeaseHeld, LeaseLost, RecordConflict, StoreError
+from synnefo_archipelago.hashing import check
 
 Clock = Callable[[], float]
 _SKEW = 0.1
@@ -40,12 +42,20 @@ class LeaseRecord:
         return now < self.expires_at + self.ttl_s * _SKEW
 
     def pack(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
+        fields = asdict(self)
+        return json.dumps({**fields, "sum": _sum(fields)}).encode()
+
+
+def _sum(fields: dict[str, Any]) -> str:
+    return check(json.dumps(fields, sort_keys=True).encode()).hex()
 
 
 def parse_lease(record: Record) -> LeaseRecord:
     try:
         fields = json.loads(record.value)
+        # Leases of former versions have no sum; but one whose name was damaged is no field that is known.
+        if fields.pop("sum", None) not in (None, _sum(fields)) or not fields.keys() <= set(LeaseRecord.__slots__):
+            raise CorruptData("a lease does not match its checksum")
         return LeaseRecord(
             fields["owner"], fields["cookie"], float(fields["ttl_s"]), float(fields["expires_at"]),
             str(fields.get("identity", "")), tuple(map(str, fields.get("unfenced", ()))),

@@ -22,6 +22,9 @@ from synnefo_archipelago.hashing import CHECK_BYTES, CHECK_SIZE, check
 _MAGIC = b"SPRV"
 _HEAD = struct.Struct(f">4sBBHQ32s{ENTRY_SIZE}sH6x")
 _ALIGN = 4096
+_MOST_SUBS = 1024
+_LOOKS = 3
+"""A writer may be between the two copies of a table just when somebody reads."""
 ABSENT = 0xFFFF
 ZEROS = 0xFFFE
 _NO_SUM = bytes(CHECK_BYTES)
@@ -61,17 +64,61 @@ def _parse(ident: bytes, sub_count: int, raw: bytes) -> Table | None:
     return Table(ident, sequence, depth, parent, slots, sums)
 
 
+def _area_of(sub_count: int) -> int:
+    return -(-(_HEAD.size + sub_count * (2 + CHECK_BYTES) + CHECK_BYTES) // _ALIGN) * _ALIGN
+
+
+def load_parent(driver: Driver, ident: bytes) -> bytes:
+    """The parent entry of a block whose size nobody knows. Raises `ObjectMissing`, `CorruptData`."""
+    for _ in range(_LOOKS):
+        raw = driver.get(Space.PRIVATE, ident.hex(), 0, 2 * _area_of(_MOST_SUBS))
+        for power in range(_MOST_SUBS.bit_length()):
+            area = _area_of(1 << power)
+            for at in (0, area):
+                table = _parse(ident, 1 << power, raw[at : at + area])
+                if table is not None:
+                    return table.parent
+    raise CorruptData(f"both tables of private block {ident.hex()} are damaged")
+
+
+def verify_stored(ident: bytes, raw: bytes) -> None:
+    """Both copies of the table, and all data that the newer one shows. Raises `CorruptData`.
+
+    What lies in free slots is not looked at: nobody will read it before it is written anew.
+    """
+    for power in range(_MOST_SUBS.bit_length()):
+        area, count = _area_of(1 << power), 1 << power
+        copies = [_parse(ident, count, raw[at : at + area]) for at in (0, area)]
+        tables = [table for table in copies if table is not None]
+        if not tables:
+            continue
+        for number, table in enumerate(copies):
+            at = number * area
+            if table is None or raw[at : at + area] != table.pack().ljust(area, b"\0"):
+                raise CorruptData(f"copy {number + 1} of the table of private block {ident.hex()} is damaged")
+        _verify_slots(max(tables, key=lambda table: table.sequence), raw[2 * area :])
+        return
+    raise CorruptData(f"both tables of private block {ident.hex()} are damaged")
+
+
+def _verify_slots(table: Table, data: bytes) -> None:
+    # A block of a single sub-block may have one of any size: what its slots hold is told by their checksum only.
+    sizes = [CHECK_SIZE] if len(table.slots) > 1 else [1 << power for power in range(12, 17)]
+    for index, slot in enumerate(table.slots):
+        if slot < ZEROS and not any(check(data[slot * size : (slot + 1) * size]) == table.sums[index] for size in sizes):
+            raise CorruptData(f"sub-block {index} of private block {table.ident.hex()} is damaged")
+
+
 class PrivateBlocks:
     def __init__(self, driver: Driver, block_size: int) -> None:
         self._driver = driver
         self.sub_size = min(CHECK_SIZE, block_size)
         self.sub_count = block_size // self.sub_size
-        size = _HEAD.size + self.sub_count * (2 + CHECK_BYTES) + CHECK_BYTES
-        self._area = -(-size // _ALIGN) * _ALIGN
+        self._area = _area_of(self.sub_count)
 
     def load(self, ident: bytes) -> Table:
         """The newest durable table. Raises `CorruptData` when the block is missing or both copies are damaged."""
-        for _ in range(3):  # a writer may be between its two copies just now
+        for _ in range(_LOOKS):
             try:
                 raw = self._driver.get(Space.PRIVATE, ident.hex(), 0, 2 * self._area)
             except ObjectMissing:

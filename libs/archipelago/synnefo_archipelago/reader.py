@@ -11,6 +11,7 @@ from typing import Protocol
 
 from synnefo_archipelago.api import Driver
 from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.entries import Kind, parse_entry
 from synnefo_archipelago.errors import CorruptData
 from synnefo_archipelago.maps import PageStore
@@ -29,6 +30,16 @@ class Tables(Protocol):
 class StoredTables:
     def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
         return blocks.load(ident)
+
+
+class KnownTables:
+    """Tables for readers without the lock. They remember nothing: what they load may be overtaken meanwhile."""
+
+    def __init__(self, known: Cache[bytes, Table]) -> None:
+        self._known = known
+
+    def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
+        return (None if fresh else self._known.get(ident)) or blocks.load(ident)
 
 
 _STORED = StoredTables()

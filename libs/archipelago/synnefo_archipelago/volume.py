@@ -16,11 +16,12 @@ from synnefo_archipelago.api import Data, Driver, Space
 from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.entries import ZERO_ENTRY, Kind, PrivateId, pack_private, parse_entry, parse_private_id
 from synnefo_archipelago.errors import Fenced, LeaseLost, ObjectMissing, RecordConflict, StoreUnavailable, VolumeNotFound
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Lease
 from synnefo_archipelago.maps import LiveMap, PageStore
 from synnefo_archipelago.private import PrivateBlocks, Table
-from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import Root, RootKind
+from synnefo_archipelago.reader import BlockReader, KnownTables
+from synnefo_archipelago.roots import Root, as_snapshot
 
 _DIRTY_LIMIT = 32 << 20
 _TABLES = 4096
@@ -141,7 +142,7 @@ class Volume:
                     plan.append(self._read_dirty(index, start, count))
                 else:
                     plan.append((self._map.get(index), start, count))
-        tables = _KnownTables(self._tables)
+        tables = KnownTables(self._tables)
 
         def fetch(step: bytes | tuple[bytes, int, int]) -> bytes:
             return step if isinstance(step, bytes) else self._reader.block(step[0], block_size, *step[1:], tables)
@@ -364,6 +365,7 @@ class Volume:
             root = self.root
             new = root.generation + 1
             self._exchange(replace(root, generation=new, shared_below=new))
+            hold(self._driver, root, self._executor)
             return as_snapshot(root)
 
     def grow(self, new_size: int) -> None:
@@ -413,18 +415,3 @@ class Volume:
             self.close()
         else:
             self.abandon()
-
-
-class _KnownTables:
-    """Tables for readers without the lock. They remember nothing: what they load may be overtaken meanwhile."""
-
-    def __init__(self, known: Cache[bytes, Table]) -> None:
-        self._known = known
-
-    def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
-        return (None if fresh else self._known.get(ident)) or blocks.load(ident)
-
-
-def as_snapshot(root: Root) -> Root:
-    """The immutable root of what a volume's root shows."""
-    return replace(root, kind=RootKind.SNAPSHOT, epoch=0, shared_below=0, origin=bytes(32), created_size=0)

@@ -181,7 +181,8 @@ def test_late_renewal_and_take_over_exclude_each_other(
     driver: Driver, open_again: Callable[[], Driver], clock: FakeClock
 ) -> None:
     for _ in range(6):
-        slow, quick = make_lease(driver, clock, "slow"), make_lease(open_again(), clock, "quick")
+        # A driver of its own each time: whoever is taken over is fenced for good.
+        slow, quick = make_lease(open_again(), clock, "slow"), make_lease(open_again(), clock, "quick")
         slow.acquire(force=True)
         clock.pass_s(40)
         holders: list[str] = []
@@ -201,7 +202,7 @@ def test_late_renewal_and_take_over_exclude_each_other(
             holders.append("quick")
 
         run_all([renew, take])
-        held = live_lease(driver, "vol", clock)
+        held = live_lease(open_again(), "vol", clock)
         assert held is not None
         assert holders == [held.owner]
 

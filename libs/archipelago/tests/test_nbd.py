@@ -125,6 +125,20 @@ class TestReal:
         assert store.read_volume("vol", 0, 20_000) == expected  # stopped in order: all of it is in the store, and the lease is free
         assert store.last_holder("vol") is None
 
+    def test_stopping_gives_the_leases_back(self, nodes: Callable[[str], Node], store: Store) -> None:
+        """A server that was told to end waits for its guests, and then calls no export's `close` any more."""
+        node = nodes("one")
+        code = "h.pwrite(b'unflushed', 0); print('written', flush=True); input()"
+        with subprocess.Popen(node.client("vol", code), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as guest:
+            assert guest.stdout is not None and node.process is not None
+            assert guest.stdout.readline() == "written\n"
+            node.process.terminate()
+            time.sleep(0.2)
+            guest.communicate("\n", timeout=20)
+        node.stop()
+        assert store.last_holder("vol") is None
+        assert store.read_volume("vol", 0, 9) == b"unflushed"
+
     def test_lease_moves_to_the_node_that_writes(self, nodes: Callable[[str], Node], store: Store) -> None:
         """Live migration: both sides have the volume open; the source falls silent, the target begins to write."""
         source, target = nodes("source"), nodes("target")

@@ -6,6 +6,7 @@ When one fails, the binding has changed: look whether the driver may become simp
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import struct
 import subprocess
@@ -13,12 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from synnefo_archipelago import StoreUnavailable
+from synnefo_archipelago import StoreFull, StoreUnavailable
 from synnefo_archipelago.api import Read, Space
 from synnefo_archipelago.drivers import load_rados as loader
 from synnefo_archipelago.drivers.rados import RadosDriver
@@ -56,7 +58,7 @@ class Client:
         self.io: Any = self.cluster.open_ioctx("maps")
         self.io.set_namespace(name)
 
-    def operate(self, key: str, fill: Callable[[Any], None]) -> None:
+    def operate(self, key: str, fill: Callable[[Any], object]) -> None:
         with self.rados.WriteOpCtx() as operation:
             fill(operation)
             self.io.operate_write_op(operation, key)
@@ -146,9 +148,14 @@ def test_03_assert_version_tells_older_from_newer(one: Client) -> None:
     one.io.write_full("o", b"x")
     one.io.read("o")
     version = one.io.get_last_version()
+
+    def fill(wanted: int, operation: Any) -> None:
+        operation.assert_version(wanted)
+        operation.write_full(b"y")
+
     for delta, code in ((-1, errno.ERANGE), (1, errno.EOVERFLOW)):
         with pytest.raises(one.rados.Error) as caught:
-            one.operate("o", lambda op, wanted=version + delta: (op.assert_version(wanted), op.write_full(b"y")))  # type: ignore[misc]
+            one.operate("o", partial(fill, version + delta))
         assert abs(caught.value.errno) == code
 
 
@@ -166,7 +173,7 @@ def test_05_failed_comparison_is_a_conflict_whatever_its_offset(one: Client, fil
     expected = bytearray(b"0123456789")
     expected[offset] ^= 1
     with pytest.raises(one.rados.Error) as caught:
-        one.operate("o", lambda op: (op.cmpext(bytes(expected), 0), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+        one.operate("o", lambda op: (op.cmpext(bytes(expected), 0), op.write_full(b"x")))
     mismatch = isinstance(caught.value, one.rados.ExtendMismatch) or abs(caught.value.errno) >= 4095
     assert mismatch
     files.put(Space.PRIVATE, "o", [b"0123456789"])
@@ -176,7 +183,7 @@ def test_05_failed_comparison_is_a_conflict_whatever_its_offset(one: Client, fil
 
 
 def test_05_comparison_takes_an_absent_object_for_zeros(one: Client, files: RadosDriver) -> None:
-    one.operate("made", lambda op: (op.cmpext(b"\0", 0), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+    one.operate("made", lambda op: (op.cmpext(b"\0", 0), op.write_full(b"x")))
     assert one.io.read("made") == b"x"
     for expected in (b"\0\0", b"", b"x"):
         with pytest.raises(ObjectMissing):
@@ -189,9 +196,9 @@ def test_06_omap_cmp_takes_text_and_fails_with_ecanceled(one: Client) -> None:
         one.io.set_omap(operation, ("gen",), (b"1",))
         one.io.operate_write_op(operation, "o")
     equal = one.rados.LIBRADOS_CMPXATTR_OP_EQ
-    one.operate("o", lambda op: (op.omap_cmp("gen", "1", equal), op.write_full(b"x")))  # type: ignore[arg-type,return-value]
+    one.operate("o", lambda op: (op.omap_cmp("gen", "1", equal), op.write_full(b"x")))
     with pytest.raises(one.rados.Error) as caught:
-        one.operate("o", lambda op: (op.omap_cmp("gen", "2", equal), op.write_full(b"y")))  # type: ignore[arg-type,return-value]
+        one.operate("o", lambda op: (op.omap_cmp("gen", "2", equal), op.write_full(b"y")))
     assert abs(caught.value.errno) == errno.ECANCELED
     with pytest.raises(TypeError):
         one.operate("o", lambda op: op.omap_cmp("gen", b"1", equal))
@@ -297,11 +304,50 @@ def test_11_12_13_outages_of_monitor_and_osd(own_cluster: Path) -> None:
         driver.close()
 
 
+def test_full_cluster_says_so_and_lets_its_data_be_removed(own_cluster: Path) -> None:
+    """By itself librados waits, with removals too, until somebody else makes room."""
+    driver = RadosDriver(str(own_cluster / "ceph.conf"), maps="maps", blocks="blocks", namespace="full", timeout_s=5)
+
+    def set_full_ratio(ratio: float) -> None:
+        for what, less in (("nearfull", 0.9), ("backfillfull", 0.95), ("full", 1.0)):  # the OSD wants them in this order
+            command = json.dumps({"prefix": f"osd set-{what}-ratio", "ratio": ratio * less})
+            code, _, why = driver._cluster.mon_command(command, b"")
+            assert code == 0, why
+
+    def refused() -> bool:
+        try:
+            driver.put(Space.CAS, os.urandom(32).hex(), [b"more"])
+        except StoreFull:
+            return True
+        return False
+
+    try:
+        driver.put(Space.CAS, "ab" * 32, [os.urandom(4 << 20)])
+        set_full_ratio(0.0001)
+        until = time.monotonic() + 60  # the OSD tells the monitor now and then
+        while not refused() and time.monotonic() < until:
+            time.sleep(0.5)
+        assert refused()
+        with pytest.raises(StoreFull):
+            driver.cas_record(Space.VOLUME, "vol", 0, b"root")
+        assert len(driver.get(Space.CAS, "ab" * 32)) == 4 << 20
+        assert driver.delete(Space.CAS, "ab" * 32) is True
+        set_full_ratio(0.95)
+        until = time.monotonic() + 60
+        while refused() and time.monotonic() < until:
+            time.sleep(0.5)
+        assert not refused()
+    finally:
+        driver.close()
+
+
 def test_14_fenced_client_fails_with_a_name_of_its_own(files: RadosDriver) -> None:
     session = files.session()
     assert session.identity not in ("", files.identity)
     session.put(Space.PRIVATE, "o", [b"before"])
     files.fence(session.identity)
+    # An OSD learns of it with the first question of whoever fenced: what that one has read, stays.
+    assert files.get(Space.PRIVATE, "o") == b"before"
     for call in (
         lambda: session.write_at(Space.PRIVATE, "o", [(0, b"x")]),
         lambda: session.put(Space.PRIVATE, "p", [b"x"]),
@@ -366,7 +412,7 @@ def test_binding_is_found_from_any_environment_of_this_python(tmp_path: Path) ->
         "assert u.find_spec('apt_pkg') is None and not any('dist-packages' in p for p in sys.path)\n"
     )
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True, timeout=60)
-    run = [tmp_path / "env" / "bin" / "python", "-I", "-c", code, loader.__file__]
+    run = [str(tmp_path / "env" / "bin" / "python"), "-I", "-c", code, loader.__file__]
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
 

@@ -1,20 +1,23 @@
 """A driver that keeps everything in this process: for tests and for trying things out. Nothing survives it."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
-from synnefo_archipelago.api import Data, Read, Record, Space
+from synnefo_archipelago.api import Data, Found, Read, Record, Space
 from synnefo_archipelago.errors import ObjectMissing, RecordConflict
 
 
 class MemoryDriver:
     atomic_writes = True
     reads_ahead = 0
+    touch_slack_s = 0.0
     identity = ""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects: dict[Space, dict[str, bytes | bytearray]] = {space: {} for space in Space}
+        self._times: dict[tuple[Space, str], float] = {}
         self._records: dict[Space, dict[str, tuple[int, bytes | None]]] = {space: {} for space in Space}
 
     def _object(self, space: Space, key: str) -> bytes | bytearray:
@@ -43,8 +46,10 @@ class MemoryDriver:
         with self._lock:
             objects = self._objects[space]
             if key in objects and not replace:
+                self._times[space, key] = time.time()
                 return False
             objects[key] = bytearray(data) if space is Space.PRIVATE else data
+            self._times[space, key] = time.time()
             return True
 
     def write_at(
@@ -59,6 +64,7 @@ class MemoryDriver:
                 data.extend(bytes(max(0, offset - len(data))))
                 data[offset : offset + len(piece)] = piece
             self._objects[space][key] = data
+            self._times[space, key] = time.time()
 
     def truncate(self, space: Space, key: str, size: int) -> None:
         with self._lock:
@@ -67,11 +73,28 @@ class MemoryDriver:
     def touch(self, space: Space, key: str) -> int | None:
         with self._lock:
             data = self._objects[space].get(key)
-            return None if data is None else len(data)
+            if data is None:
+                return None
+            self._times[space, key] = time.time()
+            return len(data)
 
     def delete(self, space: Space, key: str) -> bool:
         with self._lock:
             return self._objects[space].pop(key, None) is not None
+
+    def delete_unused(self, space: Space, key: str, since: float) -> bool:
+        with self._lock:
+            if self._times.get((space, key), since) >= since:
+                return False
+            return self._objects[space].pop(key, None) is not None
+
+    def tidy(self, before: float) -> int:
+        return 0
+
+    def scan(self, space: Space) -> Iterator[Found]:
+        with self._lock:
+            found = [Found(key, len(data), self._times[space, key]) for key, data in self._objects[space].items()]
+        yield from found
 
     def iter(self, space: Space) -> Iterator[tuple[str, int]]:
         with self._lock:

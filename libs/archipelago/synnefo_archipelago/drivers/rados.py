@@ -8,6 +8,7 @@ Not for pools or users: an operator makes those, with `profile rbd` for the moni
 """
 
 import errno
+import itertools
 import os
 import struct
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from synnefo_archipelago.api import Data, Read, Record, Space
+from synnefo_archipelago.api import Data, Found, Read, Record, Space
 from synnefo_archipelago.drivers.load_rados import load_rados
 from synnefo_archipelago.errors import (
     Fenced,
@@ -43,6 +44,7 @@ _FIRST_READ = 64 << 10
 class RadosDriver:
     atomic_writes = True
     reads_ahead = 3
+    touch_slack_s = 600.0
 
     def __init__(
         self, conf: str, *, maps: str, blocks: str, namespace: str = "", user: str = "admin", timeout_s: float = 30
@@ -75,6 +77,9 @@ class RadosDriver:
             for space in Space:
                 io = self._call(self._cluster.open_ioctx, blocks if space in _IN_BLOCKS else maps)
                 io.set_namespace(f"{namespace}.{space}" if namespace else str(space))
+                # Of a full cluster, an error at once, and removals that work: else every call waits for somebody else
+                # to make room, the collector's too.
+                io.set_osdmap_full_try()
                 self._io[space] = io
             self.identity: str = self._call(self._cluster.get_addrs)
         except StoreError:
@@ -116,7 +121,8 @@ class RadosDriver:
         def run() -> None:
             with self._rados.WriteOpCtx() as operation:
                 fill(operation)
-                self._io[space].operate_write_op(operation, key)
+                # Without a time, the binding sets the object's to 1970.
+                self._io[space].operate_write_op(operation, key, int(time.time()))
 
         self._call(run)
 
@@ -180,7 +186,7 @@ class RadosDriver:
             self._operate(space, key, fill)
         except StoreUnavailable as error:
             if isinstance(error.__cause__, self._rados.ObjectExists):
-                return False
+                return self.touch(space, key) is None and self.put(space, key, [data])
             raise
         return True
 
@@ -219,12 +225,57 @@ class RadosDriver:
         return size
 
     def touch(self, space: Space, key: str) -> int | None:
-        # A collector will need a mark of use here; RADOS has no cheaper one than an attribute of the object.
+        while True:
+            try:
+                size, at = self._call(self._io[space].stat, key)
+                if time.time() - time.mktime(at) < self.touch_slack_s - 1:
+                    return int(size)
+                if self._change_at_version(space, key, lambda operation, _: operation.set_xattr("used", b"1")):
+                    return int(size)  # any change of an object sets its time
+            except ObjectMissing:
+                return None
+
+    def _change_at_version(self, space: Space, key: str, fill: Callable[[Any, float], bool | None]) -> bool:
+        """Change an object unless somebody else does so meanwhile. Raises `ObjectMissing`.
+
+        `fill` gets the operation and the object's time, and may refuse with False. False, too, when it was too late.
+        """
+
+        def run() -> bool:
+            io = self._io[space].dup()  # it remembers the version that it saw last: no other thread may use it
+            try:
+                _, at = io.stat(key)
+                version = io.get_last_version()
+                with self._rados.WriteOpCtx() as operation:
+                    operation.assert_version(version)
+                    if fill(operation, time.mktime(at)) is False:
+                        return False
+                    io.operate_write_op(operation, key, int(time.time()))
+            finally:
+                io.close()
+            return True
+
         try:
-            size: int = self._call(self._io[space].stat, key)[0]
+            return self._call(run)
+        except StoreUnavailable as error:
+            if getattr(error.__cause__, "errno", None) in (errno.ERANGE, errno.EOVERFLOW):
+                return False
+            raise
+
+    def delete_unused(self, space: Space, key: str, since: float) -> bool:
+        def fill(operation: Any, at: float) -> bool:
+            if at + 1 > since:  # the binding tells whole seconds
+                return False
+            operation.remove()
+            return True
+
+        try:
+            return self._change_at_version(space, key, fill)
         except ObjectMissing:
-            return None
-        return size
+            return False
+
+    def tidy(self, before: float) -> int:
+        return 0
 
     def delete(self, space: Space, key: str) -> bool:
         try:
@@ -234,10 +285,31 @@ class RadosDriver:
         return True
 
     def iter(self, space: Space) -> Iterator[tuple[str, int]]:
-        for key in self.iter_records(space):
-            size = self.touch(space, key)
-            if size is not None:
-                yield key, size
+        for found in self.scan(space):
+            yield found.key, found.size
+
+    def scan(self, space: Space) -> Iterator[Found]:
+        keys = self.iter_records(space)
+        while batch := list(itertools.islice(keys, _IN_FLIGHT)):
+            yield from self._stat_together(space, batch)
+
+    def _stat_together(self, space: Space, keys: list[str]) -> list[Found]:
+        found: list[Found] = []
+
+        def start(key: str) -> Any:
+            def take(_done: Any, size: int | None, at: time.struct_time | None) -> None:  # in a thread of librados
+                if size is not None and at is not None:
+                    found.append(Found(key, size, time.mktime(at) + 1))  # whole seconds: never earlier than the truth
+
+            return self._call(self._io[space].aio_stat, key, take)
+
+        pending = [start(key) for key in keys]
+        for completion in pending:
+            completion.wait_for_complete_and_cb()
+            code = completion.get_return_value()
+            if code < 0 and code != -errno.ENOENT:
+                self._call(self._fail, -code)
+        return found
 
     def read_record(self, space: Space, key: str) -> Record | None:
         try:

@@ -52,6 +52,11 @@ class Export:
             if not self._connections:
                 self._release()
 
+    def release(self) -> None:
+        """Flush and give the lease back, whoever is connected."""
+        with self._lock:
+            self._release()
+
     @property
     def size(self) -> int:
         volume = self._volume

@@ -88,6 +88,12 @@ def close(export: Export) -> None:
     export.detach()
 
 
+def cleanup() -> None:
+    """The server ends. It calls `close` no more, so connections of a moment ago may still hold their leases."""
+    for export in _exports.values():
+        export.release()
+
+
 def get_size(export: Export) -> int:
     return export.size
 
