@@ -82,4 +82,4 @@ class Cloud:
         answer = await self._http.request(method, url, headers={"X-Auth-Token": self._token}, json=json, timeout_s=120)
         if answer.status >= 300:
             raise CloudError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
-        return answer.json()
+        return answer.json() if answer.body else None

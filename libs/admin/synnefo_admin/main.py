@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -15,16 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
-from synnefo_admin import storage
+from synnefo_admin import cluster, storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run and look after a Synnefo cloud.", pretty_exceptions_enable=False)
 settings_app = typer.Typer(no_args_is_help=True, help="What can be set, and what is.")
-cluster_app = typer.Typer(no_args_is_help=True, help="Ganeti clusters.")
 app.add_typer(settings_app, name="settings")
-app.add_typer(cluster_app, name="cluster")
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(storage.app, name="storage")
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -77,61 +75,6 @@ def audit(
             table.add_row(str(finding.invariant), finding.code, finding.subject, finding.text)
         Console(width=200).print(table)
     sys.exit(1 if findings else 0)
-
-
-@cluster_app.command("list")
-def cluster_list(as_json: AsJson = False) -> None:
-    """All clusters."""
-
-    async def work() -> Any:
-        async with Cloud(read_cloud()) as cloud:
-            return (await cloud.call("dispatcher", "GET", "/v1/clusters"))["clusters"]
-
-    clusters = _run(work())
-    if as_json:
-        print(json.dumps(clusters, indent=2))
-        return
-    table = Table("name", "rapi_url", "online", "drained", "zone")
-    for c in clusters:
-        table.add_row(c["name"], c["rapi_url"], str(c.get("online")), str(c.get("drained")), str(c.get("zone")))
-    Console(width=160).print(table)
-
-
-@cluster_app.command("add")
-def cluster_add(  # noqa: PLR0917 - typer reads the command's options off the parameters
-    name: str,
-    rapi_url: Annotated[str, typer.Option(help="https://master:5080")],
-    username: Annotated[str, typer.Option()],
-    password_file: Annotated[Path, typer.Option(help="File with the RAPI password.")],
-    certificate: Annotated[Path, typer.Option(help="The cluster's RAPI certificate, PEM; it is pinned.")],
-    zone: Annotated[str | None, typer.Option(help="Availability zone.")] = None,
-) -> None:
-    """Register a cluster."""
-    body = {
-        "name": name, "rapi_url": rapi_url, "username": username, "password": password_file.read_text().strip(),
-        "certificate_pem": certificate.read_text(),
-    }  # fmt: skip
-    if zone:
-        body["zone"] = zone
-
-    async def work() -> None:
-        async with Cloud(read_cloud()) as cloud:
-            await cloud.call("dispatcher", "POST", "/v1/clusters", body)
-
-    _run(work())
-    print(f"cluster {name} added")
-
-
-@cluster_app.command("remove")
-def cluster_remove(name: str) -> None:
-    """Forget a cluster that has no servers."""
-
-    async def work() -> None:
-        async with Cloud(read_cloud()) as cloud:
-            await cloud.call("dispatcher", "DELETE", f"/v1/clusters/{name}")
-
-    _run(work())
-    print(f"cluster {name} removed")
 
 
 @settings_app.command("list")

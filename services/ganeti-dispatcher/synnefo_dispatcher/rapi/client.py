@@ -6,6 +6,7 @@ whether that is safe. Not for: following jobs to their end and remembering them.
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from synnefo_dispatcher.rapi.errors import (
     RapiTimeout,
     RapiUnauthorized,
     RapiUnreachable,
+    RapiUntrusted,
 )
 from synnefo_dispatcher.rapi.jobs import Job, JobChange, parse_change, parse_job
 from synnefo_dispatcher.rapi.resources import (
@@ -36,6 +38,7 @@ from synnefo_dispatcher.rapi.transport import RapiResponse, Transport, Transport
 WAIT_FIELDS = ["status", "opstatus", "opresult"]
 #: RAPI itself ends a long poll after ten seconds
 WAIT_TIMEOUT_S = 20.0
+_NO_JOB = 2**31 - 1
 
 Changes = Sequence[Sequence[Any]]
 NodeRole = Literal["regular", "master-candidate", "drained", "offline"]
@@ -61,6 +64,11 @@ class RapiClient:
 
     async def features(self) -> list[str]:
         return list(await self._get("/2/features"))
+
+    async def check_write_access(self) -> None:
+        """Raises RapiUnauthorized where the user may only read: waiting for a job is what such a one may not do."""
+        with contextlib.suppress(JobNotFound):
+            await self.wait_job(_NO_JOB)
 
     async def nodes(self) -> list[Node]:
         return [parse_node(item) for item in await self._get("/2/nodes", {"bulk": "1"})]
@@ -229,8 +237,9 @@ class RapiClient:
                 method, path, params=params, json=json, timeout_s=timeout_s or self._timeout_s
             )
         except TransportFailed as error:
-            kind = RapiTimeout if error.may_have_arrived else RapiUnreachable
-            raise kind(str(error)) from error
+            if error.may_have_arrived:
+                raise RapiTimeout(str(error)) from error
+            raise (RapiUntrusted if error.is_untrusted else RapiUnreachable)(str(error)) from error
         if response.status == 200:
             try:
                 return orjson.loads(response.body)
