@@ -23,6 +23,7 @@ from synnefo_dispatcher.domain import jobs as j
 from synnefo_dispatcher.domain.jobs import JobState
 from synnefo_dispatcher.rapi import (
     Instance,
+    Job,
     JobFailure,
     NotFound,
     RapiError,
@@ -39,6 +40,7 @@ log = get_logger(__name__)
 CRASH_POINTS = tuple(
     f"dispatcher.job.{where}" for where in ("row_written", "before_submit", "after_rapi_accepted", "after_record")
 )
+_CLOCKS_DIFFER_S = 60.0
 _TEMPORARY = "temp_insufficient_resources"
 
 
@@ -162,11 +164,12 @@ class JobRun:
         """Whether Ganeti has it is unknown: look for the token among its jobs. Only what is not there, and cannot be on
         its way any more, is submitted again."""
         job, worker = self.job, self.worker
+        after = await self._last_job_before()
         pause = 0.1
         while worker.holds(job.epoch):
             try:
                 listed = await worker.client.jobs()
-                found = [n.job_id for n in listed if self.reason in n.tokens and n.job_id > (job.ganeti_job_id or 0)]
+                found = [listed_job.job_id for listed_job in listed if listed_job.job_id > after and self._is_ours(listed_job)]
                 if found:
                     self.ganeti_job_id = max(found)
                     log.info("job_adopted", job_token=job.job_token, ganeti_job_id=self.ganeti_job_id)
@@ -181,6 +184,21 @@ class JobRun:
             await worker.clock.sleep(pause)
             pause = min(2.0, pause * 2)
         return False
+
+    async def _last_job_before(self) -> int:
+        if self.job.verb != j.REINSTALL:
+            return self.job.ganeti_job_id or 0
+        async with self.worker.db.read() as uow:
+            return await jobs_db.last_ganeti_job_of(uow, self.job.server_id)
+
+    def _is_ours(self, found: Job) -> bool:
+        """By the token. Jobs of a new installation carry none: one that came since is ours, or an operator's to the same end."""
+        if self.reason in found.tokens:
+            return True
+        if self.job.verb != j.REINSTALL or found.instance_name != self.name:
+            return False
+        since_s = (self.job.submitting_at or 0) / MICROS - _CLOCKS_DIFFER_S
+        return any(op.get("OP_ID") == "OP_INSTANCE_REINSTALL" for op in found.ops) and (found.received_at or 0) > since_s
 
     async def _untraced(self) -> None:
         """No job has the token. The instance says whether there is still something to do."""
@@ -213,6 +231,8 @@ class JobRun:
             return None
         if failure is not None and failure.is_missing and job.verb == j.DELETE:
             return Outcome(JobState.SUCCEEDED, op_index=ending.op_index)
+        if failure is not None and failure.is_hotplug:
+            return _failed(failure, ending)  # the configuration has it all the same: that proves nothing here
         instance = await self._instance_at_last()
         done = facts_rules.is_fulfilled(job.verb, job.params, instance, tag=self.tag)
         if job.verb == j.CREATE and ending.is_known:

@@ -70,8 +70,8 @@ async def _prepare(
         if index is None:
             raise BadJob(f"the instance has no disk {wanted}")
         return lambda: client.grow_disk(name, index, size_mib=size, reason=reason)
-    if verb in (j.ADD_NIC, j.REMOVE_NIC):
-        nic = ("add", -1, nic_of(params["nic"])) if verb == j.ADD_NIC else ("remove", str(params["name"]), {})
+    if verb in (j.ADD_NIC, j.REMOVE_NIC, j.MODIFY_NIC):
+        nic = _nic_change(verb, params)
         return lambda: client.modify_instance(name, reason=reason, nics=[nic], hotplug=target.hotplug)
     if verb == j.ADD_DISK:
         disk = ("add", -1, disk_of(params["disk"]))
@@ -79,7 +79,39 @@ async def _prepare(
     if verb == j.REMOVE_DISK:
         gone: tuple[str, str, dict[str, Any]] = (await _removal(client, name, target), str(params["name"]), {})
         return lambda: client.modify_instance(name, reason=reason, disks=[gone], hotplug=target.hotplug)
+    if verb == j.REINSTALL:
+        os, is_started = params.get("os"), bool(params.get("start", True))
+        return lambda: client.reinstall(name, os=os, is_started=is_started)
+    if verb in (j.RESCUE, j.UNRESCUE):
+        hvparams = rescue_of(verb, params)
+        return lambda: client.modify_instance(name, reason=reason, hvparams=hvparams)
+    if verb in (j.MIGRATE, j.FAILOVER):
+        node = params.get("node")
+        if verb == j.FAILOVER:
+            return lambda: client.failover(name, reason=reason, target=node)
+        is_live = bool(params.get("live", True))
+        return lambda: client.migrate(name, reason=reason, target=node, is_live=is_live)
+    if verb in (j.ADD_TAGS, j.REMOVE_TAGS):
+        tags = [str(tag) for tag in params["tags"]]
+        if verb == j.ADD_TAGS:
+            return lambda: client.add_instance_tags(name, tags, reason=reason)
+        return lambda: client.delete_instance_tags(name, tags, reason=reason)
     raise BadJob(f"unknown verb {verb}")
+
+
+def _nic_change(verb: str, params: Mapping[str, Any]) -> tuple[str, int | str, dict[str, Any]]:
+    if verb == j.ADD_NIC:
+        return "add", -1, nic_of(params["nic"])
+    if verb == j.REMOVE_NIC:
+        return "remove", str(params["name"]), {}
+    return "modify", str(params["name"]), nic_of(params["nic"])
+
+
+def rescue_of(verb: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Boot from a rescue image, or from the disk again. Holds from the next start."""
+    if verb == j.RESCUE:
+        return {"boot_order": "cdrom", "cdrom_image_path": str(params["image"])}
+    return {"boot_order": "disk", "cdrom_image_path": ""}
 
 
 async def _removal(client: RapiClient, name: str, target: Target) -> str:
