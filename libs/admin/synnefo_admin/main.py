@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -46,12 +47,15 @@ async def _fsck() -> list[audit_rules.Finding]:
         return audit_rules.check_fsck(await storage.run_job(cloud, "fsck"))
 
 
-async def _audit(settle_s: float) -> list[audit_rules.Finding]:
-    findings = audit_rules.check(await _gather())
+async def _audit(settle_s: float, history: list[dict[str, Any]]) -> list[audit_rules.Finding]:
+    def check(facts: audit_rules.Facts) -> list[audit_rules.Finding]:
+        return audit_rules.check(facts) + audit_rules.check_history(history, facts)
+
+    findings = check(await _gather())
     deadline = asyncio.get_running_loop().time() + settle_s
     while findings and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(1.0)
-        findings = audit_rules.settled(findings, audit_rules.check(await _gather()))
+        findings = audit_rules.settled(findings, check(await _gather()))
     return findings
 
 
@@ -60,9 +64,13 @@ def audit(
     as_json: AsJson = False,
     settle: Annotated[float, typer.Option(help="Seconds within which work under way may end before it counts as a finding.")] = 15.0,
     with_storage: Annotated[bool, typer.Option("--storage", help="Survey the whole block store, too: it takes its time.")] = False,
+    history: Annotated[
+        Path | None, typer.Option(help='What a client was told, a JSON line each: {"did": "create" or "delete", "kind": "server", "id": …}.')
+    ] = None,
 ) -> None:
     """Check the invariants of the running cloud. Exit code 1 if one is violated."""
-    findings = _run(_audit(settle))
+    told = [json.loads(line) for line in history.read_text().splitlines() if line.strip()] if history else []
+    findings = _run(_audit(settle, told))
     if with_storage:
         findings += _run(_fsck())
     if as_json:

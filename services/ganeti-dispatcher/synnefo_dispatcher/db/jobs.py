@@ -162,6 +162,12 @@ async def last_ganeti_job(uow: UnitOfWork, cluster: str) -> int:
     return int(await uow.scalar(select(func.max(jobs.c.ganeti_job_id)).where(jobs.c.cluster == cluster)) or 0)
 
 
+async def last_ganeti_jobs(uow: UnitOfWork) -> dict[str, int]:
+    """By cluster."""
+    query = select(jobs.c.cluster, func.max(jobs.c.ganeti_job_id).label("last")).where(jobs.c.ganeti_job_id.is_not(None)).group_by(jobs.c.cluster)
+    return {row.cluster: int(row.last) for row in await uow.all(query)}
+
+
 async def last_ganeti_job_of(uow: UnitOfWork, server_id: str) -> int:
     return int(await uow.scalar(select(func.max(jobs.c.ganeti_job_id)).where(jobs.c.server_id == server_id)) or 0)
 
