@@ -19,6 +19,7 @@ class Target:
 
     hypervisor: str | None
     nodes: Sequence[str]  # usable ones
+    group_nodes: Mapping[str, Sequence[str]]  # of each node group
     allocator: str | None
     opportunistic: bool
 
@@ -124,9 +125,11 @@ async def _removal(client: RapiClient, name: str, target: Target) -> str:
 
 
 def spec_of(params: Mapping[str, Any], *, name: str, tag: str, target: Target) -> InstanceSpec:
-    """A new instance. On a cluster of one node that node is named: Ganeti's allocator wants N+1 redundancy."""
+    """A new instance. In a cluster or group of one node that node is named: Ganeti's allocator wants N+1 redundancy."""
     disks = [disk_of(disk) for disk in params.get("disks") or []]
-    node = params.get("node") or (target.nodes[0] if len(target.nodes) == 1 else None)
+    group = params.get("group")
+    nodes = target.nodes if group is None else target.group_nodes.get(group, ())
+    node = params.get("node") or (nodes[0] if len(nodes) == 1 else None)
     return InstanceSpec(
         name=name,
         os=str(params["os"]),
@@ -138,6 +141,7 @@ def spec_of(params: Mapping[str, Any], *, name: str, tag: str, target: Target) -
         hypervisor=target.hypervisor,
         node=node,
         allocator=None if node else target.allocator,
+        group=None if node else group,
         os_parameters=dict(params.get("osparams") or {}),
         hypervisor_parameters=dict(params.get("hvparams") or {}),
         tags=tuple(dict.fromkeys([*(params.get("tags") or []), tag])),
