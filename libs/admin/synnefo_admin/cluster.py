@@ -54,7 +54,8 @@ def _print(cluster: dict[str, Any], *, as_json: bool) -> None:
     for group in cluster["groups"]:
         free = f"{group['mem_free_mib']} of {group['mem_total_mib']} MiB free"
         closed = "" if group["is_open"] else "; closed"
-        table.add_row(f"group {group['name']}", f"zone {group['zone'] or 'default'}: {group['nodes']} nodes, {free}, {group['instances']} instances{closed}")
+        text = f"zone {group['zone'] or 'default'}: {group['nodes']} nodes, {free}, {group['instances']} instances{closed}"
+        table.add_row(f"group {group['name']}", text)
     Console(width=160).print(table)
 
 

@@ -26,7 +26,10 @@ def healthy() -> Facts:
     servers = [
         {"id": "s1", "vm_state": "active", "task_state": None, "cluster": "alpha", "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
         {"id": "s2", "vm_state": "stopped", "task_state": None, "cluster": "beta", "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
-        {"id": "s3", "vm_state": "building", "task_state": "spawning", "cluster": "alpha", "saga_id": "g3", "job_token": "g3:job", "age_s": 2.0, **SIZE},
+        {
+            "id": "s3", "vm_state": "building", "task_state": "spawning",
+            "cluster": "alpha", "saga_id": "g3", "job_token": "g3:job", "age_s": 2.0, **SIZE,
+        },
         {"id": "s4", "vm_state": "error", "task_state": None, "cluster": None, "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
     ]
     saga = {"id": "g3", "name": "server_create", "state": "waiting", "step": 3, "age_s": 2.0}
@@ -43,12 +46,22 @@ def healthy() -> Facts:
         {"id": "q2", "device_id": "s2", "device_owner": OWNER, "mac_address": "aa:2", "fixed_ips": [_address("10.0.0.3")]},
     ]
     instances = [
-        {"name": "snf-s1", "server_id": "s1", "cluster": "alpha", "disks": ["snf-vol-v1"], "status": "running", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q1"}]},
-        {"name": "snf-s2", "server_id": "s2", "cluster": "beta", "disks": [], "status": "ADMIN_down", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q2"}, {"name": None}]},
+        {
+            "name": "snf-s1", "server_id": "s1", "cluster": "alpha",
+            "disks": ["snf-vol-v1"], "status": "running", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q1"}],
+        },
+        {
+            "name": "snf-s2", "server_id": "s2", "cluster": "beta",
+            "disks": [], "status": "ADMIN_down", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q2"}, {"name": None}],
+        },
     ]
     return {
         "identity": {"holdings": holdings, "commissions": [{"id": "c1", "issuer": "compute", "age_s": 2.0}], "work": dict(WORK)},
-        "compute": {"servers": servers, "volumes": {"s1": ["v1"]}, "ports": {"s1": ["q1"], "s2": ["q2"]}, "usage": usage, "work": {**WORK, "sagas": [saga]}, "servers_without_action": [], "actions_never_ended": [], "errors_without_reason": []},
+        "compute": {
+            "servers": servers, "volumes": {"s1": ["v1"]}, "ports": {"s1": ["q1"], "s2": ["q2"]},
+            "usage": usage, "work": {**WORK, "sagas": [saga]},
+            "servers_without_action": [], "actions_never_ended": [], "errors_without_reason": [],
+        },
         "network": {
             "ports": ports, "allocations": [_address("10.0.0.2"), _address("10.0.0.3")],
             "usage": {PROJECT: {"network.ports": 2}}, "work": dict(WORK),
@@ -61,7 +74,11 @@ def healthy() -> Facts:
             ],
         },
         "image": {"images": [{"id": "i1", "status": "active", "age_s": 9999.0}], "work": dict(WORK)},
-        "dispatcher": {"instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"], "last_jobs": {"alpha": 41, "beta": 40}, "recorded_jobs": {"alpha": 41, "gone": 7}, "work": dict(WORK)}, "object": {"counters_differ": [], "work": dict(WORK)},
+        "dispatcher": {
+            "instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"],
+            "last_jobs": {"alpha": 41, "beta": 40}, "recorded_jobs": {"alpha": 41, "gone": 7}, "work": dict(WORK),
+        },
+        "object": {"counters_differ": [], "work": dict(WORK)},
     }  # fmt: skip
 
 

@@ -28,7 +28,9 @@ async def work_under_way(db: Database) -> dict[str, Any]:
     assert queue is not None
     return {
         "sagas": [
-            {"id": r.id, "name": r.name, "state": r.state, "step": r.step, "age_s": (now - r.updated_at) / MICROS} for r in live if r.state in LIVE_SAGAS
+            {"id": r.id, "name": r.name, "state": r.state, "step": r.step, "age_s": (now - r.updated_at) / MICROS}
+            for r in live
+            if r.state in LIVE_SAGAS
         ],
         "undo_failed": sum(1 for r in live if r.state == "undo_failed"),
         "outbox": queue.rows,

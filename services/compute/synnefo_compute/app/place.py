@@ -46,7 +46,8 @@ def _whole(row: Row[Any], *, now_us: int) -> Capacity:
 
 
 def _part(row: Row[Any], group: Mapping[str, Any], promised: Row[Any] | None, *, now_us: int) -> Capacity:
-    reserved = {key: int(getattr(promised, key)) for key in ("reserved_ram", "reserved_disk", "reserved_cpu", "reserved_servers")} if promised else {}
+    keys = ("reserved_ram", "reserved_disk", "reserved_cpu", "reserved_servers")
+    reserved: dict[str, Any] = {key: int(getattr(promised, key)) for key in keys} if promised else {}
     return Capacity(
         **_common(row, now_us=now_us), drained=row.drained or not group["is_open"], zone=group["zone"] or row.zone, group=group["name"],
         ram_total=group["mem_total_mib"], ram_free=group["mem_free_mib"], disk_total=group["disk_total_gib"],

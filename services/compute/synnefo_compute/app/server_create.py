@@ -217,7 +217,8 @@ async def _insert(
                 "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
                 "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
                 "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
-                "new_volumes": new_volumes, "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC), "commission_id": commission.id, "action_id": action_id, "created_at": now,
+                "new_volumes": new_volumes, "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC),
+                "commission_id": commission.id, "action_id": action_id, "created_at": now,
             }
         )  # fmt: skip
     async with compute.db.begin() as uow:

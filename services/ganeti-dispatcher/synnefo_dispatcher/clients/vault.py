@@ -26,7 +26,8 @@ class Vault:
             texts = [base64.urlsafe_b64encode(derived.derive(service_password.encode())).decode()]
         try:
             keys = [Fernet(text) for text in texts]
-            self._first, self._fernet = (keys[0], MultiFernet(keys)) if keys else (None, None)
+            self._first: Fernet | None = keys[0] if keys else None
+            self._fernet: MultiFernet | None = MultiFernet(keys) if keys else None
         except ValueError as error:
             raise SettingsError(f"setting dispatcher.secret_key: {error}") from error
 

@@ -11,7 +11,8 @@ from synnefo_common.testing.waiting import wait_until
 
 KEYS = {
     "name", "rapi_url", "username", "certificate_pem", "zone", "drained", "offline", "online", "error", "master", "version", "hypervisors",
-    "disk_templates", "hotplug", "groups", "nodes_offline", "nodes_drained", "nodes", "mem_total_mib", "mem_free_mib", "disk_total_gib", "disk_free_gib", "cpu_total", "cpu_used",
+    "disk_templates", "hotplug", "groups", "nodes_offline", "nodes_drained", "nodes",
+    "mem_total_mib", "mem_free_mib", "disk_total_gib", "disk_free_gib", "cpu_total", "cpu_used",
     "instances", "reported_at", "created_at", "updated_at",
 }  # fmt: skip
 REPORT_KEYS = {
