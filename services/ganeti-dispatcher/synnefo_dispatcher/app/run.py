@@ -5,6 +5,7 @@ Every write is fenced by the lease's epoch in the row. Crash points are where a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,6 @@ log = get_logger(__name__)
 CRASH_POINTS = tuple(
     f"dispatcher.job.{where}" for where in ("row_written", "before_submit", "after_rapi_accepted", "after_record")
 )
-_CLOCKS_DIFFER_S = 60.0
 _TEMPORARY = "temp_insufficient_resources"
 
 
@@ -71,6 +71,7 @@ class JobRun:
         self.name = j.instance_name(prefix, job.server_id)
         self.tag = j.tag_of(job.server_id)
         self.reason = j.reason_of(job.job_token)
+        self.mark = j.mark_of(job.job_token)
 
     async def run(self) -> None:
         """To its end, or until it is queued again or another dispatcher has it."""
@@ -94,7 +95,7 @@ class JobRun:
         try:
             call = await prepare(
                 worker.client, job.verb, job.params, name=self.name, tag=self.tag, reason=self.reason,
-                target=await worker.target(),
+                mark=self.mark, target=await worker.target(),
             )  # fmt: skip
         except BadJob as error:
             return await self._unsubmitted(_error("BadJob", str(error), "wrong_input"))
@@ -164,12 +165,11 @@ class JobRun:
         """Whether Ganeti has it is unknown: look for the token among its jobs. Only what is not there, and cannot be on
         its way any more, is submitted again."""
         job, worker = self.job, self.worker
-        after = await self._last_job_before()
         pause = 0.1
         while worker.holds(job.epoch):
             try:
                 listed = await worker.client.jobs()
-                found = [listed_job.job_id for listed_job in listed if listed_job.job_id > after and self._is_ours(listed_job)]
+                found = self._find(listed)
                 if found:
                     self.ganeti_job_id = max(found)
                     log.info("job_adopted", job_token=job.job_token, ganeti_job_id=self.ganeti_job_id)
@@ -185,20 +185,15 @@ class JobRun:
             pause = min(2.0, pause * 2)
         return False
 
-    async def _last_job_before(self) -> int:
+    def _find(self, listed: Sequence[Job]) -> list[int]:
+        """Our jobs among them: by the token. One of a new installation carries none, but comes after a job with its mark."""
         if self.job.verb != j.REINSTALL:
-            return self.job.ganeti_job_id or 0
-        async with self.worker.db.read() as uow:
-            return await jobs_db.last_ganeti_job_of(uow, self.job.server_id)
-
-    def _is_ours(self, found: Job) -> bool:
-        """By the token. Jobs of a new installation carry none: one that came since is ours, or an operator's to the same end."""
-        if self.reason in found.tokens:
-            return True
-        if self.job.verb != j.REINSTALL or found.instance_name != self.name:
-            return False
-        since_s = (self.job.submitting_at or 0) / MICROS - _CLOCKS_DIFFER_S
-        return any(op.get("OP_ID") == "OP_INSTANCE_REINSTALL" for op in found.ops) and (found.received_at or 0) > since_s
+            return [found.job_id for found in listed if self.reason in found.tokens and found.job_id > (self.job.ganeti_job_id or 0)]
+        mark = max((found.job_id for found in listed if self.mark in found.tokens), default=None)
+        if mark is None:
+            return []
+        later = [found for found in listed if found.job_id > mark and found.instance_name == self.name]
+        return [found.job_id for found in later if any(op.get("OP_ID") == "OP_INSTANCE_REINSTALL" for op in found.ops)]
 
     async def _untraced(self) -> None:
         """No job has the token. The instance says whether there is still something to do."""

@@ -33,17 +33,17 @@ class BadJob(Exception):
 
 
 async def prepare(
-    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, target: Target
+    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, mark: str, target: Target
 ) -> Call:
     """The call to make, once. Raises BadJob, and RapiError of what had to be read first."""
     try:
-        return await _prepare(client, verb, params, name=name, tag=tag, reason=reason, target=target)
+        return await _prepare(client, verb, params, name=name, tag=tag, reason=reason, mark=mark, target=target)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadJob(f"parameters of {verb}: {type(error).__name__} {error}") from error
 
 
 async def _prepare(
-    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, target: Target
+    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, mark: str, target: Target
 ) -> Call:
     if verb == j.CREATE:
         spec = spec_of(params, name=name, tag=tag, target=target)
@@ -81,6 +81,7 @@ async def _prepare(
         gone: tuple[str, str, dict[str, Any]] = (await _removal(client, name, target), str(params["name"]), {})
         return lambda: client.modify_instance(name, reason=reason, disks=[gone], hotplug=target.hotplug)
     if verb == j.REINSTALL:
+        await client.shutdown(name, reason=mark)  # harmless to repeat; and the guest has not two minutes to shut down by itself
         os, is_started = params.get("os"), bool(params.get("start", True))
         return lambda: client.reinstall(name, os=os, is_started=is_started)
     if verb in (j.RESCUE, j.UNRESCUE):

@@ -168,10 +168,6 @@ async def last_ganeti_jobs(uow: UnitOfWork) -> dict[str, int]:
     return {row.cluster: int(row.last) for row in await uow.all(query)}
 
 
-async def last_ganeti_job_of(uow: UnitOfWork, server_id: str) -> int:
-    return int(await uow.scalar(select(func.max(jobs.c.ganeti_job_id)).where(jobs.c.server_id == server_id)) or 0)
-
-
 async def cluster_of_server(uow: UnitOfWork, server_id: str) -> str | None:
     """Where its last job went."""
     query = select(jobs.c.cluster).where(jobs.c.server_id == server_id).order_by(jobs.c.seq.desc()).limit(1)

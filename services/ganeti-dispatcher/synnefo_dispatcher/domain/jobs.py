@@ -63,6 +63,11 @@ def reason_of(token: str) -> str:
     return f"synnefo:{token}"
 
 
+def mark_of(token: str) -> str:
+    """What marks the Ganeti job that goes before one that cannot carry a reason."""
+    return f"synnefo-mark:{token}"
+
+
 def token_of(reason: str) -> str:
     """The token that a reason marks; empty for a reason that is not ours."""
     return reason.removeprefix("synnefo:") if reason.startswith("synnefo:") else ""
