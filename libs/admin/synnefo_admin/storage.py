@@ -1,4 +1,5 @@
-"""`synnefo storage`: the block store's collector, scrub, fsck and freeze as jobs of the volume service, and its statistics."""
+"""`synnefo storage`: the block store's collector, scrub, fsck and freeze as jobs of the volume service, its statistics, and the import
+of what an original Synnefo has."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ import contextlib
 import json
 import sys
 from collections.abc import Coroutine, Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from synnefo_admin import importing
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 
@@ -151,3 +155,35 @@ def stats(as_json: AsJson = False) -> None:
     for name, value in found.items():
         table.add_row(name.replace("_", " "), str(value))
     Console(width=80).print(table)
+
+
+@app.command("import")
+def import_(
+    list_file: Annotated[Path, typer.Argument(metavar="LIST", help=f"CSV: {', '.join(importing.COLUMNS)}; more columns: properties of images.")],
+    maps: Annotated[str, typer.Option(help="The old pool of maps: file:///directory or rados:///ceph.conf?pool=NAME&user=admin.")],
+    blocks: Annotated[str, typer.Option(help="The old pool of blocks, likewise.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only read the maps.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take images and objects of an original Synnefo over. Repeating it goes on where it was. Exit code 1 if something failed."""
+
+    async def work() -> list[importing.Outcome]:
+        lines = importing.read_list(list_file)
+        pools = importing.open_pools(maps, blocks)
+        outcomes = []
+        columns = (TextColumn("{task.description}"), DownloadColumn(), TimeElapsedColumn())
+        async with Cloud(read_cloud()) as cloud:
+            with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+                task = progress.add_task("importing", total=None)
+                found = importing.take_over(cloud, pools, lines, dry_run=dry_run, on_bytes=lambda n: progress.advance(task, n))
+                async for outcome in found:
+                    outcomes.append(outcome)
+                    progress.update(task, description=f"{len(outcomes)} of {len(lines)}")
+                    if not as_json:
+                        print(f"{outcome.state}: {outcome.kind} {outcome.name} ({outcome.map}), {outcome.size} bytes {outcome.why}".rstrip())
+        return outcomes
+
+    outcomes = _run(work())
+    if as_json:
+        print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
+    sys.exit(1 if any(outcome.state == "failed" for outcome in outcomes) else 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from synnefo_common.settings import ServiceSettings
 
@@ -42,6 +42,16 @@ class Settings(ServiceSettings):
         64 << 20, description="Bytes of a project's limit that a process reserves at once for small objects; never more than 1 % of it.", ge=0
     )
     quota_slice_idle_s: float = Field(5.0, description="Seconds without an upload after which the rest of such a slice is given back.", gt=0)
+    account_rate: float = Field(0, description="Containers that may be made or removed in an account per second; 0: no limit.", ge=0)
+    container_rates: dict[int, float] = Field(
+        default_factory=dict,
+        description="Writes of objects per second in a container, by how many objects it has; between two sizes a straight line. Empty: no limit.",
+    )
+    listing_rates: dict[int, float] = Field(default_factory=dict, description="The same for listings of a container.")
+    longest_wait_s: float = Field(
+        60.0, description="Seconds that a call may wait for its turn where rates are limited; beyond it is refused with 498.", gt=0
+    )
+    cross_domain_policy: str = Field("", description="Elements of /crossdomain.xml; empty: there is none.")
     s3_domains: list[str] = Field(
         default_factory=list,
         description="Domains below which a bucket's name is a host name (virtual-host style); path style needs none.",
@@ -49,3 +59,10 @@ class Settings(ServiceSettings):
     s3_min_part_bytes: int = Field(5 << 20, description="Least size of a part of an S3 upload that is not the last.", ge=1)
     signing_keys_cache_s: float = Field(10.0, description="Seconds that the key of an S3 credential and its holder's roles are remembered.", ge=0)
     names_cache_s: float = Field(60.0, description="Seconds that names of users and projects in ACLs are remembered.", ge=0)
+
+    @field_validator("container_rates", "listing_rates")
+    @classmethod
+    def _positive(cls, rates: dict[int, float]) -> dict[int, float]:
+        if any(size < 0 or rate <= 0 for size, rate in rates.items()):
+            raise ValueError("sizes must not be negative, rates must be above 0")
+        return rates

@@ -195,6 +195,15 @@ def router() -> APIRouter:
             responses={s: {"description": _STATUSES[s]} for s in (206, 304, 404, 412, 416)},
             operation_id=f"{method.lower()}_public",
         )
+    made.add_api_route(
+        "/crossdomain.xml",
+        info.show_cross_domain_policy,
+        methods=["GET"],
+        summary="Which sites' programs may call from a browser",
+        response_class=Response,
+        responses={404: {"description": _STATUSES[404]}},
+        operation_id="show_cross_domain_policy",
+    )
     for method in ("GET", "HEAD", "OPTIONS"):
         made.add_api_route(
             "/info",

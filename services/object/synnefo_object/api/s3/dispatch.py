@@ -18,6 +18,7 @@ from synnefo_object.api.s3 import buckets, listings, multipart, objects
 from synnefo_object.api.s3.answers import render, to_s3
 from synnefo_object.api.s3.document import PATHS
 from synnefo_object.api.s3.request import S3Request, is_s3
+from synnefo_object.app.rates import wait_for_turn
 from synnefo_object.app.services import Services
 from synnefo_object.domain.s3.errors import S3Fault, not_implemented
 
@@ -128,6 +129,7 @@ class Dispatcher:
             scope["route"] = _ROUTES[level]
             handler = choose(request, level)
             await request.authenticate()
+            await wait_for_turn(self.services, request.method, await request.limited_target())
             return await handler(request)
         except (Fault, StoreError) as error:
             if isinstance(error, StoreError):

@@ -14,6 +14,8 @@ from synnefo_object.app.s3 import buckets, callers
 from synnefo_object.app.s3.buckets import Bucket, Key
 from synnefo_object.app.s3.callers import Signer
 from synnefo_object.app.services import Services
+from synnefo_object.domain.limits import ACCOUNT_PREFIX
+from synnefo_object.domain.paths import Target
 from synnefo_object.domain.s3 import signatures
 from synnefo_object.domain.s3.errors import S3Fault, invalid
 from synnefo_object.domain.s3.signatures import ALGORITHM, Signature, Signed
@@ -126,6 +128,16 @@ class S3Request:
             self._found = await buckets.find(self.svc, self.caller, self.bucket)
             self.scope["swift.target"] = self._found.target(self.key)
         return self._found
+
+    async def limited_target(self) -> Target:
+        """What rates of calls are counted for: the bucket where it is, or where it is to be made; nothing without limits and for nobody."""
+        settings, claims = self.svc.settings, self.caller.claims
+        if claims is None or not self.bucket or not (settings.account_rate or settings.container_rates or settings.listing_rates):
+            return Target("")
+        try:
+            return (await self.find_bucket()).target(self.key)
+        except S3Fault:
+            return Target(ACCOUNT_PREFIX + (claims.project_id or ""), self.bucket, self.key)
 
     async def find_key(self) -> Key:
         """The object's place, with the version that is asked for. Raises NoSuchBucket, InvalidArgument."""

@@ -62,6 +62,7 @@ CODES: Mapping[str, tuple[int, str]] = {
         403,
         "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
     ),
+    "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "There are too many buckets."),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }
