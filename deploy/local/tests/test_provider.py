@@ -24,7 +24,7 @@ class Provider:
     """The scripts, with the environment of one disk."""
 
     def __init__(self, folder: Path, socket: Path) -> None:
-        words = ["--os-dir", folder / "os", "--extstorage-dir", folder / "ext", "--iallocator-dir", folder / "ia", "--log-dir", folder / "log"]
+        words: list[str | Path] = ["--os-dir", folder / "os", "--extstorage-dir", folder / "ext", "--iallocator-dir", folder / "ia", "--log-dir", folder / "log"]
         subprocess.run([PARTS / "install-node", *words], check=True)
         self.folder, self.socket = folder / "ext/archipelago", socket
 
@@ -47,7 +47,7 @@ def served(tmp_path: Path, provider: Provider) -> Iterator[Provider]:
         pytest.skip(f"{', '.join(needed)} not installed")
     with open_store(f"file://{tmp_path}/store") as store:
         store.create_volume("vol", 64 * MIB)
-    words = ["--store", f"file://{tmp_path}/store", "--socket", provider.socket, "--state", tmp_path / "state", "--owner", "node1"]
+    words: list[str | Path] = ["--store", f"file://{tmp_path}/store", "--socket", provider.socket, "--state", tmp_path / "state", "--owner", "node1"]
     with subprocess.Popen([sys.executable, "-m", "synnefo_archipelago.nbd", *words]) as server:
         try:
             deadline = time.monotonic() + 20
