@@ -24,7 +24,8 @@ class Provider:
     """The scripts, with the environment of one disk."""
 
     def __init__(self, folder: Path, socket: Path) -> None:
-        words: list[str | Path] = ["--os-dir", folder / "os", "--extstorage-dir", folder / "ext", "--iallocator-dir", folder / "ia", "--log-dir", folder / "log"]
+        words: list[str | Path] = ["--os-dir", folder / "os", "--extstorage-dir", folder / "ext"]
+        words += ["--iallocator-dir", folder / "ia", "--log-dir", folder / "log"]
         subprocess.run([PARTS / "install-node", *words], check=True)
         self.folder, self.socket = folder / "ext/archipelago", socket
 
