@@ -99,3 +99,24 @@ async def test_stopped_and_vanished_servers_and_orphans(h: ComputeHarness) -> No
     assert sorted(type(action).__name__ for action in actions) == ["ReportOrphan", "TakeFact", "TakeFact"]
     assert [(await h.show(s))["status"] for s in (stopped, gone)] == ["SHUTOFF", "ERROR"]
     assert not [job for job in h.jobs() if job["server_id"] == orphan]
+
+
+async def test_the_audit_is_told_what_has_no_action_and_no_end(h: ComputeHarness) -> None:
+    """Damage by hand: nothing of ours leaves such a state."""
+    from sqlalchemy import delete, update
+
+    from synnefo_compute.db.actions import actions
+    from synnefo_compute.db.servers import servers
+
+    nameless, endless, silent = [await h.server() for _ in range(3)]
+    facts = (await h.as_admin().get("/admin/v1/audit")).json()
+    keys = ("servers_without_action", "actions_never_ended", "errors_without_reason")
+    assert [facts[key] for key in keys] == [[], [], []]
+    async with h.service.kit.db.begin() as uow:
+        await uow.run(delete(actions).where(actions.c.server_id == nameless))
+        await uow.run(update(actions).where(actions.c.server_id == endless).values(finished_at=None, started_at=1))
+        await uow.run(update(servers).where(servers.c.id == silent).values(vm_state="error", fault=None))
+    facts = (await h.as_admin().get("/admin/v1/audit")).json()
+    assert facts["servers_without_action"] == [nameless]
+    assert [(a["server_id"], a["action"]) for a in facts["actions_never_ended"]] == [(endless, "create")]
+    assert facts["errors_without_reason"] == [silent]
