@@ -137,7 +137,7 @@ _HEADERS: dict[str, tuple[str, set[tuple[int, str]]]] = {
     "X-Versions-Enabled": ("`true`: keep what is replaced and deleted, as versions.", {(1, "PUT"), (1, "POST")}),
     "X-Versions-Location": ("The container for a stack of versions.", {(1, "PUT"), (1, "POST")}),
     "X-History-Location": ("The container for a history of versions.", {(1, "PUT"), (1, "POST")}),
-    "X-Storage-Policy": ("The storage policy of a new container.", {(1, "PUT")}),
+    "X-Storage-Policy": ("The storage policy of a new container: one of those that GET /info lists.", {(1, "PUT")}),
     "X-Account-Access-Control": ("Who else may `read-only`, `read-write` or `admin` all of the account: JSON with lists of ids.", {(0, "POST")}),
     "X-Account-Quota-Bytes": ("The account's quota; for ResellerAdmin.", {(0, "POST")}),
     "X-Account-Quota-Count": ("How many objects the account may have; for ResellerAdmin.", {(0, "POST")}),

@@ -13,15 +13,16 @@ from starlette.responses import Response
 from synnefo_common.web import answer
 from synnefo_object.domain import limits, tempurl
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.policies import StoragePolicies, StoragePolicy
 from synnefo_object.settings import Settings
 
 
-def capabilities(settings: Settings) -> dict[str, Any]:
+def capabilities(settings: Settings, policies: StoragePolicies) -> dict[str, Any]:
     """The body."""
     return _rates(settings) | {
         "swift": {
             "version": "2.38.0",
-            "policies": [{"name": limits.POLICY, "aliases": limits.POLICY, "default": True}],
+            "policies": [_policy(policy) for policy in policies.all if not policy.is_deprecated],
             "max_file_size": limits.MAX_FILE_SIZE,
             "max_meta_name_length": limits.MAX_META_NAME_LENGTH,
             "max_meta_value_length": limits.MAX_META_VALUE_LENGTH,
@@ -86,9 +87,14 @@ def _rates(settings: Settings) -> dict[str, Any]:
     return found
 
 
+def _policy(policy: StoragePolicy) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": policy.name, "aliases": ", ".join(policy.names)}
+    return shown | ({"default": True} if policy.is_default else {})
+
+
 async def show_info(request: Request) -> Response:
     """Open to all, as in Swift."""
-    return answer(capabilities(request.app.state.services.settings))
+    return answer(capabilities(request.app.state.services.settings, request.app.state.services.stores.policies))
 
 
 async def show_cross_domain_policy(request: Request) -> Response:

@@ -31,6 +31,7 @@ CALLS: tuple[Mapping[str, Mapping[str, Handler]], ...] = (
         "location": {"GET": buckets.show_location},
         "acl": {"GET": buckets.show_acl, "PUT": buckets.put_acl},
         "versioning": {"GET": buckets.show_versioning, "PUT": buckets.put_versioning},
+        "object-lock": {"GET": buckets.show_object_lock},
         "versions": {"GET": listings.list_versions},
         "uploads": {"GET": listings.list_uploads},
         "delete": {"POST": buckets.delete_objects},
@@ -70,7 +71,6 @@ MISSING = frozenset(
         "metadataTable",
         "metrics",
         "notification",
-        "object-lock",
         "ownershipControls",
         "policy",
         "policyStatus",
@@ -127,8 +127,8 @@ class Dispatcher:
             request = S3Request(scope, receive, self.services)
             level = 2 if request.key else 1 if request.bucket else 0
             scope["route"] = _ROUTES[level]
-            handler = choose(request, level)
             await request.authenticate()
+            handler = choose(request, level)
             await wait_for_turn(self.services, request.method, await request.limited_target())
             return await handler(request)
         except (Fault, StoreError) as error:
@@ -140,6 +140,8 @@ class Dispatcher:
 def choose(request: S3Request, level: int) -> Handler:
     """The call. Raises NotImplemented, MethodNotAllowed."""
     missing = MISSING.intersection(request.query)
+    if "object-lock" in request.query and request.method != "GET":
+        missing |= {"object-lock"}
     if missing:
         raise not_implemented(f"The subresource {min(missing)}")
     if level == 1 and "tagging" in request.query:
