@@ -34,7 +34,7 @@ async def test_many_jobs_in_flight_are_done_once_each_in_flat_memory(make_cloud:
     tokens = [await cloud.ask("instance.create", s, params(s), cluster=names[i % CLUSTERS]) for i, s in enumerate(new_id() for _ in range(JOBS))]
 
     def all_ended() -> bool:
-        return sum(event.type == "ganeti.job.succeeded" for event in cloud.h.events) >= JOBS + CLUSTERS
+        return len([event for event in cloud.h.events if event.type == "ganeti.job.succeeded"]) >= JOBS + CLUSTERS
 
     await wait_until(all_ended, 560, what="all jobs")
     took, grown = time.monotonic() - began, _resident_mib() - before
