@@ -2,7 +2,7 @@
 
 PUT `{"faults": [rule], "actions": [action]}` adds rules (see `faults`) and acts at once; DELETE takes all rules and
 queue troubles away; GET lists the rules. Actions: `{"do": "remove_instance" | "crash_instance" | "stop_instance" |
-"rename_instance" | "node_offline" | "drain_queue" | "fill_queue" | "open_queue" | "cancel_job" | "archive_job" |
+"rename_instance" | "node_offline" | "move_node" | "drain_queue" | "fill_queue" | "open_queue" | "cancel_job" | "archive_job" |
 "purge_job" | "shift_clock", "name": ..., "to": ..., "job": ..., "seconds": ...}`.
 """
 
@@ -157,6 +157,10 @@ def _act(rapi: FakeRapi, action: dict[str, Any]) -> None:
     elif wanted == "node_offline":
         node = state.node(action["name"])
         node["offline"] = bool(action.get("to", True))
+        state.touch("nodes", node["name"])
+    elif wanted == "move_node":
+        node = state.node(action["name"])
+        node["group"] = state.group(action["to"])["uuid"]
         state.touch("nodes", node["name"])
     elif wanted == "drain_queue":
         rapi.queue_problem = "Job queue is drained, cannot submit"

@@ -2,7 +2,7 @@
 
 A rule is an object:
   fault    lost_answer | reset | status | stall | reset_in_body            for HTTP calls
-           cancel_job | archive_job | purge_job | fail_job | fail_after_effect | slow_job      for jobs
+           cancel_job | archive_job | purge_job | fail_job | fail_after_effect | fail_hotplug | slow_job      for jobs
   method, path    pattern (re.search) of the call, for HTTP faults; default: every call
   op, name        pattern of the opcode id and of the instance (or network, node) name, for job faults
   after    calls or jobs that pass unharmed first (default 0);  times   how often it strikes (default 1, null: always)
@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 HTTP_FAULTS = frozenset({"lost_answer", "reset", "status", "stall", "reset_in_body"})
-JOB_FAULTS = frozenset({"cancel_job", "archive_job", "purge_job", "fail_job", "fail_after_effect", "slow_job"})
+JOB_FAULTS = frozenset({"cancel_job", "archive_job", "purge_job", "fail_job", "fail_after_effect", "fail_hotplug", "slow_job"})
 KEYS = frozenset({"fault", "method", "path", "op", "name", "after", "times", "status", "html", "seconds", "error"})
 
 Rule = dict[str, Any]

@@ -213,7 +213,8 @@ def _choose_node(state: ClusterState, op: Record, memory_mib: int, log: Log) -> 
     if allocator not in ALLOCATORS:
         text = f"iallocator module '{allocator}' not found in the search path"
         raise execution(f"Failure while running the iallocator script: {text}")
-    usable = [n for n in state.nodes.values() if n["vm_capable"] and not n["offline"] and not n["drained"]]
+    group = state.group(op["group_name"])["uuid"] if op["group_name"] else None
+    usable = [n for n in state.nodes.values() if n["vm_capable"] and not n["offline"] and not n["drained"] and group in (None, n["group"])]
     fitting = [node for node in usable if state.memory_free_mib(node) >= memory_mib]
     if not fitting:
         reason = f"FailMem: {len(usable)}" if usable else ""

@@ -248,6 +248,8 @@ class JobQueue:
             job["opresult"][index] = self._execute(opcode, log)
         except JobError as failed:
             return failed
+        if wanted == "fail_hotplug":  # a success, as a hypervisor that can hot-plug would tell it
+            job["opresult"][index] = [*job["opresult"][index], ["device", "hotplug:failed"]]
         return injected if wanted == "fail_after_effect" else None
 
     @staticmethod

@@ -106,6 +106,8 @@ def _reinstall(request: Request) -> list[dict[str, Any]]:
     body = request.body or {}
     if request.body and request.query:
         raise HttpProblem(400, "Can't combine query and body parameters")
+    if request.query:
+        body = {"os": request.query.get("os", [None])[0], "start": not request.flag("nostartup")}
     if not isinstance(body, dict):
         raise HttpProblem(400, "Invalid body contents, not a dictionary")
     if not isinstance(body.get("start", True), bool):

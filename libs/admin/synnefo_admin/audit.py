@@ -1,13 +1,14 @@
 """The invariants of a running cloud as pure functions over what the services say of themselves (`GET /admin/v1/audit`).
 
 Numbers are those of the promises: 1 servers and instances, 2 jobs, 3 transitional states, 4 quota, 5 addresses, 6 storage,
-7 attachments, 8 messages. A finding that is gone a few seconds later was work under way: the caller asks again (`settled`).
+7 attachments, 8 messages, 9 counters, 10 instance actions, 11 what a client was told (`check_history`), 12 order of facts.
+A finding that is gone a few seconds later was work under way: the caller asks again (`settled`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class Finding:
 def check(facts: Facts) -> list[Finding]:
     """All findings, sorted. A service that is missing from the facts is not judged."""
     found: set[Finding] = set()
-    for rule in (_servers_and_instances, _jobs, _transitions, _quota, _addresses, _storage, _attachments, _messages):
+    for rule in (_servers_and_instances, _jobs, _transitions, _quota, _addresses, _storage, _attachments, _messages, _counters, _actions, _order):
         found |= set(rule(facts))
     return sorted(found)
 
@@ -58,8 +59,22 @@ def _servers_and_instances(facts: Facts) -> Iterator[Finding]:
         elif live[server_id]["cluster"] != instances[0]["cluster"]:
             yield Finding(1, "wrong_cluster", server_id, f"the instance is on {where}, the server says {live[server_id]['cluster']}")
     for server in live.values():
+        found = by_server.get(server["id"], [])
+        if len(found) == 1 and server["task_state"] is None:
+            yield from _differences(server, found[0])
         if server["vm_state"] in ("active", "stopped", "resized") and server["id"] not in by_server and server["cluster"] not in silent:
             yield Finding(1, "server_without_instance", server["id"], f"a server in {server['vm_state']} has no instance on {server['cluster']}")
+
+
+def _differences(server: dict[str, Any], instance: dict[str, Any]) -> Iterator[Finding]:
+    """The server against its instance. What an instance does not tell is not judged."""
+    runs = instance.get("status") == "running"
+    if "status" in instance and (server["vm_state"], runs) in (("active", False), ("stopped", True)):
+        yield Finding(1, "power_differs", server["id"], f"the server is {server['vm_state']}, its instance {instance['status']}")
+    size = instance.get("beparams")
+    if size and server["vm_state"] in ("active", "stopped") and (size["vcpus"], size["ram_mib"]) != (server["vcpus"], server["ram_mib"]):
+        text = f"the instance has {size['vcpus']} CPUs and {size['ram_mib']} MiB, the server {server['vcpus']} and {server['ram_mib']}"
+        yield Finding(1, "size_differs", server["id"], text)
 
 
 def _jobs(facts: Facts) -> Iterator[Finding]:
@@ -184,6 +199,7 @@ def _attachments(facts: Facts) -> Iterator[Finding]:
         yield Finding(7, "attachment_unknown_to_volume", volume, f"compute says it is attached to {server}")
     if "dispatcher" not in facts:
         return
+    yield from _nics(facts)
     instances = {i["server_id"]: set(i["disks"]) for i in _rows(facts, "dispatcher", "instances")}
     for server, volume in sorted(in_compute & in_volume):
         if server in instances and f"snf-vol-{volume}" not in instances[server]:
@@ -201,6 +217,75 @@ def _messages(facts: Facts) -> Iterator[Finding]:
             yield Finding(8, "outbox_old", name, f"{work['outbox']} events wait, the oldest for {work['outbox_age_s']:.0f} s")
         if work.get("dead_letters"):
             yield Finding(8, "dead_letters", name, f"{work['dead_letters']} messages could not be handled")
+
+
+def _nics(facts: Facts) -> Iterator[Finding]:
+    ports = facts["compute"].get("ports") or {}
+    building = {s["id"] for s in _rows(facts, "compute", "servers") if s["vm_state"] == "building"}
+    for instance in _rows(facts, "dispatcher", "instances"):
+        server = instance["server_id"]
+        if "nics" not in instance or server in building:
+            continue
+        there = {nic["name"].removeprefix("snf-nic-") for nic in instance["nics"] if (nic["name"] or "").startswith("snf-nic-")}
+        wanted = set(ports.get(server) or ())
+        for port in sorted(wanted - there):
+            yield Finding(7, "port_unknown_to_ganeti", port, f"the instance of {server} has no such NIC")
+        for port in sorted(there - wanted):
+            yield Finding(7, "nic_without_port", port, f"the instance of {server} has a NIC that compute does not know of")
+
+
+def _counters(facts: Facts) -> Iterator[Finding]:
+    for row in _rows(facts, "object", "counters_differ"):
+        text = f"{row['counted']} objects are counted and {row['listed']} are there"
+        yield Finding(9, "container_counter_differs", row["container"], text)
+
+
+def _actions(facts: Facts) -> Iterator[Finding]:
+    for server in facts.get("compute", {}).get("servers_without_action") or ():
+        yield Finding(10, "server_without_action", server, "no instance action tells who made it")
+    for action in _rows(facts, "compute", "actions_never_ended"):
+        yield Finding(10, "action_never_ended", action["server_id"], f"{action['action']} ({action['id']}) has no end, and nothing is under way")
+
+
+def _order(facts: Facts) -> Iterator[Finding]:
+    last = facts.get("dispatcher", {}).get("last_jobs") or {}
+    for server in _rows(facts, "compute", "servers"):
+        order, cluster = server.get("fact_order"), server["cluster"]
+        if order and cluster in last and order[0] > last[cluster]:
+            text = f"it knows of job {order[0]}, {cluster} had {last[cluster]} so far: was the cluster restored from a backup?"
+            yield Finding(12, "fact_from_the_future", server["id"], text)
+    for cluster, job in sorted((facts.get("dispatcher", {}).get("recorded_jobs") or {}).items()):
+        if cluster in last and job > last[cluster]:
+            yield Finding(12, "job_from_the_future", cluster, f"we recorded job {job}, it had {last[cluster]} so far: was it restored from a backup?")
+
+
+_KINDS = {
+    "server": ("compute", "servers"), "volume": ("volume", "volumes"), "snapshot": ("volume", "snapshots"), "image": ("image", "images"),
+    "port": ("network", "ports"),
+}  # fmt: skip
+
+
+def check_history(history: Iterable[dict[str, Any]], facts: Facts) -> list[Finding]:
+    """Whether all that a client was told to be accepted shows: lines of `{"did": "create" | "delete", "kind", "id"}`, in order.
+
+    Kinds: server, volume, snapshot, image, port. Whoever fails must say why.
+    """
+    told: dict[tuple[str, str], str] = {}
+    for line in history:
+        told[line["kind"], line["id"]] = line["did"]
+    found = []
+    for (kind, ident), did in told.items():
+        service, key = _KINDS[kind]
+        if service not in facts:
+            continue
+        is_there = any(row["id"] == ident for row in _rows(facts, service, key))
+        if did == "create" and not is_there:
+            found.append(Finding(11, "acknowledged_lost", ident, f"the client was told that this {kind} is being made, and it is not there"))
+        elif did == "delete" and is_there:
+            found.append(Finding(11, "deletion_lost", ident, f"the client was told that this {kind} is being deleted, and it is there"))
+    silent = set(facts.get("compute", {}).get("errors_without_reason") or ())
+    found += [Finding(11, "failure_without_reason", ident, "in ERROR, and nothing says why") for kind, ident in told if ident in silent]
+    return sorted(found)
 
 
 def settled(first: list[Finding], later: list[Finding]) -> list[Finding]:

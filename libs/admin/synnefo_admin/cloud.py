@@ -85,7 +85,7 @@ class Cloud:
         answer = await self.ask(service, method, path, json=json)
         if answer.status >= 300:
             raise refusal(method, path, answer)
-        return answer.json()
+        return answer.json() if answer.body else None
 
     async def ask(
         self,

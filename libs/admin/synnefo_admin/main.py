@@ -15,16 +15,15 @@ from rich.console import Console
 from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
-from synnefo_admin import network, storage
+from synnefo_admin import cluster, network, storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run and look after a Synnefo cloud.", pretty_exceptions_enable=False)
 settings_app = typer.Typer(no_args_is_help=True, help="What can be set, and what is.")
-cluster_app = typer.Typer(no_args_is_help=True, help="Ganeti clusters.")
 app.add_typer(settings_app, name="settings")
-app.add_typer(cluster_app, name="cluster")
+app.add_typer(cluster.app, name="cluster")
 app.add_typer(storage.app, name="storage")
 app.add_typer(network.network_app, name="network")
 app.add_typer(network.address_app, name="address")
@@ -50,12 +49,15 @@ async def _fsck() -> list[audit_rules.Finding]:
         return audit_rules.check_fsck(await storage.run_job(cloud, "fsck"))
 
 
-async def _audit(settle_s: float) -> list[audit_rules.Finding]:
-    findings = audit_rules.check(await _gather())
+async def _audit(settle_s: float, history: list[dict[str, Any]]) -> list[audit_rules.Finding]:
+    def check(facts: audit_rules.Facts) -> list[audit_rules.Finding]:
+        return audit_rules.check(facts) + audit_rules.check_history(history, facts)
+
+    findings = check(await _gather())
     deadline = asyncio.get_running_loop().time() + settle_s
     while findings and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(1.0)
-        findings = audit_rules.settled(findings, audit_rules.check(await _gather()))
+        findings = audit_rules.settled(findings, check(await _gather()))
     return findings
 
 
@@ -64,9 +66,13 @@ def audit(
     as_json: AsJson = False,
     settle: Annotated[float, typer.Option(help="Seconds within which work under way may end before it counts as a finding.")] = 15.0,
     with_storage: Annotated[bool, typer.Option("--storage", help="Survey the whole block store, too: it takes its time.")] = False,
+    history: Annotated[
+        Path | None, typer.Option(help='What a client was told, a JSON line each: {"did": "create" or "delete", "kind": "server", "id": …}.')
+    ] = None,
 ) -> None:
     """Check the invariants of the running cloud. Exit code 1 if one is violated."""
-    findings = _run(_audit(settle))
+    told = [json.loads(line) for line in history.read_text().splitlines() if line.strip()] if history else []
+    findings = _run(_audit(settle, told))
     if with_storage:
         findings += _run(_fsck())
     if as_json:
@@ -79,61 +85,6 @@ def audit(
             table.add_row(str(finding.invariant), finding.code, finding.subject, finding.text)
         Console(width=200).print(table)
     sys.exit(1 if findings else 0)
-
-
-@cluster_app.command("list")
-def cluster_list(as_json: AsJson = False) -> None:
-    """All clusters."""
-
-    async def work() -> Any:
-        async with Cloud(read_cloud()) as cloud:
-            return (await cloud.call("dispatcher", "GET", "/v1/clusters"))["clusters"]
-
-    clusters = _run(work())
-    if as_json:
-        print(json.dumps(clusters, indent=2))
-        return
-    table = Table("name", "rapi_url", "online", "drained", "zone")
-    for c in clusters:
-        table.add_row(c["name"], c["rapi_url"], str(c.get("online")), str(c.get("drained")), str(c.get("zone")))
-    Console(width=160).print(table)
-
-
-@cluster_app.command("add")
-def cluster_add(  # noqa: PLR0917 - typer reads the command's options off the parameters
-    name: str,
-    rapi_url: Annotated[str, typer.Option(help="https://master:5080")],
-    username: Annotated[str, typer.Option()],
-    password_file: Annotated[Path, typer.Option(help="File with the RAPI password.")],
-    certificate: Annotated[Path, typer.Option(help="The cluster's RAPI certificate, PEM; it is pinned.")],
-    zone: Annotated[str | None, typer.Option(help="Availability zone.")] = None,
-) -> None:
-    """Register a cluster."""
-    body = {
-        "name": name, "rapi_url": rapi_url, "username": username, "password": password_file.read_text().strip(),
-        "certificate_pem": certificate.read_text(),
-    }  # fmt: skip
-    if zone:
-        body["zone"] = zone
-
-    async def work() -> None:
-        async with Cloud(read_cloud()) as cloud:
-            await cloud.call("dispatcher", "POST", "/v1/clusters", body)
-
-    _run(work())
-    print(f"cluster {name} added")
-
-
-@cluster_app.command("remove")
-def cluster_remove(name: str) -> None:
-    """Forget a cluster that has no servers."""
-
-    async def work() -> None:
-        async with Cloud(read_cloud()) as cloud:
-            await cloud.call("dispatcher", "DELETE", f"/v1/clusters/{name}")
-
-    _run(work())
-    print(f"cluster {name} removed")
 
 
 @settings_app.command("list")

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from synnefo_admin.audit import Facts, check, check_fsck, settled
+from synnefo_admin.audit import Facts, check, check_fsck, check_history, settled
 
 PROJECT = "p1"
 WORK = {"sagas": [], "undo_failed": 0, "outbox": 0, "outbox_age_s": 0.0, "dead_letters": 0}
 OWNER = "compute:nova"
+SIZE = {"vcpus": 1, "ram_mib": 128, "fact_order": [40, 0, 0]}
+BEPARAMS = {"vcpus": 1, "ram_mib": 128}
 
 
 def _address(ip: str) -> dict[str, str]:
@@ -22,10 +24,13 @@ def _address(ip: str) -> dict[str, str]:
 def healthy() -> Facts:
     """A small cloud in which all is well: two servers, one being built, volumes attached, addresses held."""
     servers = [
-        {"id": "s1", "vm_state": "active", "task_state": None, "cluster": "alpha", "saga_id": None, "job_token": None, "age_s": 0.0},
-        {"id": "s2", "vm_state": "stopped", "task_state": None, "cluster": "beta", "saga_id": None, "job_token": None, "age_s": 0.0},
-        {"id": "s3", "vm_state": "building", "task_state": "spawning", "cluster": "alpha", "saga_id": "g3", "job_token": "g3:job", "age_s": 2.0},
-        {"id": "s4", "vm_state": "error", "task_state": None, "cluster": None, "saga_id": None, "job_token": None, "age_s": 0.0},
+        {"id": "s1", "vm_state": "active", "task_state": None, "cluster": "alpha", "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
+        {"id": "s2", "vm_state": "stopped", "task_state": None, "cluster": "beta", "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
+        {
+            "id": "s3", "vm_state": "building", "task_state": "spawning",
+            "cluster": "alpha", "saga_id": "g3", "job_token": "g3:job", "age_s": 2.0, **SIZE,
+        },
+        {"id": "s4", "vm_state": "error", "task_state": None, "cluster": None, "saga_id": None, "job_token": None, "age_s": 0.0, **SIZE},
     ]
     saga = {"id": "g3", "name": "server_create", "state": "waiting", "step": 3, "age_s": 2.0}
     usage = {PROJECT: {"compute.instances": 4, "compute.cores": 4, "compute.ram_mib": 512}}
@@ -41,12 +46,22 @@ def healthy() -> Facts:
         {"id": "q2", "device_id": "s2", "device_owner": OWNER, "mac_address": "aa:2", "fixed_ips": [_address("10.0.0.3")]},
     ]
     instances = [
-        {"name": "snf-s1", "server_id": "s1", "cluster": "alpha", "disks": ["snf-vol-v1"]},
-        {"name": "snf-s2", "server_id": "s2", "cluster": "beta", "disks": []},
+        {
+            "name": "snf-s1", "server_id": "s1", "cluster": "alpha",
+            "disks": ["snf-vol-v1"], "status": "running", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q1"}],
+        },
+        {
+            "name": "snf-s2", "server_id": "s2", "cluster": "beta",
+            "disks": [], "status": "ADMIN_down", "beparams": dict(BEPARAMS), "nics": [{"name": "snf-nic-q2"}, {"name": None}],
+        },
     ]
     return {
         "identity": {"holdings": holdings, "commissions": [{"id": "c1", "issuer": "compute", "age_s": 2.0}], "work": dict(WORK)},
-        "compute": {"servers": servers, "volumes": {"s1": ["v1"]}, "ports": {}, "usage": usage, "work": {**WORK, "sagas": [saga]}},
+        "compute": {
+            "servers": servers, "volumes": {"s1": ["v1"]}, "ports": {"s1": ["q1"], "s2": ["q2"]},
+            "usage": usage, "work": {**WORK, "sagas": [saga]},
+            "servers_without_action": [], "actions_never_ended": [], "errors_without_reason": [],
+        },
         "network": {
             "ports": ports, "allocations": [_address("10.0.0.2"), _address("10.0.0.3")],
             "usage": {PROJECT: {"network.ports": 2}}, "work": dict(WORK),
@@ -59,7 +74,11 @@ def healthy() -> Facts:
             ],
         },
         "image": {"images": [{"id": "i1", "status": "active", "age_s": 9999.0}], "work": dict(WORK)},
-        "dispatcher": {"instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"], "work": dict(WORK)},
+        "dispatcher": {
+            "instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"],
+            "last_jobs": {"alpha": 41, "beta": 40}, "recorded_jobs": {"alpha": 41, "gone": 7}, "work": dict(WORK),
+        },
+        "object": {"counters_differ": [], "work": dict(WORK)},
     }  # fmt: skip
 
 
@@ -133,6 +152,25 @@ PLANTS: dict[str, tuple[Callable[[Facts], Any], set[str]]] = {
     "scrub that found damage": (lambda f: f["volume"]["storage_jobs"][2].update(findings=2), {"store_damaged"}),
     "collection that failed": (lambda f: f["volume"]["storage_jobs"][1].update(state="failed", error="x"), {"storage_job_failed"}),
     "collection that does not come": (lambda f: f["volume"]["storage_jobs"][1].update(overdue_s=9.0), {"storage_job_overdue"}),
+    "running instance of a stopped server": (lambda f: f["dispatcher"]["instances"][1].update(status="running"), {"power_differs"}),
+    "crashed instance of an active server": (lambda f: f["dispatcher"]["instances"][0].update(status="ERROR_down"), {"power_differs"}),
+    "instance with more CPUs": (lambda f: f["dispatcher"]["instances"][0]["beparams"].update(vcpus=4), {"size_differs"}),
+    "instance with less memory": (lambda f: f["dispatcher"]["instances"][1]["beparams"].update(ram_mib=64), {"size_differs"}),
+    "port that Ganeti does not know": (lambda f: f["dispatcher"]["instances"][0]["nics"].clear(), {"port_unknown_to_ganeti"}),
+    "NIC that compute does not know": (
+        lambda f: f["dispatcher"]["instances"][1]["nics"].append({"name": "snf-nic-q9"}), {"nic_without_port"},
+    ),
+    "container that counts wrongly": (
+        lambda f: f["object"]["counters_differ"].append({"container": "p1/c", "counted": 3, "listed": 2}), {"container_counter_differs"},
+    ),
+    "server that nobody asked for": (lambda f: f["compute"]["servers_without_action"].append("s1"), {"server_without_action"}),
+    "action without an end": (
+        lambda f: f["compute"]["actions_never_ended"].append({"id": "a1", "server_id": "s1", "action": "stop"}), {"action_never_ended"},
+    ),
+    "fact that the cluster has not had": (lambda f: _server(f, "s1").update(fact_order=[99, 0, 0]), {"fact_from_the_future"}),
+    "cluster restored from a backup": (
+        lambda f: f["dispatcher"]["last_jobs"].update(alpha=12), {"job_from_the_future", "fact_from_the_future"},
+    ),
     "outbox that is not emptied": (lambda f: f["image"]["work"].update(outbox=3, outbox_age_s=90.0), {"outbox_old"}),
     "dead letters": (lambda f: f["network"]["work"].update(dead_letters=1), {"dead_letters"}),
 }  # fmt: skip
@@ -173,3 +211,36 @@ def test_findings_of_the_block_store_are_findings_of_the_audit() -> None:
     result["hurt"].append({"owner": "image", "id": "i1", "object": "cas/ab", "why": "it is missing"})
     assert [(f.code, f.subject) for f in check_fsck(job)] == [("data_hurt", "i1"), ("object_missing", "cas/ab"), ("object_unreadable", "page cd")]
     assert [f.code for f in check_fsck({"state": "failed", "error": "image did not answer", "result": None})] == ["storage_job_failed"]
+
+
+HISTORY = [
+    {"did": "create", "kind": "server", "id": "s1"}, {"did": "create", "kind": "server", "id": "s4"}, {"did": "create", "kind": "volume", "id": "v1"},
+    {"did": "create", "kind": "image", "id": "i1"}, {"did": "create", "kind": "port", "id": "q1"},
+    {"did": "create", "kind": "server", "id": "s9"}, {"did": "delete", "kind": "server", "id": "s9"},
+]  # fmt: skip
+
+
+def test_what_a_client_was_told_shows() -> None:
+    assert check_history(HISTORY, healthy()) == []
+
+
+def test_what_was_acknowledged_and_is_not_so_is_found() -> None:
+    lost = [{"did": "create", "kind": "server", "id": "s7"}, {"did": "create", "kind": "snapshot", "id": "n7"}]
+    there = [{"did": "delete", "kind": "volume", "id": "v1"}]
+    facts = healthy()
+    facts["compute"]["errors_without_reason"].append("s4")
+    found = check_history([*HISTORY, *lost, *there], facts)
+    assert [(f.code, f.subject) for f in found] == [
+        ("acknowledged_lost", "n7"), ("acknowledged_lost", "s7"), ("deletion_lost", "v1"), ("failure_without_reason", "s4"),
+    ]  # fmt: skip
+    assert {f.invariant for f in found} == {11}
+
+
+def test_every_invariant_but_the_clients_own_has_a_plant() -> None:
+    found = set()
+    for damage, _ in PLANTS.values():
+        facts = copy.deepcopy(healthy())
+        damage(facts)
+        found |= {f.invariant for f in check(facts)}
+    assert found == set(range(1, 13)) - {11}
+    assert len(PLANTS) >= 30

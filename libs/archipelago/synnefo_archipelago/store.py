@@ -28,7 +28,7 @@ from synnefo_archipelago.errors import (
 )
 from synnefo_archipelago.freeze import freeze_root
 from synnefo_archipelago.holding import hold
-from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
+from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease, parse_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
@@ -39,6 +39,11 @@ from synnefo_archipelago.writer import Writer
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
 _IO_THREADS = 6
 _NO_ORIGIN = bytes(32)
+
+
+def _wish(name: str) -> str:
+    """The record that asks for a volume's lease; no volume's name begins so."""
+    return f"@{name}"
 
 
 class Store:
@@ -259,6 +264,24 @@ class Store:
             self._open[name] = volume
         self._renewer.add(lease, ttl_s)
         return volume
+
+    def last_holder(self, name: str) -> str | None:
+        """Who had the lease last and did not give it back, whether or not it is over; None when it was given back."""
+        record = self.driver.read_record(Space.LEASE, name)
+        return None if record is None else parse_lease(record).owner
+
+    def ask_for_lease(self, name: str, owner: str | None) -> None:
+        """Tell the holder that `owner` wants the lease; None takes the wish back. A hint: the holder may never look."""
+        key = _wish(name)
+        record = self.driver.read_record(Space.LEASE, key)
+        if (record.value.decode() if record else None) == owner:
+            return
+        with contextlib.suppress(RecordConflict):  # another has a wish just now: theirs will do
+            self.driver.cas_record(Space.LEASE, key, record.version if record else 0, owner.encode() if owner else None)
+
+    def lease_wanted_by(self, name: str) -> str | None:
+        record = self.driver.read_record(Space.LEASE, _wish(name))
+        return None if record is None else record.value.decode()
 
     def _closed(self, volume: Volume) -> None:
         self._renewer.remove(volume.lease)

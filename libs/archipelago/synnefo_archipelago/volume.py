@@ -5,6 +5,7 @@ is private to this volume's present generation, so a snapshot needs to write not
 """
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -215,6 +216,20 @@ class Volume:
                     else:
                         self._forget(index, sub)
                         self._dirty.setdefault(index, {})[sub] = None
+
+    def extents(self, offset: int, length: int) -> Iterator[tuple[int, int, bool]]:
+        """(offset, length, whether it holds data) of a range, in order: what holds none reads as zeros."""
+        with self._lock:
+            self._ensure_open()
+            self._ensure_range(offset, length)
+            block_size = self.root.block_size
+            found = [
+                (index * block_size + start, count, bool(self._dirty.get(index)) or self._map.get(index) != ZERO_ENTRY)
+                for index, start, count in self._spans(offset, length, unit=block_size)
+            ]
+        for is_data, run in itertools.groupby(found, key=lambda extent: extent[2]):
+            parts = list(run)
+            yield parts[0][0], sum(count for _, count, _ in parts), is_data
 
     def trim(self, offset: int, length: int) -> None:
         """Discard a range; it reads as zeros."""

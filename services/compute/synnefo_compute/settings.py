@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from synnefo_common.settings import ServiceSettings
+from synnefo_compute.domain.allocator import FILTERS, WEIGHERS
+
+
+def _known(names: Iterable[str], table: Mapping[str, object], what: str) -> None:
+    unknown = sorted(set(names) - set(table))
+    if unknown:
+        raise ValueError(f"{what} {unknown[0]!r} is not known; there are {', '.join(table)}")
 
 
 class Settings(ServiceSettings):
@@ -24,6 +32,17 @@ class Settings(ServiceSettings):
     ram_ratio: float = Field(1.0, description="Memory sold per real memory.")
     disk_ratio: float = Field(1000.0, description="Disk sold per real disk; volumes are thin and live in the block store.")
     cluster_stale_s: float = Field(120.0, description="A cluster that has not reported for so long gets no new servers.")
+    filters: list[str] = Field(
+        ["refused", "drained", "project", "zone", "hypervisor", "disk_template", "ram", "cpu", "disk"],
+        description="What a place for a new server must pass, in this order. All there are is the default.",
+    )
+    weighers: dict[str, float] = Field(
+        {"ram": 1.0, "servers": 0.001},
+        description="What makes a place less wanted, by factor: share in use of `ram`, `cpu`, `disk`, number of `servers`. Negative: fill it first.",
+    )
+    project_clusters: dict[str, str] = Field(
+        default_factory=dict, description="Clusters (commas between) where a project's servers go, by project id; others' servers do not go there."
+    )
     offline_patience_s: float = Field(600.0, description="How long a new server waits for a cluster while all that could take it are offline.")
     job_timeout_s: float = Field(900.0, description="Longest wait for a job in Ganeti before it is asked for again.")
     max_page: int = Field(1000, description="Largest page of a list.")
@@ -31,3 +50,15 @@ class Settings(ServiceSettings):
     default_networks: str = Field("auto", description="Networks of a server that names none: `auto` or `none`.")
     resize_disk: bool = Field(True, description="Grow the root volume when a resize has a larger disk.")
     overdue_s: float = Field(120.0, description="Age of a task before the reconciler looks after it.")
+
+    @field_validator("filters")
+    @classmethod
+    def _check_filters(cls, names: list[str]) -> list[str]:
+        _known(names, FILTERS, "filter")
+        return names
+
+    @field_validator("weighers")
+    @classmethod
+    def _check_weighers(cls, factors: dict[str, float]) -> dict[str, float]:
+        _known(factors, WEIGHERS, "weigher")
+        return factors

@@ -18,7 +18,8 @@ class Settings(ServiceSettings):
         "",
         description=(
             "Key that encrypts the clusters' passwords in the database: 32 bytes in URL-safe base64 (a Fernet key). Several with "
-            "commas between them for the time of a change: the first encrypts, all decrypt. Empty: derived from service_password "
+            "commas between them for the time of a change: the first encrypts, all decrypt, and the worker that starts puts all passwords "
+            "under the first. Empty: derived from service_password "
             "by HKDF-SHA256, so changing that password then makes the stored ones unreadable."
         ),
         json_schema_extra={"secret": True},

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import orjson
@@ -45,7 +46,7 @@ class FakeCluster:
     async def start(self) -> None:
         arguments = [
             "--state", str(self.directory), "--cluster", f"{self.name}={self._port}", "--nodes", str(self.nodes),
-            "--job-delay", str(self.job_delay_s), "--seed", "1", "--no-sync",
+            "--job-delay", str(self.job_delay_s), "--seed", str(crc32(self.name.encode())), "--no-sync",
         ]  # fmt: skip
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "synnefo_fake_ganeti", "serve", *arguments, stdout=asyncio.subprocess.PIPE
@@ -76,6 +77,18 @@ class FakeCluster:
 
     async def heal(self) -> None:
         await self.call("DELETE", "/_faults")
+
+    async def job(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """As an administrator would: a job of no token, to its end."""
+        number = await self.call(method, path, body)
+
+        async def ended() -> Any:
+            job = await self.call("GET", f"/2/jobs/{number}")
+            return job if job["status"] in ("success", "error", "canceled") else None
+
+        done: dict[str, Any] = await wait_until(ended, what=f"job {number}")
+        assert done["status"] == "success", done
+        return done
 
     async def instance(self, server_id: str) -> dict[str, Any] | None:
         found: dict[str, Any] | None = await self.call("GET", f"/2/instances/snf-{server_id}")

@@ -32,3 +32,5 @@ async def h(database_url: str) -> AsyncIterator[Harness]:
     overrides = {"store_url": "memory:", "expirer_period_s": 0.05, "usage_period_s": 0.05, "quota_slice_idle_s": 0.3}
     async with Harness(build, Settings, overrides, database_url=database_url) as harness:
         yield harness
+        facts = (await harness.as_admin().get("/admin/v1/audit")).json()
+        assert facts["counters_differ"] == []  # whatever the test did

@@ -108,6 +108,16 @@ def test_allocator_chooses_the_node(cluster: Cluster) -> None:
     assert "via iallocator hail-any" in job["oplog"][0][0][3]
 
 
+def test_allocator_heeds_the_group(cluster: Cluster) -> None:
+    name = cluster.make(pnode=None, iallocator="hail-any", group_name="default")
+    assert cluster.get(f"/2/instances/{name}")["pnode"] == cluster.node()
+    cluster.succeed("POST", "/2/groups", {"group_name": "empty"})
+    body = cluster.spec(pnode=None, iallocator="hail-any", group_name="empty")
+    job = cluster.run("POST", "/2/instances", body)
+    cluster.succeed("DELETE", "/2/groups/empty")
+    assert job["status"] == "error"
+
+
 def test_default_allocator_is_used_without_a_node(cluster: Cluster) -> None:
     spec = cluster.spec(pnode=None, opportunistic_locking=True)
     assert cluster.succeed("POST", "/2/instances", spec)["opresult"] == [[cluster.node()]]

@@ -153,6 +153,15 @@ def test_reinstall_is_one_job_of_three_steps(cluster: Cluster) -> None:
     assert states(cluster, name) == ("up", "running", True)
 
 
+def test_reinstall_leaves_no_reason_in_the_trail(cluster: Cluster) -> None:
+    name = cluster.make_ext("snf-vol-q")
+    job = cluster.succeed("POST", f"/2/instances/{name}/reinstall?os=synnefo-image%2Bdefault&nostartup=1&reason=why")
+    assert [opcode["OP_ID"] for opcode in job["ops"]] == ["OP_INSTANCE_SHUTDOWN", "OP_INSTANCE_REINSTALL"]
+    assert "why" not in [entry[1] for opcode in job["ops"] for entry in opcode["reason"]]
+    assert states(cluster, name) == ("down", "ADMIN_down", False)
+    assert cluster.call("POST", f"/2/instances/{name}/reinstall?reason=why", {"start": False}).status == 400
+
+
 def test_step_after_a_failed_one_fails_too(cluster: Cluster, running: str) -> None:
     job = cluster.run("POST", f"/2/instances/{running}/reinstall", {})
     assert job["status"] == "error"

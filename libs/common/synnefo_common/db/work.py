@@ -10,7 +10,7 @@ from synnefo_common.clock import MICROS
 from synnefo_common.db.engine import Database
 from synnefo_common.db.tables import dead_letters, outbox, sagas
 
-_LIVE = ("running", "waiting", "unwinding")
+LIVE_SAGAS = ("running", "waiting", "unwinding")
 
 
 async def work_under_way(db: Database) -> dict[str, Any]:
@@ -19,7 +19,7 @@ async def work_under_way(db: Database) -> dict[str, Any]:
     async with db.read() as uow:
         live = await uow.all(
             select(sagas.c.id, sagas.c.name, sagas.c.state, sagas.c.step, sagas.c.updated_at)
-            .where(sagas.c.state.in_((*_LIVE, "undo_failed")))
+            .where(sagas.c.state.in_((*LIVE_SAGAS, "undo_failed")))
             .order_by(sagas.c.updated_at)
             .limit(1000)
         )
@@ -28,7 +28,9 @@ async def work_under_way(db: Database) -> dict[str, Any]:
     assert queue is not None
     return {
         "sagas": [
-            {"id": r.id, "name": r.name, "state": r.state, "step": r.step, "age_s": (now - r.updated_at) / MICROS} for r in live if r.state in _LIVE
+            {"id": r.id, "name": r.name, "state": r.state, "step": r.step, "age_s": (now - r.updated_at) / MICROS}
+            for r in live
+            if r.state in LIVE_SAGAS
         ],
         "undo_failed": sum(1 for r in live if r.state == "undo_failed"),
         "outbox": queue.rows,

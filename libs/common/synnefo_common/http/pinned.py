@@ -27,11 +27,15 @@ class RapiResponse:
 
 
 class TransportFailed(Exception):
-    """No answer. With `may_have_arrived` the server may have done what was asked; without, it surely has not."""
+    """No answer. With `may_have_arrived` the server may have done what was asked; without, it surely has not.
 
-    def __init__(self, message: str, *, may_have_arrived: bool) -> None:
+    `is_untrusted`: somebody answered who does not show the certificate.
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool, is_untrusted: bool = False) -> None:
         super().__init__(message)
         self.may_have_arrived = may_have_arrived
+        self.is_untrusted = is_untrusted
 
 
 class _PinnedObject(ssl.SSLObject):
@@ -105,7 +109,8 @@ class PinnedHttpTransport:
         try:
             response = await self._send(method, path, params=params, content=content, headers=headers, timeout=timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            raise TransportFailed(f"{method} {path}: {_words(error)}", may_have_arrived=False) from error
+            text = f"{method} {path}: {_words(error)}"
+            raise TransportFailed(text, may_have_arrived=False, is_untrusted=_is_untrusted(error)) from error
         except httpx.HTTPError as error:
             raise TransportFailed(f"{method} {path}: {_words(error)}", may_have_arrived=True) from error
         return RapiResponse(response.status_code, response.content)
@@ -134,6 +139,15 @@ class PinnedHttpTransport:
     async def close(self) -> None:
         await asyncio.gather(*self._endings)
         await self._client.aclose()
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    """Whether the handshake ended for the sake of the certificate."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 async def _cancel(task: asyncio.Future[Any], is_free: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from synnefo_common.clock import MICROS, iso
 from synnefo_common.errors import NotFound
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import instance_name
+from synnefo_compute.app.place import zones_of
 from synnefo_compute.db import clusters, servers
 
 
@@ -47,7 +48,8 @@ async def zones(compute: Compute, *, with_hosts: bool) -> list[dict[str, Any]]:
     """Availability zones."""
     by_zone: dict[str, list[Row[Any]]] = {}
     for row in await list_clusters(compute):
-        by_zone.setdefault(row.zone, []).append(row)
+        for zone in zones_of(row):
+            by_zone.setdefault(zone, []).append(row)
     by_zone.setdefault(compute.settings.availability_zone, [])
     shown = []
     for zone, rows in sorted(by_zone.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,41 +12,97 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Conflict
 from synnefo_common.saga import Retry
 from synnefo_compute.db import clusters as clusters_db
-from synnefo_compute.domain.allocator import OFFLINE, Capacity, Demand, Ratios, choose
+from synnefo_compute.domain.allocator import OFFLINE, Capacity, Demand, Rules, choose
 from synnefo_compute.settings import Settings
 
+NO_HOST = "compute.no_valid_host"
 
-def capacity_of(row: Row[Any], *, now_us: int) -> Capacity:
-    """A cluster's row as the allocator sees it."""
+
+def rules_of(settings: Settings) -> Rules:
+    """The operator's part."""
+    pins = {project: frozenset(names.replace(",", " ").split()) for project, names in settings.project_clusters.items()}
+    return Rules(
+        cpu=settings.cpu_ratio, ram=settings.ram_ratio, disk=settings.disk_ratio, stale_s=settings.cluster_stale_s,
+        filters=tuple(settings.filters), weighers=settings.weighers, pins=pins,
+    )  # fmt: skip
+
+
+def _common(row: Row[Any], *, now_us: int) -> dict[str, Any]:
+    return {
+        "cluster": row.name, "online": row.online, "disk_templates": tuple(row.disk_templates), "hypervisors": tuple(row.hypervisors),
+        "age_s": (now_us - row.reported_at) / MICROS,
+    }  # fmt: skip
+
+
+def _whole(row: Row[Any], *, now_us: int) -> Capacity:
+    zone = row.node_groups[0]["zone"] if row.node_groups else None
     return Capacity(
-        name=row.name, online=row.online, drained=row.drained, zone=row.zone, disk_templates=tuple(row.disk_templates),
+        **_common(row, now_us=now_us), drained=row.drained, zone=zone or row.zone,
         ram_total=row.ram_total_mib, ram_free=row.ram_free_mib, disk_total=row.disk_total_gib, disk_free=row.disk_free_gib,
-        cpu_total=row.cpu_total, cpu_used=row.cpu_used, instances=row.instances, age_s=(now_us - row.reported_at) / MICROS,
+        cpu_total=row.cpu_total, cpu_used=row.cpu_used, instances=row.instances,
         reserved_ram=int(row.reserved_ram), reserved_disk=int(row.reserved_disk), reserved_cpu=int(row.reserved_cpu),
         reserved_servers=int(row.reserved_servers),
     )  # fmt: skip
 
 
+def _part(row: Row[Any], group: Mapping[str, Any], promised: Row[Any] | None, *, now_us: int) -> Capacity:
+    keys = ("reserved_ram", "reserved_disk", "reserved_cpu", "reserved_servers")
+    reserved: dict[str, Any] = {key: int(getattr(promised, key)) for key in keys} if promised else {}
+    return Capacity(
+        **_common(row, now_us=now_us), drained=row.drained or not group["is_open"], zone=group["zone"] or row.zone, group=group["name"],
+        ram_total=group["mem_total_mib"], ram_free=group["mem_free_mib"], disk_total=group["disk_total_gib"],
+        disk_free=group["disk_free_gib"], cpu_total=group["cpu_total"], cpu_used=group["cpu_used"], instances=group["instances"], **reserved,
+    )  # fmt: skip
+
+
+def zones_of(row: Row[Any]) -> list[str]:
+    """The availability zones of a cluster."""
+    return list(dict.fromkeys(group["zone"] or row.zone for group in row.node_groups)) or [row.zone]
+
+
+async def list_places(uow: UnitOfWork, *, forced: str | None = None) -> tuple[list[Capacity], dict[str, int]]:
+    """Where servers may go, and each cluster's turn. One statement more where a cluster has several node groups."""
+    rows = [row for row in await clusters_db.list_clusters(uow) if forced in (None, row.name)]
+    promised: Mapping[tuple[str, str | None], Row[Any]] = {}
+    if any(len(row.node_groups) > 1 for row in rows):
+        promised = await clusters_db.promises_by_group(uow)
+    now_us = uow.db.clock.now_us()
+    places: list[Capacity] = []
+    for row in rows:
+        if len(row.node_groups) > 1:
+            places += [_part(row, group, promised.get((row.name, group["name"])), now_us=now_us) for group in row.node_groups]
+        else:
+            places.append(_whole(row, now_us=now_us))
+    return places, {row.name: row.turn for row in rows}
+
+
 async def place(
     uow: UnitOfWork, settings: Settings, *, server_id: str, demand: Demand, since_us: int, forced: str | None = None
-) -> str:
-    """Promise room on the best cluster and return its name. Raises Conflict (no valid host) or Retry.
+) -> Capacity:
+    """Promise room at the best place and return it. Raises Conflict (no valid host) or Retry.
 
     Retry: a race was lost, or all that could take the server are offline and it has not waited long `since_us`.
     """
-    rows = await clusters_db.list_clusters(uow)
-    if forced:
-        rows = [row for row in rows if row.name == forced]
-    ratios = Ratios(cpu=settings.cpu_ratio, ram=settings.ram_ratio, disk=settings.disk_ratio, stale_s=settings.cluster_stale_s)
-    name, refused = choose([capacity_of(row, now_us=uow.db.clock.now_us()) for row in rows], demand, ratios)
-    if name is None:
+    places, turns = await list_places(uow, forced=forced)
+    chosen, refused = choose(places, demand, rules_of(settings))
+    if chosen is None:
         if OFFLINE in refused.values() and uow.db.clock.now_us() < since_us + settings.offline_patience_s * MICROS:
             raise Retry("every cluster that could take the server is offline", delay_s=2.0)
-        reasons = "; ".join(f"{cluster}: {reason}" for cluster, reason in sorted(refused.items())) or "no cluster is known"
-        raise Conflict(f"No valid host was found. {reasons}.", code="compute.no_valid_host")
-    turn = next(row.turn for row in rows if row.name == name)
-    if not await clusters_db.reserve(
-        uow, server_id, cluster=name, turn=turn, vcpus=demand.vcpus, ram_mib=demand.ram_mib, disk_gib=demand.disk_gib
-    ):
+        raise Conflict(f"No valid host was found. {_reasons(refused)}.", code=NO_HOST)
+    needs = {"vcpus": demand.vcpus, "ram_mib": demand.ram_mib, "disk_gib": demand.disk_gib}
+    row = {"server_id": server_id, "cluster": chosen.cluster, "node_group": chosen.group, "refused": list(demand.exclude), **needs}
+    if not await clusters_db.reserve(uow, row, turn=turns[chosen.cluster]):
         raise Retry("another server was placed at the same time", delay_s=0.02)
-    return name
+    return chosen
+
+
+def _reasons(refused: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in sorted(refused.items())) or "no cluster is known"
+
+
+def demand_of(data: Mapping[str, Any], *, exclude: Sequence[str] = ()) -> Demand:
+    """What a `server_create` saga's server needs."""
+    return Demand(
+        vcpus=data["vcpus"], ram_mib=data["ram_mib"], disk_gib=data["disk_gib"], zone=data.get("zone"), hypervisor=data.get("hypervisor"),
+        project_id=data["project_id"], exclude=tuple(exclude),
+    )  # fmt: skip

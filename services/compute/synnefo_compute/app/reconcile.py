@@ -1,7 +1,8 @@
 """Compute's reconcilers: what compute believes against what Ganeti, network and volume say. Facts in, a pure plan out.
 
 Covered: a job whose end never arrived (asked for again: the dispatcher knows tokens), a server whose instance is gone,
-instances without a server, power states, projections of ports and volumes.
+instances without a server or elsewhere, power states, devices of ours that an instance lacks or has too many, sizes.
+What an operator may have meant (an instance elsewhere, another size) is reported, not undone.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from synnefo_common.log import get_logger
 from synnefo_common.reconcile import Reconciler
 from synnefo_compute.app import facts, internal
 from synnefo_compute.app.core import Compute
-from synnefo_compute.app.jobs import emit_job
+from synnefo_compute.app.jobs import disk_of, emit_job, nic_of
+from synnefo_compute.db import projections
 from synnefo_compute.db import servers as servers_db
 from synnefo_compute.domain.states import TaskState
 
 log = get_logger(__name__)
+_PREFIXES = {"nic": "snf-nic-", "disk": "snf-vol-"}
 _VERBS = {
     TaskState.POWERING_ON: ("instance.startup", {}), TaskState.POWERING_OFF: ("instance.shutdown", {}),
     TaskState.REBOOTING: ("instance.reboot", {"type": "soft"}), TaskState.REBOOTING_HARD: ("instance.reboot", {"type": "hard"}),
@@ -52,7 +55,26 @@ class ReportOrphan:
     cluster: str
 
 
-Action = AskAgain | TakeFact | ReportOrphan
+@dataclass(frozen=True)
+class ReportDrift:
+    """Something that only an operator can judge."""
+
+    server_id: str
+    what: str
+
+
+@dataclass(frozen=True)
+class MendDevice:
+    """The instance lacks a port or volume of the server, or has one that is not the server's. The owner has the last word."""
+
+    server_id: str
+    cluster: str
+    kind: str  # nic, disk
+    device_id: str
+    is_extra: bool
+
+
+Action = AskAgain | TakeFact | ReportOrphan | ReportDrift | MendDevice
 
 
 @dataclass
@@ -64,6 +86,9 @@ class Facts:
     servers: list[dict[str, Any]]
     instances: list[dict[str, Any]]
     silent_clusters: frozenset[str]
+    busy: frozenset[str] = frozenset()  # servers that a saga is about
+    ports: dict[str, set[str]] = field(default_factory=dict)
+    volumes: dict[str, set[str]] = field(default_factory=dict)
 
 
 def plan(seen: Facts) -> list[Action]:
@@ -86,18 +111,37 @@ def plan(seen: Facts) -> list[Action]:
                 actions.append(TakeFact(server["id"], {"server_id": server["id"], "cluster": server["cluster"], "exists": False}))
         else:
             actions.extend(_differs(server, found))
+            if server["id"] not in seen.busy:
+                actions.extend(_devices(server, found, "nic", seen.ports.get(server["id"], set())))
+                actions.extend(_devices(server, found, "disk", seen.volumes.get(server["id"], set())))
     actions.extend(ReportOrphan(i["name"], i["cluster"]) for i in seen.instances if i.get("server_id") not in live)
     return actions
 
 
+def _devices(server: dict[str, Any], found: dict[str, Any], kind: str, wanted: set[str]) -> list[Action]:
+    """Devices with our names: others are the operator's."""
+    prefix = _PREFIXES[kind]
+    names = (str(device.get("name") or "") for device in found.get(f"{kind}s") or [])
+    there = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    mended = [(device, True) for device in sorted(there - wanted)] + [(device, False) for device in sorted(wanted - there)]
+    return [MendDevice(server["id"], server["cluster"], kind, device, is_extra) for device, is_extra in mended]
+
+
 def _differs(server: dict[str, Any], found: dict[str, Any]) -> list[Action]:
+    if found["cluster"] != server["cluster"]:
+        return [ReportDrift(server["id"], f"its instance is on {found['cluster']}, not on {server['cluster']}")]
+    size = found.get("beparams") or {}
+    drift: list[Action] = []
+    if size and (size["vcpus"], size["ram_mib"]) != (server["vcpus"], server["ram_mib"]) and server["vm_state"] != "resized":
+        text = f"its instance has {size['vcpus']} CPUs and {size['ram_mib']} MiB, the server {server['vcpus']} and {server['ram_mib']}"
+        drift.append(ReportDrift(server["id"], text))
     running = found.get("status") == "running"
     if (server["vm_state"] == "active" and not running) or (server["vm_state"] == "stopped" and running):
         data = {
             "server_id": server["id"], "cluster": server["cluster"], "exists": True, "status": found.get("status"), "pnode": found.get("pnode"),
         }  # fmt: skip
-        return [TakeFact(server["id"], data)]
-    return []
+        drift.append(TakeFact(server["id"], data))
+    return drift
 
 
 def instances_reconciler(compute: Compute) -> Reconciler[Facts, Action]:
@@ -105,15 +149,23 @@ def instances_reconciler(compute: Compute) -> Reconciler[Facts, Action]:
 
     async def observe() -> Facts:
         answer = await compute.dispatcher.observe()
+        servers = await internal.list_server_facts(compute)
+        ports, volumes = await internal.list_devices(compute, [server["id"] for server in servers])
         return Facts(
             now_us=compute.clock.now_us(), overdue_us=int(compute.settings.overdue_s * MICROS),
-            servers=await internal.list_server_facts(compute), instances=answer["instances"],
-            silent_clusters=frozenset(answer.get("unreachable") or ()),
+            servers=servers, instances=answer["instances"], silent_clusters=frozenset(answer.get("unreachable") or ()),
+            busy=frozenset(await internal.list_busy_servers(compute)), ports=ports, volumes=volumes,
         )  # fmt: skip
 
     async def execute(action: Action) -> None:
         if isinstance(action, ReportOrphan):
             log.warning("instance_without_server", instance=action.name, cluster=action.cluster)
+            return
+        if isinstance(action, ReportDrift):
+            log.warning("instance_differs", server_id=action.server_id, what=action.what)
+            return
+        if isinstance(action, MendDevice):
+            await _mend(compute, action)
             return
         async with compute.db.begin() as uow:
             if isinstance(action, TakeFact):
@@ -127,6 +179,31 @@ def instances_reconciler(compute: Compute) -> Reconciler[Facts, Action]:
     return Reconciler(
         "instances", db=compute.db, observe=observe, plan=_sequence, execute=execute, period_s=compute.settings.reconcile_period_s
     )
+
+
+async def _mend(compute: Compute, drift: MendDevice) -> None:
+    """Ask the owner. Either the instance gets or loses the device, or our projection was wrong and is put right."""
+    is_nic = drift.kind == "nic"
+    owned = await (compute.network.list_ports(drift.server_id) if is_nic else compute.volume.list_volumes(drift.server_id))
+    item = next((item for item in owned if item["id"] == drift.device_id), None)
+    table = projections.server_ports if is_nic else projections.server_volumes
+    # One try in ten minutes: the dispatcher knows tokens, and answers one that it has seen with how that ended.
+    turn = compute.clock.now_us() // (600 * MICROS)
+    token = f"reconcile:{drift.server_id}:{drift.kind}:{drift.device_id}:{turn}"
+    async with compute.db.begin() as uow:
+        row = await servers_db.get_server(uow, drift.server_id, project_id=None)
+        if row is None or row.task_state is not None or row.cluster != drift.cluster:
+            return
+        if drift.is_extra and item is not None:
+            await projections.put(uow, table, drift.server_id, [item], seq=0)
+        elif not drift.is_extra and item is None:
+            await projections.drop(uow, table, drift.device_id, server_id=drift.server_id)
+        elif item is None:
+            params: dict[str, Any] = {"name": f"{_PREFIXES[drift.kind]}{drift.device_id}"}
+            emit_job(uow, server_id=row.id, cluster=row.cluster, verb=f"instance.remove_{drift.kind}", token=token, params=params)
+        else:
+            made = nic_of(item, compute.settings) if is_nic else disk_of(item, compute.settings)
+            emit_job(uow, server_id=row.id, cluster=row.cluster, verb=f"instance.add_{drift.kind}", token=token, params={drift.kind: made})
 
 
 def _sequence(seen: Facts) -> Sequence[Action]:

@@ -11,10 +11,13 @@ from sqlalchemy import Row
 from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound, QuotaExceeded
 from synnefo_common.quota import Commission
 from synnefo_compute.app.core import Compute
+from synnefo_compute.app.place import zones_of
 from synnefo_compute.app.sagas import server_create as create_saga
 from synnefo_compute.db import actions, clusters, flavors, keypairs, servers
 from synnefo_compute.domain.errors import InvalidReference
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
+
+HYPERVISOR_SPEC = "synnefo:hypervisor"  # of a flavor: the servers go to clusters whose hypervisor it is
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ async def _reject(compute: Compute, commissions: list[Commission]) -> None:
 
 
 async def _zones(uow: Any, compute: Compute) -> set[str]:
-    return {row.zone for row in await clusters.list_clusters(uow)} | {compute.settings.availability_zone}
+    found = {zone for row in await clusters.list_clusters(uow) for zone in zones_of(row)}
+    return found | {compute.settings.availability_zone}
 
 
 async def _image(compute: Compute, wanted: ServerRequest, project_id: str, flavor: Row[Any]) -> dict[str, Any] | None:
@@ -211,7 +215,8 @@ async def _insert(
                 "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
                 "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
                 "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
-                "new_volumes": new_volumes, "commission_id": commission.id, "action_id": action_id, "created_at": now,
+                "new_volumes": new_volumes, "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC),
+                "commission_id": commission.id, "action_id": action_id, "created_at": now,
             }
         )  # fmt: skip
     async with compute.db.begin() as uow:

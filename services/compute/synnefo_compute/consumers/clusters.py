@@ -22,7 +22,7 @@ def register(consumers: Consumers, compute: Compute) -> None:
             "ram_total_mib": data.get("mem_total_mib") or 0, "ram_free_mib": data.get("mem_free_mib") or 0,
             "disk_total_gib": data.get("disk_total_gib") or 0, "disk_free_gib": data.get("disk_free_gib") or 0,
             "cpu_total": data.get("cpu_total") or 0, "instances": data.get("instances") or 0, "cpu_used": data.get("cpu_used") or 0,
-            "reported_at": data["reported_at"],
+            "node_groups": data.get("groups") or [], "reported_at": data["reported_at"],
         }  # fmt: skip
         await clusters.put_report(uow, report)
 

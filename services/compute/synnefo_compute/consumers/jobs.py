@@ -9,9 +9,11 @@ from synnefo_common.contracts.envelope import Envelope
 from synnefo_common.db import UnitOfWork
 from synnefo_compute.app import facts
 from synnefo_compute.app.core import Compute
+from synnefo_compute.app.sagas.server_create import place_elsewhere
 from synnefo_compute.db import actions, servers
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
+_NO_ROOM = frozenset({"insufficient_resources", "temp_insufficient_resources"})
 # What a finished single action makes true: task → (vm state, power state).
 _DONE = {
     TaskState.POWERING_ON: (VmState.ACTIVE, PowerState.RUNNING),
@@ -30,6 +32,11 @@ def register(consumers: Consumers, compute: Compute) -> None:
         data = message.data
         error = data.get("error") or (None if message.type == "ganeti.job.succeeded" else {"message": "The job was canceled in Ganeti."})
         owner, _, name = data["job_token"].partition(":")
+        name = name.partition(":")[0]  # "job:2" is the second try of "job"
+        if _had_no_room(data, error) and await place_elsewhere(
+            uow, compute, saga_id=owner, server_id=data["server_id"], token=data["job_token"]
+        ):
+            return
         if owner == "action":
             await _action_ended(uow, data, error)
         elif error is not None:
@@ -46,6 +53,10 @@ def register(consumers: Consumers, compute: Compute) -> None:
     @consumers.on("ganeti.instance.observed")
     async def instance_observed(uow: UnitOfWork, message: Envelope) -> None:
         await facts.observe(uow, message.data)
+
+
+def _had_no_room(data: dict[str, Any], error: dict[str, Any] | None) -> bool:
+    return data["verb"] == "instance.create" and error is not None and error.get("code") in _NO_ROOM
 
 
 def _readable(data: dict[str, Any], error: dict[str, Any]) -> str:

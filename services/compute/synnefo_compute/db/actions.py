@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Column, Index, Row, String, Table, Text, inse
 
 from synnefo_common.db import UnitOfWork
 from synnefo_compute.db.base import metadata
+from synnefo_compute.db.servers import servers
 
 actions = Table(
     "actions",
@@ -41,6 +42,22 @@ async def finish(uow: UnitOfWork, action_id: str | None, *, message: str | None 
             .where(actions.c.id == action_id, actions.c.finished_at.is_(None))
             .values(finished_at=uow.db.clock.now_us(), message=message)
         )
+
+
+async def servers_without(uow: UnitOfWork) -> list[str]:
+    """Live servers that nothing says anybody asked for."""
+    has_one = select(actions.c.id).where(actions.c.server_id == servers.c.id).exists()
+    return [row.id for row in await uow.all(select(servers.c.id).where(servers.c.deleted_at.is_(None), ~has_one).order_by(servers.c.id))]
+
+
+async def open_of_idle_servers(uow: UnitOfWork, *, before_us: int) -> list[dict[str, str]]:
+    """Actions that began before then and have no end, on servers to which nothing is being done."""
+    idle = [servers.c.deleted_at.is_(None), servers.c.task_state.is_(None), servers.c.vm_state != "building"]
+    query = (
+        select(actions.c.id, actions.c.server_id, actions.c.action).join(servers, servers.c.id == actions.c.server_id)
+        .where(actions.c.finished_at.is_(None), actions.c.started_at < before_us, *idle).order_by(actions.c.started_at)
+    )  # fmt: skip
+    return [{"id": row.id, "server_id": row.server_id, "action": row.action} for row in await uow.all(query)]
 
 
 async def list_actions(uow: UnitOfWork, server_id: str) -> Sequence[Row[Any]]:

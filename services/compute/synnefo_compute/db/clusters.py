@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, String, Table, delete, func, select, update
 
-from synnefo_common.db import JSON, UnitOfWork, upsert_ignore
+from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
 from synnefo_compute.db.base import metadata
 from synnefo_compute.db.servers import servers
@@ -31,6 +31,7 @@ clusters = Table(
     Column("instances", Integer, nullable=False),
     Column("cpu_used", Integer, nullable=False),
     Column("reported_at", BigInteger, nullable=False),
+    Column("node_groups", JSON, nullable=False, server_default="[]"),  # as reported
     Column("turn", BigInteger, nullable=False),  # raised by each placement: two at once cannot both see the old promises
 )
 reservations = Table(
@@ -41,6 +42,8 @@ reservations = Table(
     Column("vcpus", Integer, nullable=False),
     Column("ram_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
+    Column("node_group", String(255)),  # where the cluster has several
+    Column("refused", JSON, nullable=False, server_default="[]"),  # places that had no room after all
 )
 
 
@@ -78,15 +81,31 @@ async def list_clusters(uow: UnitOfWork) -> Sequence[Row[Any]]:
     )  # fmt: skip
 
 
-async def reserve(uow: UnitOfWork, server_id: str, *, cluster: str, turn: int, vcpus: int, ram_mib: int, disk_gib: int) -> bool:
-    """Promise room; False if another placement came between: look again."""
+async def promises_by_group(uow: UnitOfWork) -> dict[tuple[str, str | None], Row[Any]]:
+    """What is promised by cluster and node group, in one statement."""
+    r = reservations.c
+    sums = (
+        func.sum(r.vcpus).label("reserved_cpu"), func.sum(r.ram_mib).label("reserved_ram"), func.sum(r.disk_gib).label("reserved_disk"),
+        func.count().label("reserved_servers"),
+    )  # fmt: skip
+    rows = await uow.all(select(r.cluster, r.node_group, *sums).group_by(r.cluster, r.node_group))
+    return {(row.cluster, row.node_group): row for row in rows}
+
+
+async def get_promise(uow: UnitOfWork, server_id: str) -> Row[Any] | None:
+    return await uow.one(select(reservations).where(reservations.c.server_id == server_id))
+
+
+async def reserve(uow: UnitOfWork, row: Mapping[str, Any], *, turn: int) -> bool:
+    """Promise room, in place of what was promised to the server before; False if another placement came between: look again."""
     # On SQLite there is one writer: nothing can have come between the look and this.
     if uow.dialect == "postgresql":
-        taken = update(clusters).where(clusters.c.name == cluster, clusters.c.turn == turn).values(turn=clusters.c.turn + 1)
+        taken = update(clusters).where(clusters.c.name == row["cluster"], clusters.c.turn == turn).values(turn=clusters.c.turn + 1)
         if not await uow.run(taken):
             return False
-    row = {"server_id": server_id, "cluster": cluster, "vcpus": vcpus, "ram_mib": ram_mib, "disk_gib": disk_gib}
-    await uow.run(upsert_ignore(uow.dialect, reservations, row))
+    statement = insert_for(uow.dialect, reservations).values(dict(row))
+    new = {key: statement.excluded[key] for key in row if key != "server_id"}
+    await uow.run(statement.on_conflict_do_update(index_elements=["server_id"], set_=new))
     return True
 
 

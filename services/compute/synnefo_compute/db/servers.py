@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    cast,
     func,
     insert,
     or_,
@@ -183,3 +184,10 @@ async def list_in_period(uow: UnitOfWork, *, start_us: int, stop_us: int, projec
     if project_id is not None:
         query = query.where(servers.c.project_id == project_id)
     return await uow.all(query.order_by(servers.c.project_id, servers.c.launched_at, servers.c.id).limit(limit))
+
+
+async def in_error_without_fault(uow: UnitOfWork) -> list[str]:
+    """Live servers in ERROR that do not say why."""
+    is_silent = func.coalesce(cast(servers.c.fault, Text), "null") == "null"  # None is kept as JSON's null
+    where = (servers.c.vm_state == "error", is_silent, servers.c.deleted_at.is_(None))
+    return [row.id for row in await uow.all(select(servers.c.id).where(*where).order_by(servers.c.id))]

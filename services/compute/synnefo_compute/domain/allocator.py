@@ -1,18 +1,22 @@
-"""Choosing a cluster for a server: filters, then weight, over fresh capacity. Pure functions."""
+"""Choosing a place for a server: filters, then weighers, over fresh capacity. Pure functions.
+
+A place is a cluster, or a node group of one that has several. Filters and weighers are small functions in two tables; the
+settings name those in force. A filter tells why a place cannot take the server; a weigher tells how full a place is, from 0 to 1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """A cluster as the allocator sees it; what is reserved by servers under way is in `reserved_*`. MiB, GiB, virtual CPUs."""
+    """A place as the allocator sees it; what is promised to servers under way is in `reserved_*`. MiB, GiB, virtual CPUs."""
 
-    name: str
+    cluster: str
     online: bool
     drained: bool
     zone: str
@@ -25,71 +29,133 @@ class Capacity:
     cpu_used: int
     instances: int
     age_s: float
+    group: str | None = None  # None: the cluster has but one
+    hypervisors: tuple[str, ...] = ()
     reserved_ram: int = 0
     reserved_disk: int = 0
     reserved_cpu: int = 0
     reserved_servers: int = 0
 
+    @property
+    def name(self) -> str:
+        return self.cluster if self.group is None else f"{self.cluster}/{self.group}"
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a server needs. `exclude` are clusters that refused it already."""
+    """What a server needs. `exclude` are places that refused it already."""
 
     vcpus: int
     ram_mib: int
     disk_gib: int
     zone: str | None = None
     disk_template: str = "ext"
+    hypervisor: str | None = None
+    project_id: str = ""
     exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Ratios:
-    """How much is sold per real unit, and how old a report may be."""
+class Rules:
+    """What the operator has set: how much is sold per real unit, how old a report may be, who may go where, what counts."""
 
     cpu: float
     ram: float
     disk: float
     stale_s: float
+    filters: tuple[str, ...] = ("refused", "drained", "project", "zone", "hypervisor", "disk_template", "ram", "cpu", "disk")
+    weighers: Mapping[str, float] = field(default_factory=lambda: {"ram": 1.0, "servers": 0.001})
+    pins: Mapping[str, frozenset[str]] = field(default_factory=dict)  # project → its clusters, closed to others
 
 
-def refusal(cluster: Capacity, demand: Demand, ratios: Ratios) -> str | None:
-    """Why the cluster cannot take the server; None if it can. `OFFLINE` if that alone is why."""
-    if cluster.name in demand.exclude:
-        return "refused it before"
-    if cluster.drained:
-        return "drained"
-    if demand.zone and demand.zone != cluster.zone:
-        return f"not in zone {demand.zone}"
-    if demand.disk_template not in cluster.disk_templates:
-        return f"disk template {demand.disk_template} is not enabled"
-    overcommit = int(cluster.ram_total * (ratios.ram - 1.0))
-    if demand.ram_mib > cluster.ram_free + overcommit - cluster.reserved_ram:
-        return "not enough memory"
-    if demand.vcpus > int(cluster.cpu_total * ratios.cpu) - cluster.cpu_used - cluster.reserved_cpu:
-        return "not enough CPUs"
-    if demand.disk_gib > int(cluster.disk_total * ratios.disk) - cluster.reserved_disk and cluster.disk_total:
-        return "not enough disk"
-    if not cluster.online or cluster.age_s > ratios.stale_s:
-        return OFFLINE
-    return None
+def _refused(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
+    return "refused it before" if place.name in demand.exclude else None
 
 
-def weight(cluster: Capacity) -> tuple[float, int, str]:
-    """The smallest wins: the share of memory in use or promised, then the number of servers, then the name."""
-    promised = cluster.ram_total - cluster.ram_free + cluster.reserved_ram
-    share = promised / cluster.ram_total if cluster.ram_total else 1.0
-    return (round(share, 2), cluster.instances + cluster.reserved_servers, cluster.name)
+def _drained(place: Capacity, _demand: Demand, _rules: Rules) -> str | None:
+    return "drained" if place.drained else None
 
 
-def choose(clusters: Sequence[Capacity], demand: Demand, ratios: Ratios) -> tuple[str | None, dict[str, str]]:
-    """The chosen cluster, or None; and why each of the others was refused."""
+def _project(place: Capacity, demand: Demand, rules: Rules) -> str | None:
+    pinned = rules.pins.get(demand.project_id)
+    if pinned is not None:
+        return None if place.cluster in pinned else "not a cluster of the project"
+    return "kept for other projects" if any(place.cluster in clusters for clusters in rules.pins.values()) else None
+
+
+def _zone(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
+    return f"not in zone {demand.zone}" if demand.zone and demand.zone != place.zone else None
+
+
+def _hypervisor(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
+    if demand.hypervisor is None or demand.hypervisor == next(iter(place.hypervisors), None):
+        return None
+    return f"its hypervisor is not {demand.hypervisor}"
+
+
+def _disk_template(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
+    return None if demand.disk_template in place.disk_templates else f"disk template {demand.disk_template} is not enabled"
+
+
+def _ram(place: Capacity, demand: Demand, rules: Rules) -> str | None:
+    overcommit = int(place.ram_total * (rules.ram - 1.0))
+    return "not enough memory" if demand.ram_mib > place.ram_free + overcommit - place.reserved_ram else None
+
+
+def _cpu(place: Capacity, demand: Demand, rules: Rules) -> str | None:
+    return "not enough CPUs" if demand.vcpus > int(place.cpu_total * rules.cpu) - place.cpu_used - place.reserved_cpu else None
+
+
+def _disk(place: Capacity, demand: Demand, rules: Rules) -> str | None:
+    is_short = demand.disk_gib > int(place.disk_total * rules.disk) - place.reserved_disk
+    return "not enough disk" if is_short and place.disk_total else None
+
+
+FILTERS: Mapping[str, Callable[[Capacity, Demand, Rules], str | None]] = {
+    "refused": _refused, "drained": _drained, "project": _project, "zone": _zone, "hypervisor": _hypervisor, "disk_template": _disk_template,
+    "ram": _ram, "cpu": _cpu, "disk": _disk,
+}  # fmt: skip
+
+
+def _share(part: float, whole: float) -> float:
+    return round(min(1.0, max(0.0, part / whole)), 2) if whole else 1.0
+
+
+def _servers(place: Capacity) -> float:
+    servers = place.instances + place.reserved_servers
+    return servers / (servers + 1)
+
+
+WEIGHERS: Mapping[str, Callable[[Capacity], float]] = {
+    "ram": lambda place: _share(place.ram_total - place.ram_free + place.reserved_ram, place.ram_total),
+    "cpu": lambda place: _share(place.cpu_used + place.reserved_cpu, place.cpu_total * 16),
+    "disk": lambda place: _share(place.disk_total - place.disk_free + place.reserved_disk, place.disk_total),
+    "servers": _servers,
+}
+
+
+def refusal(place: Capacity, demand: Demand, rules: Rules) -> str | None:
+    """Why the place cannot take the server; None if it can. `OFFLINE` if that alone is why."""
+    for name in rules.filters:
+        reason = FILTERS[name](place, demand, rules)
+        if reason is not None:
+            return reason
+    return OFFLINE if not place.online or place.age_s > rules.stale_s else None
+
+
+def weight(place: Capacity, rules: Rules) -> tuple[float, str]:
+    """The smallest wins; of equal ones the first by name. A negative factor fills what is full first."""
+    return sum(factor * WEIGHERS[name](place) for name, factor in rules.weighers.items()), place.name
+
+
+def choose(places: Sequence[Capacity], demand: Demand, rules: Rules) -> tuple[Capacity | None, dict[str, str]]:
+    """The chosen place, or None; and why each of the others was refused."""
     refused: dict[str, str] = {}
     fit = []
-    for cluster in clusters:
-        reason = refusal(cluster, demand, ratios)
+    for place in places:
+        reason = refusal(place, demand, rules)
         if reason is None:
-            fit.append(cluster)
+            fit.append(place)
         else:
-            refused[cluster.name] = reason
-    return (min(fit, key=weight).name if fit else None), refused
+            refused[place.name] = reason
+    return (min(fit, key=lambda place: weight(place, rules)) if fit else None), refused

@@ -22,7 +22,8 @@ async def list_clusters(ctx: Ctx, svc: Svc) -> Response:
 
 @router.post("", status_code=201, response_model=ClusterBody, responses=faults(400, 409, 413))
 async def register_cluster(body: ClusterCreate, ctx: Ctx, svc: Svc) -> Response:
-    """Register a cluster. One that does not answer now is registered offline and tried again."""
+    """Register a cluster. It is tried at once: 400 if it refuses the credentials or shows another certificate, 409 if it is
+    known under another name. One that does not answer now is registered and tried again."""
     ctx.require("dispatcher:clusters:create")
     return answer({"cluster": await clusters.register(svc, body.model_dump())}, 201)
 
@@ -36,9 +37,17 @@ async def show_cluster(name: str, ctx: Ctx, svc: Svc) -> Response:
 
 @router.put("/{name}", response_model=ClusterBody, responses=faults(400, 404, 409, 413))
 async def change_cluster(name: str, body: ClusterChange, ctx: Ctx, svc: Svc) -> Response:
-    """Change what the body has."""
+    """Change what the body has. A new address, user, password or certificate is tried first (unless the cluster is, or goes,
+    offline): 400 if it is refused, 409 if nobody answers, and nothing is changed."""
     ctx.require("dispatcher:clusters:update")
     return answer({"cluster": await clusters.change(svc, name, body.model_dump(exclude_unset=True))})
+
+
+@router.post("/{name}/refresh", response_model=ClusterBody, responses=faults(404, 409))
+async def refresh_cluster(name: str, ctx: Ctx, svc: Svc) -> Response:
+    """Look at the cluster now: capacity, abilities, health."""
+    ctx.require("dispatcher:clusters:refresh")
+    return answer({"cluster": await clusters.refresh(svc, name)})
 
 
 @router.delete("/{name}", status_code=204, response_class=Response, responses=faults(400, 404, 409))

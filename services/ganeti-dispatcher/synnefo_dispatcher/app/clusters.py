@@ -19,12 +19,20 @@ from synnefo_dispatcher.clients.vault import VaultError
 from synnefo_dispatcher.db import clusters as db
 from synnefo_dispatcher.db import instances as instances_db
 from synnefo_dispatcher.db import jobs as jobs_db
-from synnefo_dispatcher.domain.errors import ClusterExists, ClusterInUse, ClusterNotFound
+from synnefo_dispatcher.domain.errors import (
+    ClusterExists,
+    ClusterInUse,
+    ClusterNotFound,
+    ClusterRefused,
+    ClusterUnreachable,
+    SameCluster,
+)
 from synnefo_dispatcher.domain.jobs import CLUSTER_NAME, JobState
-from synnefo_dispatcher.rapi import RapiError
+from synnefo_dispatcher.rapi import RapiError, RapiUnauthorized, RapiUntrusted
 
 log = get_logger(__name__)
 
+PARTICULARS = ("rapi_url", "username", "password", "certificate_pem")
 WRITABLE = ("rapi_url", "username", "password", "certificate_pem", "zone", "drained", "offline")
 
 
@@ -49,13 +57,14 @@ async def show(dispatcher: Dispatcher, name: str) -> dict[str, Any]:
 async def register(dispatcher: Dispatcher, body: Mapping[str, Any]) -> dict[str, Any]:
     """Take a cluster into service: looked at at once, so that servers may go there as soon as this answers.
 
-    A cluster that does not answer is registered all the same, offline. Raises ClusterExists, BadRequest.
+    A cluster that does not answer is registered all the same, not online; one that refuses the password is not.
+    Raises ClusterExists, ClusterRefused, SameCluster.
     """
     name = str(body["name"])
     async with dispatcher.db.read() as uow:
         if await db.get_cluster(uow, name) is not None:
             raise ClusterExists(name)
-    report, error, began = await _probe(dispatcher, body)
+    report, error, began = await _probe(dispatcher, name, body)
     now = dispatcher.clock.now_us()
     row = {
         "name": name, **{key: body[key] for key in WRITABLE if key != "password"},
@@ -74,20 +83,27 @@ async def register(dispatcher: Dispatcher, body: Mapping[str, Any]) -> dict[str,
     return await show(dispatcher, name)
 
 
-async def _probe(dispatcher: Dispatcher, body: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, int]:
-    """Report, reason for having none, and when it was begun."""
+async def _probe(dispatcher: Dispatcher, name: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, int]:
+    """Report, reason for having none, and when it was begun. Raises ClusterRefused, SameCluster."""
     began = dispatcher.clock.now_us()
     empty = {**EMPTY_REPORT, "zone": body["zone"], "drained": body["drained"]}
     if body["offline"]:
         return empty, "taken offline by the operator", began
     client = dispatcher.connections.open(body["rapi_url"], body["username"], body["password"], body["certificate_pem"])
     try:
-        found = await survey(client)
-        return report_of(found, zone=body["zone"], drained=body["drained"]), None, began
+        await client.check_write_access()
+        report = report_of(await survey(client), zone=body["zone"], drained=body["drained"])
+    except (RapiUnauthorized, RapiUntrusted) as error:
+        raise ClusterRefused(name, str(error)[:500]) from error
     except RapiError as error:
         return empty, str(error)[:1000], began
     finally:
         await client.close()
+    async with dispatcher.db.read() as uow:
+        others = [row.name for row in await db.list_clusters(uow) if row.name != name and row.report.get("uuid") == report["uuid"] is not None]
+    if others:
+        raise SameCluster(name, others[0])
+    return report, None, began
 
 
 def _encrypt(dispatcher: Dispatcher, password: str) -> str:
@@ -98,13 +114,17 @@ def _encrypt(dispatcher: Dispatcher, password: str) -> str:
 
 
 async def change(dispatcher: Dispatcher, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Change what is given. Its worker starts anew with it. Raises ClusterNotFound, BadRequest, Conflict."""
+    """Change what is given. Its worker starts anew with it.
+
+    New particulars are tried first, unless the cluster is (to be) offline. Raises ClusterNotFound, BadRequest, Conflict.
+    """
     if body.get("name") not in (None, name):
         raise BadRequest("A cluster cannot be renamed: its jobs and servers know it by name.")
     values = {key: body[key] for key in WRITABLE if key in body}
     for key in ("rapi_url", "username", "password", "drained", "offline"):
         if key in values and values[key] is None:
             raise BadRequest(f"{key} may not be null.")
+    tried = await _try_changes(dispatcher, name, values)
     if "password" in values:
         values["password"] = _encrypt(dispatcher, values["password"])
     async with dispatcher.db.begin() as uow:
@@ -113,6 +133,9 @@ async def change(dispatcher: Dispatcher, name: str, body: Mapping[str, Any]) -> 
         if values:
             values["updated_at"] = now
             report = {**EMPTY_REPORT, **row.report}
+            if tried is not None:
+                report = dict(tried)
+                values |= {"is_online": True, "error": None, "reported_at": now}
             report |= {key: values[key] for key in ("zone", "drained") if key in values}
             goes_offline = values.get("offline", False) and not row.offline
             if goes_offline:
@@ -120,12 +143,74 @@ async def change(dispatcher: Dispatcher, name: str, body: Mapping[str, Any]) -> 
             values["report"] = report
             if not await db.change_cluster(uow, name, values, generation=row.generation):
                 raise Conflict(f"Cluster {name!r} changed at the same time; try again.", code="dispatcher.cluster.conflict")
-            if goes_offline or "zone" in values or "drained" in values:
-                online = bool(row.is_online) and not values.get("offline", row.offline)
+            if goes_offline or tried is not None or "zone" in values or "drained" in values:
+                online = bool(values.get("is_online", row.is_online)) and not values.get("offline", row.offline)
                 uow.emit(reported_event(name, report, online=online, reported_at=now))
             uow.after_commit(dispatcher.clusters_changed.set)
             await dispatcher.notify(uow)
     return await show(dispatcher, name)
+
+
+async def _try_changes(dispatcher: Dispatcher, name: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The report of a cluster whose new particulars were good; None where nothing was to be tried."""
+    changed = [key for key in PARTICULARS if key in values]
+    async with dispatcher.db.read() as uow:
+        row = await load(uow, name)
+    comes_back = row.offline and values.get("offline") is False
+    if values.get("offline", row.offline) or not (changed or comes_back):
+        return None
+    body = {key: values.get(key, getattr(row, key)) for key in (*PARTICULARS, "zone", "drained")} | {"offline": False}
+    if "password" not in values:
+        try:
+            body["password"] = dispatcher.vault.decrypt(row.password)
+        except VaultError as error:
+            raise Unavailable(f"The password cannot be read: {error}.") from error
+    report, error_text, _ = await _probe(dispatcher, name, body)
+    if error_text is not None:
+        if changed:
+            raise ClusterUnreachable(name, error_text)
+        return None  # it comes when it answers
+    return report
+
+
+async def refresh(dispatcher: Dispatcher, name: str) -> dict[str, Any]:
+    """Look at a cluster now. One that does not answer is shown with the reason. Raises ClusterNotFound, Conflict."""
+    async with dispatcher.db.read() as uow:
+        row = await load(uow, name)
+    if row.offline:
+        raise Conflict(f"Cluster {name!r} is offline: it is not talked to.", code="dispatcher.cluster.offline")
+    began = dispatcher.clock.now_us()
+    values: dict[str, Any]
+    try:
+        report = report_of(await survey(dispatcher.connections.client(row)), zone=row.zone, drained=row.drained)
+        values = {"is_online": True, "error": None, "report": report, "reported_at": began}
+    except (RapiError, VaultError) as error:
+        report = {**EMPTY_REPORT, **row.report}
+        values = {"is_online": False, "error": str(error)[:1000], "reported_at": began}
+    async with dispatcher.db.begin() as uow:
+        if not await db.put_report(uow, name, values, generation=row.generation):
+            raise Conflict(f"Cluster {name!r} changed at the same time; try again.", code="dispatcher.cluster.conflict")
+        uow.emit(reported_event(name, report, online=bool(values["is_online"]), reported_at=began))
+    return await show(dispatcher, name)
+
+
+async def renew_passwords(dispatcher: Dispatcher) -> int:
+    """Put the passwords that are under an older key under the first; how many."""
+    async with dispatcher.db.read() as uow:
+        rows = await db.list_clusters(uow)
+    renewed = 0
+    for row in rows:
+        try:
+            new = dispatcher.vault.renew(row.password)
+        except VaultError as error:
+            log.error("password_not_readable", cluster=row.name, error=str(error))  # noqa: TRY400 - the text says all
+            continue
+        if new is not None:
+            async with dispatcher.db.begin() as uow:
+                renewed += await db.renew_password(uow, row.name, old=row.password, new=new)
+    if renewed:
+        log.info("passwords_renewed", count=renewed)
+    return renewed
 
 
 async def remove(dispatcher: Dispatcher, name: str, *, is_forced: bool) -> None:
@@ -175,8 +260,10 @@ def view(row: Row[Any]) -> dict[str, Any]:
     return {
         "name": row.name, "rapi_url": row.rapi_url, "username": row.username, "certificate_pem": row.certificate_pem,
         "zone": row.zone, "drained": bool(row.drained), "offline": bool(row.offline), "online": bool(row.is_online),
-        "error": row.error, "version": report["version"], "hypervisors": report["hypervisors"],
-        "disk_templates": report["disk_templates"], "nodes": report["nodes"], **{key: report[key] for key in figures},
+        "error": row.error, "master": report["master"], "version": report["version"], "hypervisors": report["hypervisors"],
+        "disk_templates": report["disk_templates"], "hotplug": report["hotplug"], "nodes": report["nodes"],
+        "nodes_offline": report["nodes_offline"], "nodes_drained": report["nodes_drained"], "groups": report["groups"],
+        **{key: report[key] for key in figures},
         "reported_at": iso(row.reported_at, micros=True), "created_at": iso(row.created_at, micros=True),
         "updated_at": iso(row.updated_at, micros=True),
     }  # fmt: skip

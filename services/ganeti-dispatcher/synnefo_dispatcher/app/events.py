@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from synnefo_common.contracts.envelope import Event
 from synnefo_dispatcher.domain.jobs import RANK, JobState
 
-_PRIVATE = ("node_names", "version")
+_PRIVATE = ("node_names", "uuid", "master", "nodes_offline", "nodes_drained")
 
 
 def job_event(
@@ -42,9 +42,14 @@ def observed_event(cluster: str, server_id: str, facts: Mapping[str, Any] | None
 
 def reported_event(cluster: str, report: Mapping[str, Any], *, online: bool, reported_at: int) -> Event:
     """`ganeti.cluster.reported`."""
-    figures = {key: value for key, value in report.items() if key not in _PRIVATE}
+    figures = _public(report)
+    figures["groups"] = [_public(group) for group in report["groups"]]
     data = {"cluster": cluster, "online": online, **figures, "reported_at": reported_at}
     return Event("ganeti.cluster.reported", "cluster", cluster, data)
+
+
+def _public(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key not in _PRIVATE}
 
 
 def removed_event(cluster: str) -> Event:

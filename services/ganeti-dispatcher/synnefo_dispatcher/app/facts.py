@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from synnefo_dispatcher.app.submit import rescue_of
 from synnefo_dispatcher.domain import jobs as j
 from synnefo_dispatcher.rapi import Instance
 
@@ -67,6 +68,13 @@ def after(facts: Facts, verb: str, params: Mapping[str, Any]) -> Facts:
         size = params["size_mib"]
         disks = [{**d, "size_mib": max(size, d["size_mib"])} if d["name"] == params["name"] else d for d in facts["disks"]]
         return {**facts, "disks": disks}
+    if verb == j.MODIFY_NIC:
+        nics = [{**nic, "mac": params["nic"].get("mac", nic["mac"])} if nic["name"] == params["name"] else nic for nic in facts["nics"]]
+        return {**facts, "nics": nics}
+    if verb == j.REINSTALL:
+        return {**facts, **_power(is_up=bool(params.get("start", True)))}
+    if verb in (j.MIGRATE, j.FAILOVER) and params.get("node"):
+        return {**facts, "pnode": params["node"]}
     return facts
 
 
@@ -88,7 +96,7 @@ def _essence(facts: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def is_fulfilled(verb: str, params: Mapping[str, Any], instance: Instance | None, *, tag: str) -> bool:
-    """Whether the instance is as the job should make it. A reboot leaves no trace: never."""
+    """Whether the instance is as the job should make it. A reboot leaves no trace, nor does a new installation: never."""
     if instance is None:
         return verb in j.REMOVALS
     if verb == j.CREATE:
@@ -112,4 +120,15 @@ def is_fulfilled(verb: str, params: Mapping[str, Any], instance: Instance | None
         return all(disk.name != params["name"] for disk in instance.disks)
     if verb == j.GROW_DISK:
         return any(disk.name == params["name"] and disk.size_mib >= params["size_mib"] for disk in instance.disks)
+    if verb == j.MODIFY_NIC:
+        wanted = params["nic"]
+        return any(nic.name == params["name"] and all(getattr(nic, k) == wanted[k] for k in ("mac", "ip") if k in wanted) for nic in instance.nics)
+    if verb in (j.MIGRATE, j.FAILOVER):
+        return instance.node == params.get("node")
+    if verb in (j.ADD_TAGS, j.REMOVE_TAGS):
+        tags = frozenset(params["tags"])
+        return tags <= instance.tags if verb == j.ADD_TAGS else not tags & instance.tags
+    if verb in (j.RESCUE, j.UNRESCUE):
+        given = instance.raw.get("custom_hvparams") or {}
+        return all(given.get(key, "") == value for key, value in rescue_of(verb, params).items())
     return False

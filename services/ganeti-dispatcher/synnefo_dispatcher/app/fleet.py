@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from synnefo_common.bus import ConsumerRunner, cluster_queue
 from synnefo_common.log import get_logger
+from synnefo_dispatcher.app.clusters import renew_passwords
 from synnefo_dispatcher.app.core import CHANNEL, Dispatcher
 from synnefo_dispatcher.app.worker import ClusterWorker
 from synnefo_dispatcher.clients.vault import VaultError
@@ -50,6 +51,7 @@ class Fleet:
         """Until cancelled."""
         db, unlisten = self.dispatcher.db, None
         try:
+            await self._renew_passwords()
             while True:
                 try:
                     if unlisten is None:
@@ -66,6 +68,12 @@ class Fleet:
                 await self._end(name)
             if unlisten is not None:
                 await unlisten()
+
+    async def _renew_passwords(self) -> None:
+        try:
+            await renew_passwords(self.dispatcher)
+        except (DBAPIError, OSError) as error:
+            log.warning("passwords_not_renewed", error=repr(error))
 
     def _wake_all(self) -> None:
         self.dispatcher.clusters_changed.set()

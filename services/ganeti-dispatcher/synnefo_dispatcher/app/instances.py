@@ -60,8 +60,10 @@ async def audit_facts(dispatcher: Dispatcher) -> dict[str, Any]:
     """For the auditor: instances with the names of their disks, unfinished jobs, and how often each token had an effect."""
     async with dispatcher.db.read() as uow:
         rows, live = await clusters_db.list_clusters(uow), await jobs_db.unfinished_tokens(uow)
+        recorded = await jobs_db.last_ganeti_jobs(uow)
     listed = await list_instances(dispatcher)
     effective: Counter[str] = Counter()
+    last: dict[str, int] = {}
     silent = set(listed["unreachable"])
     for row in rows:
         if row.name in silent:
@@ -71,9 +73,14 @@ async def audit_facts(dispatcher: Dispatcher) -> dict[str, Any]:
         except RapiError as error:
             log.warning("jobs_not_listed", cluster=row.name, error=str(error))
             continue
+        if found:  # all may have been archived
+            last[row.name] = max(job.job_id for job in found)
         effective.update(token_of(text) for job in found if job.status == "success" for text in job.tokens if token_of(text))
     instances = [{**shown, "disks": [disk["name"] for disk in shown["disks"]]} for shown in listed["instances"]]
-    return {"instances": instances, "unreachable": listed["unreachable"], "effective_jobs": effective, "live_jobs": live}
+    return {
+        "instances": instances, "unreachable": listed["unreachable"], "effective_jobs": effective, "live_jobs": live,
+        "last_jobs": last, "recorded_jobs": recorded,
+    }  # fmt: skip
 
 
 async def find(dispatcher: Dispatcher, server_id: str) -> tuple[Row[Any], Instance]:

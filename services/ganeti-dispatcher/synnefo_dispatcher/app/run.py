@@ -5,6 +5,7 @@ Every write is fenced by the lease's epoch in the row. Crash points are where a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from synnefo_dispatcher.domain import jobs as j
 from synnefo_dispatcher.domain.jobs import JobState
 from synnefo_dispatcher.rapi import (
     Instance,
+    Job,
     JobFailure,
     NotFound,
     RapiError,
@@ -69,6 +71,7 @@ class JobRun:
         self.name = j.instance_name(prefix, job.server_id)
         self.tag = j.tag_of(job.server_id)
         self.reason = j.reason_of(job.job_token)
+        self.mark = j.mark_of(job.job_token)
 
     async def run(self) -> None:
         """To its end, or until it is queued again or another dispatcher has it."""
@@ -92,7 +95,7 @@ class JobRun:
         try:
             call = await prepare(
                 worker.client, job.verb, job.params, name=self.name, tag=self.tag, reason=self.reason,
-                target=await worker.target(),
+                mark=self.mark, target=await worker.target(),
             )  # fmt: skip
         except BadJob as error:
             return await self._unsubmitted(_error("BadJob", str(error), "wrong_input"))
@@ -166,7 +169,7 @@ class JobRun:
         while worker.holds(job.epoch):
             try:
                 listed = await worker.client.jobs()
-                found = [n.job_id for n in listed if self.reason in n.tokens and n.job_id > (job.ganeti_job_id or 0)]
+                found = self._find(listed)
                 if found:
                     self.ganeti_job_id = max(found)
                     log.info("job_adopted", job_token=job.job_token, ganeti_job_id=self.ganeti_job_id)
@@ -181,6 +184,16 @@ class JobRun:
             await worker.clock.sleep(pause)
             pause = min(2.0, pause * 2)
         return False
+
+    def _find(self, listed: Sequence[Job]) -> list[int]:
+        """Our jobs among them: by the token. One of a new installation carries none, but comes after a job with its mark."""
+        if self.job.verb != j.REINSTALL:
+            return [found.job_id for found in listed if self.reason in found.tokens and found.job_id > (self.job.ganeti_job_id or 0)]
+        mark = max((found.job_id for found in listed if self.mark in found.tokens), default=None)
+        if mark is None:
+            return []
+        later = [found for found in listed if found.job_id > mark and found.instance_name == self.name]
+        return [found.job_id for found in later if any(op.get("OP_ID") == "OP_INSTANCE_REINSTALL" for op in found.ops)]
 
     async def _untraced(self) -> None:
         """No job has the token. The instance says whether there is still something to do."""
@@ -213,6 +226,8 @@ class JobRun:
             return None
         if failure is not None and failure.is_missing and job.verb == j.DELETE:
             return Outcome(JobState.SUCCEEDED, op_index=ending.op_index)
+        if failure is not None and failure.is_hotplug:
+            return _failed(failure, ending)  # the configuration has it all the same: that proves nothing here
         instance = await self._instance_at_last()
         done = facts_rules.is_fulfilled(job.verb, job.params, instance, tag=self.tag)
         if job.verb == j.CREATE and ending.is_known:

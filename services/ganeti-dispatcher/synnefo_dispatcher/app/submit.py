@@ -19,6 +19,7 @@ class Target:
 
     hypervisor: str | None
     nodes: Sequence[str]  # usable ones
+    group_nodes: Mapping[str, Sequence[str]]  # of each node group
     allocator: str | None
     opportunistic: bool
 
@@ -32,17 +33,17 @@ class BadJob(Exception):
 
 
 async def prepare(
-    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, target: Target
+    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, mark: str, target: Target
 ) -> Call:
     """The call to make, once. Raises BadJob, and RapiError of what had to be read first."""
     try:
-        return await _prepare(client, verb, params, name=name, tag=tag, reason=reason, target=target)
+        return await _prepare(client, verb, params, name=name, tag=tag, reason=reason, mark=mark, target=target)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadJob(f"parameters of {verb}: {type(error).__name__} {error}") from error
 
 
 async def _prepare(
-    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, target: Target
+    client: RapiClient, verb: str, params: Mapping[str, Any], *, name: str, tag: str, reason: str, mark: str, target: Target
 ) -> Call:
     if verb == j.CREATE:
         spec = spec_of(params, name=name, tag=tag, target=target)
@@ -70,8 +71,8 @@ async def _prepare(
         if index is None:
             raise BadJob(f"the instance has no disk {wanted}")
         return lambda: client.grow_disk(name, index, size_mib=size, reason=reason)
-    if verb in (j.ADD_NIC, j.REMOVE_NIC):
-        nic = ("add", -1, nic_of(params["nic"])) if verb == j.ADD_NIC else ("remove", str(params["name"]), {})
+    if verb in (j.ADD_NIC, j.REMOVE_NIC, j.MODIFY_NIC):
+        nic = _nic_change(verb, params)
         return lambda: client.modify_instance(name, reason=reason, nics=[nic], hotplug=target.hotplug)
     if verb == j.ADD_DISK:
         disk = ("add", -1, disk_of(params["disk"]))
@@ -79,7 +80,40 @@ async def _prepare(
     if verb == j.REMOVE_DISK:
         gone: tuple[str, str, dict[str, Any]] = (await _removal(client, name, target), str(params["name"]), {})
         return lambda: client.modify_instance(name, reason=reason, disks=[gone], hotplug=target.hotplug)
+    if verb == j.REINSTALL:
+        await client.shutdown(name, reason=mark)  # harmless to repeat; and the guest has not two minutes to shut down by itself
+        os, is_started = params.get("os"), bool(params.get("start", True))
+        return lambda: client.reinstall(name, os=os, is_started=is_started)
+    if verb in (j.RESCUE, j.UNRESCUE):
+        hvparams = rescue_of(verb, params)
+        return lambda: client.modify_instance(name, reason=reason, hvparams=hvparams)
+    if verb in (j.MIGRATE, j.FAILOVER):
+        node = params.get("node")
+        if verb == j.FAILOVER:
+            return lambda: client.failover(name, reason=reason, target=node)
+        is_live = bool(params.get("live", True))
+        return lambda: client.migrate(name, reason=reason, target=node, is_live=is_live)
+    if verb in (j.ADD_TAGS, j.REMOVE_TAGS):
+        tags = [str(tag) for tag in params["tags"]]
+        if verb == j.ADD_TAGS:
+            return lambda: client.add_instance_tags(name, tags, reason=reason)
+        return lambda: client.delete_instance_tags(name, tags, reason=reason)
     raise BadJob(f"unknown verb {verb}")
+
+
+def _nic_change(verb: str, params: Mapping[str, Any]) -> tuple[str, int | str, dict[str, Any]]:
+    if verb == j.ADD_NIC:
+        return "add", -1, nic_of(params["nic"])
+    if verb == j.REMOVE_NIC:
+        return "remove", str(params["name"]), {}
+    return "modify", str(params["name"]), nic_of(params["nic"])
+
+
+def rescue_of(verb: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Boot from a rescue image, or from the disk again. Holds from the next start."""
+    if verb == j.RESCUE:
+        return {"boot_order": "cdrom", "cdrom_image_path": str(params["image"])}
+    return {"boot_order": "disk", "cdrom_image_path": ""}
 
 
 async def _removal(client: RapiClient, name: str, target: Target) -> str:
@@ -92,9 +126,11 @@ async def _removal(client: RapiClient, name: str, target: Target) -> str:
 
 
 def spec_of(params: Mapping[str, Any], *, name: str, tag: str, target: Target) -> InstanceSpec:
-    """A new instance. On a cluster of one node that node is named: Ganeti's allocator wants N+1 redundancy."""
+    """A new instance. In a cluster or group of one node that node is named: Ganeti's allocator wants N+1 redundancy."""
     disks = [disk_of(disk) for disk in params.get("disks") or []]
-    node = params.get("node") or (target.nodes[0] if len(target.nodes) == 1 else None)
+    group = params.get("group")
+    nodes = target.nodes if group is None else target.group_nodes.get(group, ())
+    node = params.get("node") or (nodes[0] if len(nodes) == 1 else None)
     return InstanceSpec(
         name=name,
         os=str(params["os"]),
@@ -106,6 +142,7 @@ def spec_of(params: Mapping[str, Any], *, name: str, tag: str, target: Target) -
         hypervisor=target.hypervisor,
         node=node,
         allocator=None if node else target.allocator,
+        group=None if node else group,
         os_parameters=dict(params.get("osparams") or {}),
         hypervisor_parameters=dict(params.get("hvparams") or {}),
         tags=tuple(dict.fromkeys([*(params.get("tags") or []), tag])),

@@ -92,7 +92,7 @@ class Surveyor:
         async with worker.db.begin() as uow:
             await worker.lease.check(uow)
             values = {"is_online": True, "error": None, "report": report, "reported_at": began}
-            if not await clusters_db.put_report(uow, worker.name, values):
+            if not await clusters_db.put_report(uow, worker.name, values, generation=worker.row.generation):
                 return
             uow.emit(reported_event(worker.name, report, online=True, reported_at=began))
             await self._sweep(uow, found.instances, since=began)
@@ -119,7 +119,7 @@ class Surveyor:
             if was_online:
                 values["reported_at"] = now
                 uow.emit(reported_event(worker.name, self.report, online=False, reported_at=now))
-            await clusters_db.put_report(uow, worker.name, values)
+            await clusters_db.put_report(uow, worker.name, values, generation=worker.row.generation)
 
     async def _sweep(self, uow: UnitOfWork, seen: Sequence[Instance], *, since: int) -> None:
         name = self.worker.name

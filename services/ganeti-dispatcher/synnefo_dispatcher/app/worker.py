@@ -81,7 +81,8 @@ class ClusterWorker:
         settings = self.settings
         return Target(
             hypervisor=hypervisor_of(self.name, report["hypervisors"], settings.hypervisor),
-            nodes=report["node_names"], allocator=settings.default_iallocator or None,
+            nodes=report["node_names"], group_nodes={group["name"]: group["node_names"] for group in report["groups"]},
+            allocator=settings.default_iallocator or None,
             opportunistic=settings.opportunistic_locking,
         )  # fmt: skip
 

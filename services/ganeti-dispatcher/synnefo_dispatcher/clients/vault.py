@@ -25,7 +25,9 @@ class Vault:
             derived = HKDF(SHA256(), 32, salt=None, info=b"synnefo dispatcher cluster passwords")
             texts = [base64.urlsafe_b64encode(derived.derive(service_password.encode())).decode()]
         try:
-            self._fernet = MultiFernet([Fernet(text) for text in texts]) if texts else None
+            keys = [Fernet(text) for text in texts]
+            self._first: Fernet | None = keys[0] if keys else None
+            self._fernet: MultiFernet | None = MultiFernet(keys) if keys else None
         except ValueError as error:
             raise SettingsError(f"setting dispatcher.secret_key: {error}") from error
 
@@ -34,6 +36,16 @@ class Vault:
         if self._fernet is None:
             raise VaultError("neither dispatcher.secret_key nor dispatcher.service_password is set")
         return self._fernet.encrypt(text.encode()).decode()
+
+    def renew(self, token: str) -> str | None:
+        """The same under the first key; None if that is its key already. Raises VaultError."""
+        text = self.decrypt(token)
+        try:
+            if self._first is not None:
+                self._first.decrypt(token.encode())
+        except InvalidToken:
+            return self.encrypt(text)
+        return None
 
     def decrypt(self, token: str) -> str:
         """Raises VaultError."""

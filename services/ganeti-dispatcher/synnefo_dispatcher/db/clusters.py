@@ -49,9 +49,15 @@ async def change_cluster(uow: UnitOfWork, name: str, values: Mapping[str, Any], 
     return await uow.run(statement.values(**values, generation=generation + 1)) == 1
 
 
-async def put_report(uow: UnitOfWork, name: str, values: Mapping[str, Any]) -> bool:
-    """False if the cluster was removed meanwhile."""
-    return await uow.run(update(clusters).where(clusters.c.name == name).values(**values)) == 1
+async def put_report(uow: UnitOfWork, name: str, values: Mapping[str, Any], *, generation: int) -> bool:
+    """False if the cluster was removed or changed meanwhile."""
+    statement = update(clusters).where(clusters.c.name == name, clusters.c.generation == generation)
+    return await uow.run(statement.values(**values)) == 1
+
+
+async def renew_password(uow: UnitOfWork, name: str, *, old: str, new: str) -> int:
+    """The same password under another key: no change of what the operator wrote."""
+    return await uow.run(update(clusters).where(clusters.c.name == name, clusters.c.password == old).values(password=new))
 
 
 async def remove_cluster(uow: UnitOfWork, name: str) -> bool:

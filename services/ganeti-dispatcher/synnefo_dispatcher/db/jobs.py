@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_dispatcher.db.base import metadata
-from synnefo_dispatcher.domain.jobs import DELETE, ENDED, LIVE, JobState
+from synnefo_dispatcher.domain.jobs import DELETE, ENDED, FIRST, LIVE, JobState
 
 jobs = Table(
     "jobs",
@@ -71,7 +71,7 @@ async def relevant(uow: UnitOfWork, server_id: str, token: str) -> Sequence[Row[
 
 
 async def claim(uow: UnitOfWork, cluster: str, *, epoch: int, limit: int) -> Sequence[Row[Any]]:
-    """Take queued jobs: deletions first, then by age; a server's jobs one at a time and in order."""
+    """Take queued jobs: deletions first, then stops, then by age; a server's jobs one at a time and in order."""
     now = uow.db.clock.now_us()
     other = jobs.alias("other")
     unfinished = or_(
@@ -81,7 +81,7 @@ async def claim(uow: UnitOfWork, cluster: str, *, epoch: int, limit: int) -> Seq
     ready = (
         select(jobs.c.seq)
         .where(jobs.c.cluster == cluster, jobs.c.state == JobState.QUEUED, jobs.c.not_before <= now, first)
-        .order_by(case((jobs.c.verb == DELETE, 0), else_=1), jobs.c.seq)
+        .order_by(case({verb: rank for rank, verb in enumerate(FIRST)}, value=jobs.c.verb, else_=len(FIRST)), jobs.c.seq)
         .limit(limit)
     )
     statement = (
@@ -160,6 +160,12 @@ async def busy_servers(uow: UnitOfWork, cluster: str, *, since: int) -> set[str]
 
 async def last_ganeti_job(uow: UnitOfWork, cluster: str) -> int:
     return int(await uow.scalar(select(func.max(jobs.c.ganeti_job_id)).where(jobs.c.cluster == cluster)) or 0)
+
+
+async def last_ganeti_jobs(uow: UnitOfWork) -> dict[str, int]:
+    """By cluster."""
+    query = select(jobs.c.cluster, func.max(jobs.c.ganeti_job_id).label("last")).where(jobs.c.ganeti_job_id.is_not(None)).group_by(jobs.c.cluster)
+    return {row.cluster: int(row.last) for row in await uow.all(query)}
 
 
 async def cluster_of_server(uow: UnitOfWork, server_id: str) -> str | None:

@@ -16,11 +16,22 @@ REMOVE_NIC = "instance.remove_nic"
 ADD_DISK = "instance.add_disk"
 REMOVE_DISK = "instance.remove_disk"
 GROW_DISK = "instance.grow_disk"
+MODIFY_NIC = "instance.modify_nic"
+REINSTALL = "instance.reinstall"
+RESCUE = "instance.rescue"
+UNRESCUE = "instance.unrescue"
+MIGRATE = "instance.migrate"
+FAILOVER = "instance.failover"
+ADD_TAGS = "instance.add_tags"
+REMOVE_TAGS = "instance.remove_tags"
 VERBS = frozenset(
     {
         CREATE, DELETE, STARTUP, SHUTDOWN, REBOOT, MODIFY_BEPARAMS, ADD_NIC, REMOVE_NIC, ADD_DISK, REMOVE_DISK, GROW_DISK,
+        MODIFY_NIC, REINSTALL, RESCUE, UNRESCUE, MIGRATE, FAILOVER, ADD_TAGS, REMOVE_TAGS,
     }
 )  # fmt: skip
+# What frees room goes before what needs it.
+FIRST = (DELETE, SHUTDOWN)
 REMOVALS = frozenset({DELETE, REMOVE_NIC, REMOVE_DISK})
 
 
@@ -50,6 +61,11 @@ _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?\s?% (?:done|copied|complete)")
 def reason_of(token: str) -> str:
     """What marks a Ganeti job as the one of this token."""
     return f"synnefo:{token}"
+
+
+def mark_of(token: str) -> str:
+    """What marks the Ganeti job that goes before one that cannot carry a reason."""
+    return f"synnefo-mark:{token}"
 
 
 def token_of(reason: str) -> str:

@@ -14,6 +14,7 @@ RULES = [
     _rule("clusters:show", "Show a cluster.", ("GET", "/v1/clusters/{name}")),
     _rule("clusters:create", "Register a cluster.", ("POST", "/v1/clusters")),
     _rule("clusters:update", "Change a cluster.", ("PUT", "/v1/clusters/{name}")),
+    _rule("clusters:refresh", "Look at a cluster now.", ("POST", "/v1/clusters/{name}/refresh")),
     _rule("clusters:delete", "Forget a cluster.", ("DELETE", "/v1/clusters/{name}")),
     _rule("jobs:list", "List jobs.", ("GET", "/v1/jobs")),
     _rule("health:show", "See how the clusters and queues are.", ("GET", "/v1/health")),

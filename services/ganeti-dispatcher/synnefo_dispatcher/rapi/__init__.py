@@ -9,6 +9,7 @@ from synnefo_dispatcher.rapi.errors import (
     RapiTimeout,
     RapiUnauthorized,
     RapiUnreachable,
+    RapiUntrusted,
 )
 from synnefo_dispatcher.rapi.jobs import Job, JobChange, JobFailure, find_failure
 from synnefo_dispatcher.rapi.resources import Disk, Group, Instance, InstanceSpec, Nic, Node
@@ -34,6 +35,7 @@ __all__ = [
     "RapiTimeout",
     "RapiUnauthorized",
     "RapiUnreachable",
+    "RapiUntrusted",
     "Transport",
     "TransportFailed",
     "find_failure",

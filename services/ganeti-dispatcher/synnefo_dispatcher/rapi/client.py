@@ -6,6 +6,7 @@ whether that is safe. Not for: following jobs to their end and remembering them.
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from synnefo_dispatcher.rapi.errors import (
     RapiTimeout,
     RapiUnauthorized,
     RapiUnreachable,
+    RapiUntrusted,
 )
 from synnefo_dispatcher.rapi.jobs import Job, JobChange, parse_change, parse_job
 from synnefo_dispatcher.rapi.resources import (
@@ -36,6 +38,7 @@ from synnefo_dispatcher.rapi.transport import RapiResponse, Transport, Transport
 WAIT_FIELDS = ["status", "opstatus", "opresult"]
 #: RAPI itself ends a long poll after ten seconds
 WAIT_TIMEOUT_S = 20.0
+_NO_JOB = 2**31 - 1
 
 Changes = Sequence[Sequence[Any]]
 NodeRole = Literal["regular", "master-candidate", "drained", "offline"]
@@ -61,6 +64,11 @@ class RapiClient:
 
     async def features(self) -> list[str]:
         return list(await self._get("/2/features"))
+
+    async def check_write_access(self) -> None:
+        """Raises RapiUnauthorized where the user may only read: waiting for a job is what such a one may not do."""
+        with contextlib.suppress(JobNotFound):
+            await self.wait_job(_NO_JOB)
 
     async def nodes(self) -> list[Node]:
         return [parse_node(item) for item in await self._get("/2/nodes", {"bulk": "1"})]
@@ -101,6 +109,11 @@ class RapiClient:
         return await self._submit(
             "POST", f"/2/instances/{_part(name)}/reboot", body, reason=reason, params={"type": kind}
         )
+
+    async def reinstall(self, name: str, *, os: str | None = None, is_started: bool = True) -> int:
+        """One job: stop, install, start. The only call whose job never carries a reason: RAPI leaves it out."""
+        body: dict[str, Any] = {"start": is_started} if os is None else {"start": is_started, "os": os}
+        return await self._submit("POST", f"/2/instances/{_part(name)}/reinstall", body, reason=None)
 
     async def delete_instance(self, name: str, *, reason: str, shutdown_timeout_s: int = 0) -> int:
         body = {"shutdown_timeout": shutdown_timeout_s}
@@ -214,9 +227,10 @@ class RapiClient:
         return await self._call("GET", path, params=params)
 
     async def _submit(
-        self, method: str, path: str, json: Any = None, *, reason: str, params: Params | None = None
+        self, method: str, path: str, json: Any = None, *, reason: str | None, params: Params | None = None
     ) -> int:
-        answer = await self._call(method, path, params={**(params or {}), "reason": reason}, json=json)
+        trail = {} if reason is None else {"reason": reason}
+        answer = await self._call(method, path, params={**(params or {}), **trail}, json=json)
         if isinstance(answer, bool) or not isinstance(answer, int):
             raise RapiTimeout(f"{method} {path}: answered {answer!r} where the number of a job was due")
         return answer
@@ -229,8 +243,9 @@ class RapiClient:
                 method, path, params=params, json=json, timeout_s=timeout_s or self._timeout_s
             )
         except TransportFailed as error:
-            kind = RapiTimeout if error.may_have_arrived else RapiUnreachable
-            raise kind(str(error)) from error
+            if error.may_have_arrived:
+                raise RapiTimeout(str(error)) from error
+            raise (RapiUntrusted if error.is_untrusted else RapiUnreachable)(str(error)) from error
         if response.status == 200:
             try:
                 return orjson.loads(response.body)

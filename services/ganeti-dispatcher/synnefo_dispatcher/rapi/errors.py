@@ -15,6 +15,10 @@ class RapiUnreachable(RapiError):
     """No connection, or a wrong certificate: the call has not been made. Try again later."""
 
 
+class RapiUntrusted(RapiUnreachable):
+    """Whoever answers does not show the certificate: nothing was said to them. An operator has to look."""
+
+
 class RapiTimeout(RapiError):
     """Sent, and no answer, or an answer that is not RAPI's: **the outcome is unknown**. Look for the token first."""
 

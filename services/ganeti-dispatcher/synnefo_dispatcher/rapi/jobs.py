@@ -10,6 +10,7 @@ from typing import Any
 
 FINAL_STATES = frozenset({"success", "error", "canceled"})
 USER_REASON = "gnt:user"
+HOTPLUG_FAILED = "hotplug_failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class JobFailure:
     def is_duplicate(self) -> bool:
         """What the job should make exists."""
         return self.code == "already_exists"
+
+    @property
+    def is_hotplug(self) -> bool:
+        """The configuration was changed, the running guest was not."""
+        return self.code == HOTPLUG_FAILED
 
     @property
     def is_lack_of_resources(self) -> bool:
@@ -70,9 +76,14 @@ class Job:
 
 
 def find_failure(status: str, opresult: tuple[Any, ...] | list[Any] | None) -> JobFailure | None:
-    """The first failure among the results of a job's opcodes."""
+    """The first failure among the results of a job's opcodes.
+
+    A job whose device could not be plugged into the running guest is a success to Ganeti, and a failure to us.
+    """
     if status == "canceled":
         return JobFailure("Canceled", "the job was canceled in Ganeti")
+    if status == "success" and any(_has_failed_hotplug(result) for result in opresult or ()):
+        return JobFailure("HotplugFailed", "Ganeti could not change the devices of the running guest", HOTPLUG_FAILED)
     if status != "error":
         return None
     for result in opresult or ():
@@ -84,6 +95,14 @@ def find_failure(status: str, opresult: tuple[Any, ...] | list[Any] | None) -> J
             code = details[1] if len(details) > 1 and isinstance(details[1], str) else None
             return JobFailure(result[0], message, code)
     return JobFailure("Unknown", "the job ended in error and left no reason")
+
+
+def _has_failed_hotplug(result: Any) -> bool:
+    """Of a modification: `[["nic.0", "add:mac=..."], ["nic.1", "hotplug:failed"]]`."""
+    if not isinstance(result, list | tuple):
+        return False
+    pairs = (item for item in result if isinstance(item, list | tuple) and len(item) == 2)
+    return any(str(text).startswith("hotplug:failed") for _, text in pairs)
 
 
 def _seconds(stamp: list[int] | None) -> float | None:

@@ -13,7 +13,8 @@ from synnefo_dispatcher.settings import Settings
 
 ADMIN = {
     ("GET", "/v1/clusters"), ("POST", "/v1/clusters"), ("GET", "/v1/clusters/{name}"), ("PUT", "/v1/clusters/{name}"),
-    ("DELETE", "/v1/clusters/{name}"), ("GET", "/v1/jobs"), ("GET", "/v1/health"), ("GET", "/admin/v1/audit"),
+    ("DELETE", "/v1/clusters/{name}"), ("POST", "/v1/clusters/{name}/refresh"),
+    ("GET", "/v1/jobs"), ("GET", "/v1/health"), ("GET", "/admin/v1/audit"),
 }  # fmt: skip
 SERVICE = {
     ("GET", "/internal/v1/clusters"), ("GET", "/internal/v1/instances"), ("GET", "/internal/v1/instances/{server_id}/console"),

@@ -10,12 +10,13 @@ import pytest
 from synnefo_common.testing.waiting import wait_until
 
 KEYS = {
-    "name", "rapi_url", "username", "certificate_pem", "zone", "drained", "offline", "online", "error", "version", "hypervisors",
-    "disk_templates", "nodes", "mem_total_mib", "mem_free_mib", "disk_total_gib", "disk_free_gib", "cpu_total", "cpu_used",
+    "name", "rapi_url", "username", "certificate_pem", "zone", "drained", "offline", "online", "error", "master", "version", "hypervisors",
+    "disk_templates", "hotplug", "groups", "nodes_offline", "nodes_drained", "nodes",
+    "mem_total_mib", "mem_free_mib", "disk_total_gib", "disk_free_gib", "cpu_total", "cpu_used",
     "instances", "reported_at", "created_at", "updated_at",
 }  # fmt: skip
 REPORT_KEYS = {
-    "cluster", "online", "drained", "zone", "group", "hypervisors", "disk_templates", "nodes", "mem_total_mib", "mem_free_mib",
+    "cluster", "online", "drained", "zone", "groups", "hypervisors", "disk_templates", "hotplug", "version", "nodes", "mem_total_mib", "mem_free_mib",
     "disk_total_gib", "disk_free_gib", "cpu_total", "cpu_used", "instances", "reported_at",
 }  # fmt: skip
 
@@ -67,21 +68,91 @@ async def test_cluster_that_does_not_answer_is_registered_offline_and_comes_when
     await wait_until(lambda: _reports(cloud) and _reports(cloud)[-1]["online"], what="online")
 
 
-async def test_wrong_password_and_wrong_certificate_keep_a_cluster_offline_until_mended(make_cloud: Any) -> None:
+async def test_wrong_credentials_and_certificates_are_refused_at_once(make_cloud: Any) -> None:
     cloud = await make_cloud("alpha", "beta", is_registered=False)
+    admin = cloud.h.as_admin()
     alpha, beta = (cloud.clusters[name].body() for name in ("alpha", "beta"))
-    wrong = (await cloud.h.as_admin().post("/v1/clusters", json=alpha | {"password": "wrong"})).json()["cluster"]
-    assert (wrong["online"], "401" in wrong["error"]) == (False, True)
-    foreign = beta | {"certificate_pem": alpha["certificate_pem"]}
-    assert (await cloud.h.as_admin().post("/v1/clusters", json=foreign)).json()["cluster"]["online"] is False
-    for name, change in (("alpha", {"password": alpha["password"]}), ("beta", beta)):
-        assert (await cloud.h.as_admin().put(f"/v1/clusters/{name}", json=change)).status_code == 200
+    reader = {"username": "reader", "password": cloud.clusters["alpha"].facts["reader_password"]}
+    for wrong in ({"password": "wrong"}, {"username": "nobody"}, {"certificate_pem": beta["certificate_pem"]}, reader):
+        refused = await admin.post("/v1/clusters", json=alpha | wrong)
+        assert (refused.status_code, refused.json()["error"]["fault"]) == (400, "dispatcher.cluster.refused"), wrong
+    assert (await admin.get("/v1/clusters")).json() == {"clusters": []}
+    assert (await admin.post("/v1/clusters", json=alpha)).status_code == 201
+    for wrong in ({"password": "wrong"}, {"username": "nobody"}, {"certificate_pem": beta["certificate_pem"]}, reader):
+        refused = await admin.put("/v1/clusters/alpha", json=wrong)
+        assert (refused.status_code, refused.json()["error"]["fault"]) == (400, "dispatcher.cluster.refused"), wrong
+    refused = await admin.put("/v1/clusters/alpha", json={"rapi_url": "https://127.0.0.1:1"})
+    assert (refused.status_code, refused.json()["error"]["fault"]) == (409, "dispatcher.cluster.unreachable")
+    assert (await admin.get("/v1/clusters/alpha")).json()["cluster"]["online"] is True
+    await wait_until(cloud._has_queue("alpha"))
+    assert await cloud.server()  # with the credentials that it had
 
-    async def both_online() -> bool:
-        listed = (await cloud.h.as_admin().get("/v1/clusters")).json()["clusters"]
-        return [c["online"] for c in listed] == [True, True]
 
-    await wait_until(both_online)
+async def test_changes_while_offline_are_tried_when_it_comes_back(cloud: Any) -> None:
+    admin = cloud.h.as_admin()
+    right = cloud.clusters["alpha"].body()["password"]
+    assert (await admin.put("/v1/clusters/alpha", json={"offline": True, "password": "wrong"})).status_code == 200
+    refused = await admin.put("/v1/clusters/alpha", json={"offline": False})
+    assert (refused.status_code, refused.json()["error"]["fault"]) == (400, "dispatcher.cluster.refused")
+    back = await admin.put("/v1/clusters/alpha", json={"offline": False, "password": right})
+    assert (back.status_code, back.json()["cluster"]["online"]) == (200, True)
+    assert await cloud.server()
+
+
+async def test_password_that_ganeti_changed_keeps_a_cluster_offline_until_mended(cloud: Any) -> None:
+    await cloud.clusters["alpha"].hurt({"fault": "status", "status": 401, "path": "^/2/(info|nodes)", "times": None})
+    shown = (await cloud.h.as_admin().post("/v1/clusters/alpha/refresh")).json()["cluster"]
+    assert (shown["online"], "401" in shown["error"]) == (False, True)
+    await cloud.clusters["alpha"].heal()
+    shown = (await cloud.h.as_admin().post("/v1/clusters/alpha/refresh")).json()["cluster"]
+    assert (shown["online"], shown["error"]) == (True, None)
+
+
+async def test_one_cluster_has_one_name(cloud: Any) -> None:
+    again = await cloud.h.as_admin().post("/v1/clusters", json=cloud.clusters["alpha"].body() | {"name": "omega"})
+    assert (again.status_code, again.json()["error"]["fault"]) == (409, "dispatcher.cluster.same")
+
+
+async def test_refresh_shows_what_is_so_now(make_cloud: Any) -> None:
+    cloud = await make_cloud("alpha", nodes=2, report_period_s=600.0)
+    alpha, admin = cloud.clusters["alpha"], cloud.h.as_admin()
+    first = (await admin.get("/v1/clusters/alpha")).json()["cluster"]
+    assert (first["nodes"], first["nodes_offline"], first["hotplug"]) == (2, [], False)
+    node = sorted(first["groups"][0]["node_names"])[1]
+    await alpha.act("node_offline", name=node)
+    shown = (await admin.post("/v1/clusters/alpha/refresh")).json()["cluster"]
+    assert (shown["nodes"], shown["nodes_offline"], shown["master"]) == (1, [node], first["master"])
+    await admin.put("/v1/clusters/alpha", json={"offline": True})
+    assert (await admin.post("/v1/clusters/alpha/refresh")).status_code == 409
+
+
+async def test_node_groups_are_told_with_their_zones(make_cloud: Any) -> None:
+    cloud = await make_cloud("alpha", nodes=3)
+    alpha, admin = cloud.clusters["alpha"], cloud.h.as_admin()
+    await alpha.job("POST", "/2/groups", {"group_name": "racks"})
+    await alpha.job("PUT", "/2/groups/racks/tags?tag=synnefo:zone:west")
+    nodes = sorted((await admin.get("/v1/clusters/alpha")).json()["cluster"]["groups"][0]["node_names"])
+    await alpha.act("move_node", name=nodes[2], to="racks")
+    await admin.put("/v1/clusters/alpha", json={"zone": "east"})
+    shown = (await admin.post("/v1/clusters/alpha/refresh")).json()["cluster"]
+    assert [(g["name"], g["zone"], g["node_names"], g["is_open"]) for g in shown["groups"]] == [
+        ("default", "east", nodes[:2], True), ("racks", "west", nodes[2:], True),
+    ]  # fmt: skip
+    assert sum(g["mem_total_mib"] for g in shown["groups"]) == shown["mem_total_mib"]
+    await cloud.h.settle()
+    told = _reports(cloud)[-1]["groups"]
+    assert [(g["name"], g["zone"], g["nodes"], "node_names" in g) for g in told] == [("default", "east", 2, False), ("racks", "west", 1, False)]
+
+
+async def test_key_of_the_passwords_is_changed_by_restarts(make_cloud: Any) -> None:
+    from cryptography.fernet import Fernet
+
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    cloud = await make_cloud("alpha", secret_key=old)
+    for keys in (f"{new},{old}", new):
+        cloud.settings["secret_key"] = keys
+        await cloud.restart()
+        assert await cloud.server()
 
 
 async def test_jobs_go_to_a_cluster_added_while_running(make_cloud: Any) -> None:

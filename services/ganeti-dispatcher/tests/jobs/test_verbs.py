@@ -145,3 +145,80 @@ async def test_a_boot_costs_one_message_and_few_statements(cloud: Any, new_id: A
     ours = [e.type for e in cloud.h.events if e.data.get("server_id") == server_id]
     assert ours == ["ganeti.job.requested", "ganeti.job.succeeded"]
     assert recorded.count <= 25, [str(s) for s in recorded.statements]
+
+
+async def _reinstalls(cloud: Any, server_id: str) -> list[list[str]]:
+    listed = await cloud.clusters["alpha"].call("GET", "/2/jobs?bulk=1")
+    steps = [[op["OP_ID"].removeprefix("OP_INSTANCE_") for op in job["ops"] if op.get("instance_name") == f"snf-{server_id}"] for job in listed]
+    return [found for found in steps if "REINSTALL" in found]
+
+
+async def test_reinstall_stops_installs_and_starts(cloud: Any) -> None:
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server()
+    await cloud.done("instance.reinstall", server_id, {"os": "synnefo-image+default", "start": False})
+    assert await _reinstalls(cloud, server_id) == [["SHUTDOWN", "REINSTALL"]]
+    assert (await alpha.instance(server_id))["status"] == "ADMIN_down"
+    await cloud.done("instance.reinstall", server_id)
+    assert (await alpha.instance(server_id))["status"] == "running"
+
+
+@pytest.mark.parametrize("fault", ["lost_answer", "reset_in_body", "reset"])
+async def test_reinstall_whose_answer_was_lost_is_done_once_though_it_carries_no_token(cloud: Any, fault: str) -> None:
+    server_id = await cloud.server()
+    await cloud.clusters["alpha"].act("shift_clock", seconds=-7200)  # no clock is asked
+    for _ in range(2):  # the first is not taken for the second
+        await cloud.clusters["alpha"].hurt({"fault": fault, "path": "/reinstall$"})
+        await cloud.done("instance.reinstall", server_id)
+    assert len(await _reinstalls(cloud, server_id)) == 2
+
+
+@pytest.mark.parametrize("verb", ["instance.migrate", "instance.failover"])
+async def test_server_moves_to_the_node_that_is_named(make_cloud: Any, verb: str) -> None:
+    cloud = await make_cloud("alpha", nodes=2)
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server()
+    source = (await alpha.instance(server_id))["pnode"]
+    target = next(node["name"] for node in await alpha.call("GET", "/2/nodes?bulk=1") if node["name"] != source)
+    await cloud.done(verb, server_id, {"node": target})
+    assert ((await alpha.instance(server_id))["pnode"], (await alpha.instance(server_id))["status"]) == (target, "running")
+
+
+async def test_tags_come_and_go(cloud: Any) -> None:
+    alpha, server_id = cloud.clusters["alpha"], await cloud.server()
+    await cloud.done("instance.add_tags", server_id, {"tags": ["synnefo:user:a", "synnefo:user:b"]})
+    assert {"synnefo:user:a", "synnefo:user:b"} <= set((await alpha.instance(server_id))["tags"])
+    await cloud.done("instance.remove_tags", server_id, {"tags": ["synnefo:user:a"]})
+    await cloud.done("instance.remove_tags", server_id, {"tags": ["synnefo:user:a"]})  # again: it is gone
+    assert "synnefo:user:a" not in (await alpha.instance(server_id))["tags"]
+
+
+async def test_nic_gets_another_address(cloud: Any, params: Any, new_id: Any) -> None:
+    server_id = new_id()
+    wanted = params(server_id)
+    await cloud.done("instance.create", server_id, wanted)
+    change = {"name": wanted["nics"][0]["name"], "nic": {"mac": "fa:16:3e:00:00:77", "ip": "10.0.0.77"}}
+    await cloud.done("instance.modify_nic", server_id, change)
+    instance = await cloud.clusters["alpha"].instance(server_id)
+    assert (instance["nic.macs"], instance["nic.ips"], instance["nic.names"]) == (["fa:16:3e:00:00:77"], ["10.0.0.77"], [change["name"]])
+
+
+async def test_rescue_boots_from_the_image_and_back(cloud: Any) -> None:
+    """The fake hypervisor has no such parameters and says so: what is asked of Ganeti is all that shows here."""
+    server_id = await cloud.server()
+    for verb, params, hvparams in (
+        ("instance.rescue", {"image": "/srv/rescue.iso"}, {"boot_order": "cdrom", "cdrom_image_path": "/srv/rescue.iso"}),
+        ("instance.unrescue", {}, {"boot_order": "disk", "cdrom_image_path": ""}),
+    ):
+        token = await cloud.ask(verb, server_id, params)
+        assert (await cloud.ended(token))[0] == "failed"
+        assert (await cloud.clusters["alpha"].jobs(token))[0]["ops"][0]["hvparams"] == hvparams
+
+
+@pytest.mark.parametrize(("verb", "key"), [("instance.add_nic", "nic"), ("instance.add_disk", "disk")])
+async def test_success_without_hotplug_is_a_failure(cloud: Any, new_id: Any, verb: str, key: str) -> None:
+    server_id = await cloud.server()
+    device: dict[str, Any] = {"name": f"snf-{new_id()}"}
+    device |= {"mac": "fa:16:3e:00:00:09", "mode": "bridged", "link": "br0"} if key == "nic" else {"size_mib": 64, "provider": "archipelago"}
+    await cloud.clusters["alpha"].hurt({"fault": "fail_hotplug", "op": "SET_PARAMS"})
+    state, data = await cloud.ended(await cloud.ask(verb, server_id, {key: device}))
+    assert (state, data["error"]["code"]) == ("failed", "hotplug_failed")
+    await cloud.done(verb.replace("add", "remove"), server_id, {"name": device["name"]})

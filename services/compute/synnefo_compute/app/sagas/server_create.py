@@ -7,21 +7,30 @@ What was never made is taken off the ledger again in the transaction that says s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row, Table
+import orjson
+from sqlalchemy import Row, Table, select
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
-from synnefo_common.saga import Abort, Local, Remote, Saga, SagaContext, Wait
+from synnefo_common.db.tables import sagas
+from synnefo_common.errors import Conflict
+from synnefo_common.log import get_logger
+from synnefo_common.saga import Abort, Local, Remote, Retry, Saga, SagaContext, Wait
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import create_params, emit_job
-from synnefo_compute.app.place import place
+from synnefo_compute.app.place import demand_of, place
 from synnefo_compute.db import actions, clusters, projections, servers
-from synnefo_compute.domain.allocator import Demand
+from synnefo_compute.domain.allocator import Capacity
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
+from synnefo_compute.settings import Settings
+
+log = get_logger(__name__)
 
 NAME = "server_create"
+_TURNS = 5  # placements at the same time that may come between
 PATIENCE_S = 30 * 86400.0  # an outage is waited out: giving up would leave open whether the other service did its part
 
 
@@ -61,22 +70,17 @@ def saga(compute: Compute) -> Saga:
 
     async def submit(uow: UnitOfWork, ctx: SagaContext) -> dict[str, Any]:
         data, server_id = ctx.data, ctx.data["server_id"]
-        demand = Demand(vcpus=data["vcpus"], ram_mib=data["ram_mib"], disk_gib=data["disk_gib"], zone=data.get("zone"))
-        cluster = await place(
-            uow, settings, server_id=server_id, demand=demand, since_us=data["created_at"], forced=data.get("forced")
+        chosen = await place(
+            uow, settings, server_id=server_id, demand=demand_of(data), since_us=data["created_at"], forced=data.get("forced")
         )
-        ports, volumes = ctx.out["ports"]["ports"], ctx.out["volumes"]["volumes"]
         await _project(uow, ctx)
-        token = f"{ctx.id}:job"
+        token, cluster = f"{ctx.id}:job", chosen.cluster
         values = {"cluster": cluster, "task_state": TaskState.SPAWNING, "job_token": token}
         table = servers.servers
         wanted = [table.c.deleted_at.is_(None), table.c.delete_requested.is_(False)]
         if not await servers.change(uow, server_id, values, conditions=wanted):
             raise Abort("The server was deleted while it was being built.")
-        params = create_params(
-            settings, server_id=server_id, vcpus=data["vcpus"], ram_mib=data["ram_mib"], ports=ports, volumes=volumes
-        )
-        emit_job(uow, server_id=server_id, cluster=cluster, verb="instance.create", token=token, params=params)
+        _ask(uow, settings, data, ctx.out, chosen=chosen, token=token)
         return {"cluster": cluster}
 
     async def finished(uow: UnitOfWork, ctx: SagaContext) -> None:
@@ -117,6 +121,48 @@ def saga(compute: Compute) -> Saga:
         finished=finished,
         failed=failed,
     )
+
+
+def _ask(uow: UnitOfWork, settings: Settings, data: Mapping[str, Any], out: Mapping[str, Any], *, chosen: Capacity, token: str) -> None:
+    server_id = data["server_id"]
+    params = create_params(
+        settings, server_id=server_id, vcpus=data["vcpus"], ram_mib=data["ram_mib"], ports=out["ports"]["ports"],
+        volumes=out["volumes"]["volumes"], node_group=chosen.group,
+    )  # fmt: skip
+    emit_job(uow, server_id=server_id, cluster=chosen.cluster, verb="instance.create", token=token, params=params)
+
+
+async def place_elsewhere(uow: UnitOfWork, compute: Compute, *, saga_id: str, server_id: str, token: str) -> bool:
+    """A place that the allocator took for good had no room: ask the next best. False if there is none, or no need any more."""
+    row = await servers.get_server(uow, server_id, project_id=None)
+    if row is not None and row.job_token != token and str(row.job_token).startswith(f"{saga_id}:job"):
+        return True  # told twice
+    known = await uow.one(select(sagas.c.data, sagas.c.out).where(sagas.c.id == saga_id))
+    promise = await clusters.get_promise(uow, server_id)
+    if row is None or known is None or promise is None or row.job_token != token or row.delete_requested:
+        return False
+    data, out = orjson.loads(known.data), orjson.loads(known.out)
+    if data.get("forced"):
+        return False
+    here = promise.cluster if promise.node_group is None else f"{promise.cluster}/{promise.node_group}"
+    refused = [*promise.refused, here]
+    await clusters.break_promise(uow, server_id)
+    for _ in range(_TURNS):
+        try:
+            demand = demand_of(data, exclude=refused)
+            chosen = await place(uow, compute.settings, server_id=server_id, demand=demand, since_us=0)
+            break
+        except Conflict:
+            return False
+        except Retry:
+            continue
+    else:
+        return False
+    again = f"{saga_id}:job:{len(refused) + 1}"
+    await servers.change(uow, server_id, {"cluster": chosen.cluster, "job_token": again})
+    _ask(uow, compute.settings, data, out, chosen=chosen, token=again)
+    log.info("server_placed_elsewhere", server_id=server_id, refused=refused, chosen=chosen.name)
+    return True
 
 
 async def _never_made(uow: UnitOfWork, ctx: SagaContext) -> dict[str, int]:

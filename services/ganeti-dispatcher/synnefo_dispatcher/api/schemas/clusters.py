@@ -73,6 +73,23 @@ class ClusterChange(BaseModel):
     offline: bool | None = None
 
 
+class NodeGroup(BaseModel):
+    """A node group of a cluster."""
+
+    name: str
+    zone: str | None = Field(description="From the group's tag `synnefo:zone:NAME`, else the cluster's.")
+    is_open: bool = Field(description="New servers may go there.")
+    node_names: list[str]
+    nodes: int
+    mem_total_mib: int
+    mem_free_mib: int
+    disk_total_gib: int
+    disk_free_gib: int
+    cpu_total: int
+    cpu_used: int
+    instances: int
+
+
 class Cluster(BaseModel):
     """A cluster as it is shown."""
 
@@ -85,10 +102,15 @@ class Cluster(BaseModel):
     offline: bool
     online: bool
     error: str | None
+    master: str | None
     version: str
     hypervisors: list[str]
     disk_templates: list[str]
+    hotplug: bool = Field(description="Devices come and go while instances run.")
     nodes: int
+    nodes_offline: list[str]
+    nodes_drained: list[str]
+    groups: list[NodeGroup]
     mem_total_mib: int
     mem_free_mib: int
     disk_total_gib: int
