@@ -108,6 +108,7 @@ openapi: $(ENV) ## write docs/api/*.json from the code
 	for s in $(SERVICES); do SYNNEFO_ETC=/nonexistent $(PY) -m synnefo_$$s openapi >docs/api/$$s.json || exit 1; done
 
 docs: openapi ## what of docs/ is made from the code
+	$(PY) -m tests.observability.reference >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 
 lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions)
 	deploy/local/infra/make-lock $(ARGS)

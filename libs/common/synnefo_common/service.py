@@ -36,7 +36,10 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.reconcile import Reconciler
 from synnefo_common.saga import SagaEngine
 from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, load_settings
+from synnefo_common.web.app import create_worker_app
 from synnefo_common.web.commissions import commission_routes
+from synnefo_common.web.metrics import Reader
+from synnefo_common.web.state_metrics import work_reader
 
 log = get_logger(__name__)
 # A list of a thousand things is tens of thousands of objects and no cycle: with Python's own thresholds a third of its time
@@ -132,12 +135,14 @@ class Service:
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
     extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
+    state_metrics: Sequence[Reader] = ()  # gauges of the service's own state, beside those of its messages and sagas
     runner: ConsumerRunner = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _servers: list[uvicorn.Server] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.runner = ConsumerRunner(self.kit.db, self.kit.bus, self.consumers)
+        self.app.state.metrics.add_readers(work_reader(self.kit.db, service=self.kit.name, sagas=self.sagas), *self.state_metrics)
         if self.kit.name != "identity":  # the ledger is its own
             self.app.include_router(commission_routes(self.kit.db))
 
@@ -161,16 +166,28 @@ class Service:
             await hook()
         if work:
             await self._start_work()
+        settings = self.kit.settings
+        if work and not serve and settings.worker_port:
+            await self._listen(create_worker_app(self.name, self._worker_checks()), settings.listen_host, settings.worker_port)
         if serve:
             self._spawn(self.kit.verifier.follow(), "verifier")
             for task in self.serve_tasks:
                 self._spawn(task(), "serve")
             if serve == "in process":
                 return
-            settings = self.kit.settings
             await self._listen(self.app, settings.listen_host, settings.port)
             for port, app in self.extra_apps.items():
                 await self._listen(app, settings.listen_host, port)
+
+    def _worker_checks(self) -> list[Callable[[], Awaitable[str | None]]]:
+        async def database() -> str | None:
+            await self.kit.db.ping()
+            return None
+
+        async def bus() -> str | None:
+            return None if self.kit.bus.is_connected else "the bus is not connected"
+
+        return [database, bus]
 
     async def _start_work(self) -> None:
         kit = self.kit

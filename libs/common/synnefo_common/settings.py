@@ -66,6 +66,9 @@ class ServiceSettings(Section):
 
     listen_host: str = Field("127.0.0.1", description="Address to listen on.")
     listen_port: int = Field(0, description="Port to listen on; 0 takes the service's well-known port.")
+    worker_port: int = Field(
+        0, description="Port on which a worker process without API shows /healthz, /readyz and /metrics; 0: none.", ge=0, le=65535
+    )
     database_url: str = Field("sqlite://", description="sqlite:////path or postgresql://user@host:port/name.")
     service_password: str = Field("", description="Password of this service's user in project `service`.", json_schema_extra={"secret": True})
     cors_origins: list[str] = Field(default_factory=lambda: ["*"], description="Origins that browsers may call from.")

@@ -28,6 +28,7 @@ from synnefo_network.api import (
 )
 from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
+from synnefo_network.app.metrics import read_pools
 from synnefo_network.app.orphans import orphans_reconciler
 from synnefo_network.app.services import Services
 from synnefo_network.consumers import projects
@@ -86,4 +87,7 @@ def build(
         ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+    return Service(
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)],
+        state_metrics=[lambda: read_pools(services)],
+    )  # fmt: skip
