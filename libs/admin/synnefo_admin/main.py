@@ -17,7 +17,7 @@ from rich.table import Table
 from synnefo_admin import audit as audit_rules
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
-from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files
+from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files, show_value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run and look after a Synnefo cloud.", pretty_exceptions_enable=False)
 settings_app = typer.Typer(no_args_is_help=True, help="What can be set, and what is.")
@@ -112,6 +112,34 @@ def cluster_add(  # noqa: PLR0917 - typer reads the command's options off the pa
     print(f"cluster {name} added")
 
 
+@cluster_app.command("set")
+def cluster_set(  # noqa: PLR0917 - typer reads the command's options off the parameters
+    name: str,
+    username: Annotated[str | None, typer.Option(help="RAPI user.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File with the RAPI password.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="The cluster's new RAPI certificate, PEM.")] = None,
+    rapi_url: Annotated[str | None, typer.Option(help="https://master:5080")] = None,
+    drained: Annotated[bool | None, typer.Option("--drained/--undrained", help="Whether it gets no new servers.")] = None,
+    offline: Annotated[bool | None, typer.Option("--offline/--online", help="Whether it is not spoken to at all.")] = None,
+) -> None:
+    """Change how a cluster is reached, or what is wanted of it. The dispatcher connects anew; `cluster list` shows whether it can."""
+    given = {"username": username, "rapi_url": rapi_url, "drained": drained, "offline": offline}
+    body: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if password_file:
+        body["password"] = password_file.read_text().strip()
+    if certificate:
+        body["certificate_pem"] = certificate.read_text()
+    if not body:
+        sys.exit("synnefo: nothing to change was given")
+
+    async def work() -> None:
+        async with Cloud(read_cloud()) as cloud:
+            await cloud.call("dispatcher", "PUT", f"/v1/clusters/{name}", body)
+
+    _run(work())
+    print(f"cluster {name}: changed {', '.join(sorted(body))}")
+
+
 @cluster_app.command("remove")
 def cluster_remove(name: str) -> None:
     """Forget a cluster that has no servers."""
@@ -154,8 +182,7 @@ def settings_show() -> None:
     """What the files say, secrets hidden."""
     for section, table in read_files().items():
         for key, value in table.items():
-            hidden = any(word in key for word in ("password", "secret", "bootstrap"))
-            print(f"{section}.{key} = {'***' if hidden else value!r}")
+            print(f"{section}.{key} = {show_value(key, value)}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Not for values that change at run time.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -47,6 +48,7 @@ class CommonSettings(Section):
     region: str = Field("RegionOne", description="Region id in the catalogue.")
     bus_url: str = Field("memory:", description="`memory:` (one process) or amqp://user:password@host:port/.")
     log_format: str = Field("console", description="`console` or `json`.", pattern="^(console|json)$")
+    log_stream: str = Field("stderr", description="Where logs go: `stderr`, or `stdout` as containers want it.", pattern="^(stderr|stdout)$")
     log_level: str = Field("INFO", description="Least level that is logged.")
     internal_urls: dict[str, str] = Field(default_factory=_default_urls, description="Base URL of each service for calls between services.")
     public_urls: dict[str, str] = Field(default_factory=_default_urls, description="Base URL of each service as the catalogue shows it.")
@@ -71,7 +73,16 @@ class ServiceSettings(Section):
     )
     database_url: str = Field("sqlite://", description="sqlite:////path or postgresql://user@host:port/name.")
     service_password: str = Field("", description="Password of this service's user in project `service`.", json_schema_extra={"secret": True})
+    service_password_old: str = Field(
+        "",
+        description="The password before, for the time of a change: tried when identity refuses service_password.",
+        json_schema_extra={"secret": True},
+    )
     cors_origins: list[str] = Field(default_factory=lambda: ["*"], description="Origins that browsers may call from.")
+    drain_s: float = Field(
+        0.0, ge=0,
+        description="Seconds for which a process that is to stop goes on serving while /readyz says 503, so that load balancers notice.",
+    )  # fmt: skip
     reconcile_period_s: float = Field(60.0, description="Seconds between two runs of each reconciler.")
 
     common: CommonSettings = Field(default_factory=CommonSettings, exclude=True)
@@ -126,6 +137,10 @@ def check_section_names(values: Mapping[str, Any]) -> None:
 
 
 def _read_secret_files(values: dict[str, Any], where: str) -> None:
+    for key, table in values.items():
+        if isinstance(table, dict):
+            values[key] = {**table}
+            _read_secret_files(values[key], f"{where}.{key}")
     for key in [k for k in values if k.endswith("_file") and isinstance(values[k], str)]:
         path = Path(values.pop(key))
         try:
@@ -175,3 +190,10 @@ def load_settings(cls: type[S], etc: Path | None = None) -> S:
     built = build_section(cls, values.get(cls.section, {}), common=common)
     assert isinstance(built, cls)
     return built
+
+
+def show_value(key: str, value: object) -> str:
+    """For people to read: secrets hidden, also the passwords in URLs."""
+    if value and any(word in key for word in ("password", "secret", "bootstrap")):
+        return "***"
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", repr(value))

@@ -43,7 +43,9 @@ def build(
 ) -> Service:
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    vault = Vault(settings.secret_key, service_password=settings.service_password)
+    vault = Vault(
+        settings.secret_key, service_password=settings.service_password, service_password_old=settings.service_password_old
+    )
     connections = Connections(vault, timeout_s=settings.rapi_timeout_s)
     dispatcher = Dispatcher(settings=settings, db=kit.db, clock=kit.clock, vault=vault, connections=connections)
     fleet = Fleet(dispatcher, ConsumerRunner(kit.db, kit.bus, cluster_consumers(dispatcher)))

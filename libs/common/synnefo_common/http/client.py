@@ -71,9 +71,11 @@ class HttpClient:
 class ServiceIdentity:
     """This service's own token, got with its password and renewed before it expires."""
 
-    def __init__(self, name: str, password: str, common: CommonSettings, http: HttpClient, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, name: str, password: str, common: CommonSettings, http: HttpClient, *, old_password: str = "", clock: Clock | None = None
+    ) -> None:
         self._name = name
-        self._password = password
+        self._passwords = [password, old_password] if old_password else [password]
         self._url = common.internal_urls["identity"] + "/v3/auth/tokens"
         self._http = http
         self._clock = clock or SystemClock()
@@ -96,10 +98,13 @@ class ServiceIdentity:
             self._token = None
 
     async def _renew(self) -> None:
-        user = {"name": self._name, "domain": {"id": "default"}, "password": self._password}
-        scope = {"project": {"name": "service", "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        answer = await self._http.request("POST", self._url + "?nocatalog", json=body, timeout_s=30)
+        for password in self._passwords:
+            user = {"name": self._name, "domain": {"id": "default"}, "password": password}
+            scope = {"project": {"name": "service", "domain": {"id": "default"}}}
+            body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+            answer = await self._http.request("POST", self._url + "?nocatalog", json=body, timeout_s=30)
+            if answer.status != 401:
+                break
         if answer.status != 201:
             raise Unavailable(f"service {self._name} cannot log in: identity answered {answer.status}")
         expires = parse_iso(answer.json()["token"]["expires_at"])

@@ -116,9 +116,10 @@ def _health_router(render: Callable[[], Awaitable[bytes]], ready_checks: Sequenc
         return answer({"status": "ok"})
 
     @router.get("/readyz", responses={503: {"description": "Something it needs is missing; the body names it."}})
-    async def readyz() -> Response:
-        """All that the service needs answers."""
-        reasons = []
+    async def readyz(request: Request) -> Response:
+        """All that the service needs answers, and the process is not about to stop."""
+        why_not: Callable[[], str | None] = getattr(request.app.state, "why_not_ready", lambda: None)
+        reasons = [reason] if (reason := why_not()) else []
         for check in ready_checks:
             try:
                 reason = await check()

@@ -128,6 +128,15 @@ async def change(dispatcher: Dispatcher, name: str, body: Mapping[str, Any]) -> 
     return await show(dispatcher, name)
 
 
+async def encrypt_anew(dispatcher: Dispatcher) -> int:
+    """Encrypt every stored password with the first key, so that the others can go; how many. Raises VaultError, changing nothing."""
+    async with dispatcher.db.begin() as uow:
+        rows = await db.list_clusters(uow)
+        for row in rows:
+            await db.put_report(uow, row.name, {"password": dispatcher.vault.renew(row.password)})
+    return len(rows)
+
+
 async def remove(dispatcher: Dispatcher, name: str, *, is_forced: bool) -> None:
     """Forget a cluster. Raises ClusterNotFound, ClusterInUse."""
     error = {"type": "ClusterRemoved", "message": f"cluster {name} was removed", "code": "cluster_removed"}
