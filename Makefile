@@ -28,7 +28,7 @@ TESTS := $(wildcard libs/*/tests services/*/tests deploy/local/tests) tests
 IN_MEMORY = room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1); if [ "$${room:-0}" -gt 2000000 ]; then export TMPDIR=/dev/shm; fi;
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-.PHONY: help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
+.PHONY: image compose-up compose-down compose-clean help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
 
 ##@ The cloud on this machine
 
@@ -52,6 +52,20 @@ down: $(ENV) ## stop it; `make up` finds everything as it was
 
 clean: $(ENV) ## stop it and delete its state
 	$(LOCAL) clean
+
+##@ In containers
+
+image: ## build the images (S=compute for one)
+	deploy/build-images $(S)
+
+compose-up: $(ENV) image ## the whole cloud by docker compose: built, started, seeded
+	$(LOCAL) compose up
+
+compose-down: $(ENV) ## stop it; its volumes are kept (compose-clean deletes them)
+	$(LOCAL) compose down
+
+compose-clean: $(ENV)
+	$(LOCAL) compose clean
 
 ##@ Tests
 
@@ -120,4 +134,4 @@ $(ENV): requirements.lock pyproject.toml $(PROJECTS)
 	deploy/local/infra/make-env
 
 help: ## this list
-	awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

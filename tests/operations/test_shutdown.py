@@ -28,7 +28,7 @@ async def test_while_it_drains_it_is_not_ready_and_serves_and_closes_connections
         async def is_closing() -> bool:
             answer = await client.get("/healthz")
             assert answer.status_code == 200
-            return answer.headers.get("connection") == "close"
+            return bool(answer.headers.get("connection") == "close")
 
         await wait_until(is_closing, 3.0, what="connection: close")
         not_ready = await client.get("/readyz")

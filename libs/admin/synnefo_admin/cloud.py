@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Cloud:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._auth = config["auth"]
-        self._http = HttpClient()
+        self._http = HttpClient(ca_file=config.get("cacert"))
         self._token = ""
         self._roots: dict[str, str] = {}
 
@@ -62,8 +63,7 @@ class Cloud:
                 if endpoint["interface"] in ("admin", "public"):
                     for service, kind in TYPES.items():
                         if entry["type"] == kind:
-                            scheme, _, rest = endpoint["url"].partition("://")
-                            self._roots[service] = f"{scheme}://{rest.split('/')[0]}"
+                            self._roots[service] = root_of(endpoint["url"])
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -83,3 +83,8 @@ class Cloud:
         if answer.status >= 300:
             raise CloudError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
         return answer.json()
+
+
+def root_of(url: str) -> str:
+    """Where a service begins: the endpoint without its version and what follows; a gateway's path before it stays."""
+    return re.sub(r"(://[^/]+(?:/.*?)?)/v\d.*$", r"\1", url).rstrip("/")

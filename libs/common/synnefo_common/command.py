@@ -11,14 +11,13 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import orjson
 
 from synnefo_common import backup
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import migrate
+from synnefo_common.health import is_ready
 from synnefo_common.log import get_logger, setup_logging
 from synnefo_common.service import Service
 from synnefo_common.settings import ServiceSettings, SettingsError, load_settings, show_value
@@ -182,12 +181,4 @@ async def _reconcile_once(service: Service, *, dry_run: bool) -> int:
 def _health(settings: ServiceSettings) -> int:
     """Of the API, or of the worker where only that answers."""
     ports = [settings.port, settings.worker_port] if settings.worker_port else [settings.port]
-    return 0 if any(_is_ready(settings.listen_host, port) for port in ports) else 1
-
-
-def _is_ready(host: str, port: int) -> bool:
-    try:
-        with urlopen(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
+    return 0 if any(is_ready(settings.listen_host, port) for port in ports) else 1

@@ -16,13 +16,10 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-DEFAULT_ETC = Path("/etc/synnefo")
+from synnefo_common.health import DEFAULT_ETC, DEFAULT_PORTS
+
 ENV_PREFIX = "SYNNEFO_"
 SERVICES = ("identity", "compute", "network", "image", "volume", "object", "dispatcher")
-DEFAULT_PORTS = {
-    "identity": 5000, "compute": 8774, "network": 9696, "image": 9292, "volume": 8776, "object": 8080, "dispatcher": 8790,
-    "metadata": 8775, "console": 6080,
-}  # fmt: skip
 
 
 class SettingsError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,10 @@ class HttpAnswer:
 class HttpClient:
     """One connection pool. `transport` is for tests."""
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None, limit: int = 64) -> None:
+    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None, limit: int = 64, ca_file: str | None = None) -> None:
         self._client = httpx.AsyncClient(
             transport=transport, limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=30),
-            follow_redirects=False, trust_env=False,
+            follow_redirects=False, trust_env=False, verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
         )  # fmt: skip
 
     async def request(
