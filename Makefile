@@ -86,7 +86,7 @@ story: $(ENV) packages ## the main job by the real client, in each profile
 fuzz: $(ENV) ## every operation of every OpenAPI document with random input
 	$(PYTEST) tests/fuzz
 
-conformance: $(ENV) ## OpenStack's own API tests against an embedded cloud (SUITE=tempest|sdk, R=expression)
+conformance: $(ENV) ## OpenStack's own API tests against an embedded cloud (SUITE=tempest|sdk|swift, R=expression)
 	$(PY) -m tests.conformance $(or $(SUITE),tempest) $(R)
 
 bench: $(ENV) ## the benchmarks, against clouds of their own
@@ -97,7 +97,7 @@ night: $(ENV) packages ## the long storms, fuzz and simulation
 
 packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 && \
+	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 rclone && \
 	  { [ -x /usr/sbin/gnt-cluster ] || deploy/local/ganeti/ganeti-sandbox install >&2; }; \
 	else echo "Not root on Debian: tests that need PostgreSQL, RabbitMQ, RADOS or Ganeti are skipped unless they are installed."; fi
 

@@ -1,8 +1,8 @@
-"""`python -m tests.conformance tempest|sdk [expression]`: OpenStack's own API tests against an embedded cloud.
+"""`python -m tests.conformance tempest|sdk|swift [expression]`: OpenStack's own API tests against an embedded cloud.
 
 `tempest` takes a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
-(`image/v2`); more arguments go to `tempest run` or pytest. Tests of what we do not offer are left out by left_out.txt
-and left_out_sdk.txt.
+(`image/v2`), `swift` a file of Swift's (`test_slo.py`); more arguments go to `tempest run` or pytest. Tests of what we do not
+offer are left out by left_out.txt, left_out_sdk.txt and left_out_swift.txt.
 With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
 The tools live in a virtual environment of their own: they pin much that we do not.
 """
@@ -22,6 +22,7 @@ from typing import Any
 
 import openstack
 import yaml
+from tests.conformance import swift_suite
 from tests.conformance.tempest_conf import tempest_conf, write
 from tests.stack import Stack
 
@@ -120,7 +121,7 @@ def run_sdk(work: Path, clouds: Path, expression: str, more: Sequence[str]) -> i
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("suite", choices=("tempest", "sdk"))
+    parser.add_argument("suite", choices=("tempest", "sdk", "swift"))
     parser.add_argument("expression", nargs="?", default="")
     arguments, more = parser.parse_known_args()
     with ExitStack() as exits:
@@ -131,6 +132,8 @@ def main() -> int:
         work = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="synnefo-conformance-")))
         clouds = work / "clouds.yaml"
         write_clouds(layout.root / "clouds.yaml", clouds)
+        if arguments.suite == "swift":
+            return swift_suite.run(swift_suite.prepare(clouds, work), arguments.expression, more)
         prepare(clouds, load_memory(layout)["passwords"]["admin"], work)
         if arguments.suite == "sdk":
             return run_sdk(work, clouds, arguments.expression, more)

@@ -49,7 +49,8 @@ QUERIES = [
     "limit", "marker", "offset", "sort", "sort_key", "sort_dir", "name", "status", "id", "fields", "all_tenants", "changes-since", "ip",
     "user_id", "project_id", "tenant_id", "deleted", "start", "end", "detailed", "is_public", "minRam", "minDisk", "prefix", "delimiter",
     "format", "end_marker", "include_names", "domain_id", "enabled", "size_min", "created_at", "tags", "image", "flavor", "host", "usage",
-    "page_reverse", "shared", "mac_address", "fixed_ips", "metadata", "path", "multipart-manifest", "version-id", "epoch", "after", "wait",
+    "page_reverse", "shared", "mac_address", "fixed_ips", "metadata", "path", "multipart-manifest",
+    "hashmap", "version", "until", "update", "meta", "public", "version-id", "epoch", "after", "wait",
 ]  # fmt: skip
 
 

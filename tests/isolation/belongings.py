@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from tests.fleet import Fleet, User
 
 from synnefo_common.testing import wait_until
 
 MARK = "canary-7d1f"
+BUCKET = f"{MARK}-bucket"
 
 
 async def make(fleet: Fleet, owner: User) -> dict[str, str]:
@@ -52,6 +56,11 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
         assert put.status_code == 201, put.text
 
     me = (await owner.call("identity", "GET", "/v3/auth/tokens", headers={"X-Subject-Token": owner.token})).json()["token"]["user"]["id"]
+    access_key, secret = await ec2_keys(owner, me)
+    for path in (f"/s3/{BUCKET}", f"/s3/{BUCKET}/{MARK}"):
+        headers = signed(access_key, secret, "PUT", path, MARK.encode() if path.count(MARK) == 2 else b"")
+        put = await owner.call("object", "PUT", path, content=MARK.encode() if path.count(MARK) == 2 else b"", headers=headers)
+        assert put.status_code == 200, put.text
     credential = await post("identity", "/v3/credentials", "credential", {"type": "cert", "blob": MARK})
     application = await post("identity", f"/v3/users/{me}/application_credentials", "application_credential", {"name": MARK, "description": MARK})
     return {
@@ -59,8 +68,22 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
         "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
         "credential_id": credential, "application_credential_id": application, "project_id": project,
         "request_id": actions["instanceActions"][0]["request_id"],
+        "access_key": access_key, "bucket": BUCKET,
         "server_port_id": interfaces["interfaceAttachments"][0]["port_id"],
     }  # fmt: skip
+
+
+async def ec2_keys(owner: User, user_id: str) -> tuple[str, str]:
+    """New keys for S3."""
+    made = await owner.json("identity", "POST", f"/v3/users/{user_id}/credentials/OS-EC2", {"tenant_id": owner.project_id})
+    return made["credential"]["access"], made["credential"]["secret"]
+
+
+def signed(access_key: str, secret: str, method: str, path: str, body: bytes) -> dict[str, str]:
+    """The headers of a request to S3."""
+    request = AWSRequest(method=method, url=f"http://object{path}", data=body)
+    S3SigV4Auth(Credentials(access_key, secret), "s3", "RegionOne").add_auth(request)
+    return dict(request.headers.items())
 
 
 async def image(owner: User, name: str) -> str:
@@ -87,7 +110,8 @@ async def seen(owner: User, ids: dict[str, str]) -> dict[str, Any]:
         ("volume", f"/v3/{project}/snapshots/detail"), ("compute", "/v2.1/servers/detail"), ("compute", "/v2.1/os-keypairs"),
         ("compute", f"/v2.1/servers/{ids['server_id']}/os-volume_attachments"), ("compute", f"/v2.1/servers/{ids['server_id']}/os-interface"),
         ("compute", f"/v2.1/os-quota-sets/{project}"), ("network", f"/v2.0/quotas/{project}"), ("volume", f"/v3/{project}/os-quota-sets/{project}"),
-        ("object", f"/v1/AUTH_{project}?format=json"), ("object", f"/v1/AUTH_{project}/{MARK}?format=json"), ("identity", "/v3/credentials"),
+        ("object", f"/v1/AUTH_{project}?format=json"), ("object", f"/v1/AUTH_{project}/{MARK}?format=json"),
+        ("object", f"/v1/AUTH_{project}/{BUCKET}?format=json"), ("identity", "/v3/credentials"),
         ("identity", f"/v3/users/{ids['user_id']}/application_credentials"), ("identity", "/v3/auth/projects"),
     ]  # fmt: skip
     return {f"{service} {path}": await owner.json(service, "GET", path) for service, path in views}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.perf import object_store  # noqa: F401 - its benches are in the table then
+from tests.perf.blocks import measure_blocks
 from tests.perf.boot import count_boot
 from tests.perf.cloud import Cloud
 from tests.perf.figures import BENCHES, Figure, calibration
@@ -30,7 +32,7 @@ def _start(stack: Stack) -> Iterator[Figure]:
 
 
 def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
-    wanted = [name for name in ("start", "budget", *BENCHES) if not only or name in only]
+    wanted = [name for name in ("start", "budget", "blocks", *BENCHES) if not only or name in only]
     yield calibration()
     if "budget" in wanted and profile == "embedded":
         counted = count_boot()
@@ -38,7 +40,11 @@ def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
             ("statements", len(counted.statements), "<= 45"), ("HTTP calls", len(counted.calls), "<= 5"), ("messages", len(counted.messages), "<= 6"),
         ):  # fmt: skip
             yield Figure(f"boot, {name}", number, "", goal)
-    stack = Stack(profile, "fake")
+    if "blocks" in wanted and profile == "embedded":
+        yield from measure_blocks()
+    if wanted == ["blocks"]:
+        return
+    stack = Stack(profile, "fake", env={"SYNNEFO_RADOS_GB": "8"})  # what is deleted stays for the collector's grace time
     try:
         yield from (f for f in _start(stack) if "start" in wanted)
         cloud = Cloud(stack)
@@ -53,7 +59,7 @@ def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--profile", choices=("embedded", "full"), default="embedded")
-    names = ("start", "budget", *BENCHES)
+    names = ("start", "budget", "blocks", *BENCHES)
     parser.add_argument("--only", nargs="+", choices=names, default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     args = parser.parse_args()

@@ -101,8 +101,8 @@ class _Client:
         head = got[:end].decode("latin-1").lower()
         status = int(head.split(" ", 2)[1])
         length = next((int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:")), 0)
-        left = length - (len(got) - end - 4)
-        if length > 64 << 10 and not self.spec["keep"]:
+        left = 0 if self.spec["method"] == "HEAD" else length - (len(got) - end - 4)
+        if left > 64 << 10 and not self.spec["keep"]:
             while left > 0:
                 n = await self.loop.sock_recv_into(self.socket, self.buffer)
                 if not n:

@@ -39,7 +39,8 @@ def install_packages() -> None:
 
 def start_infra(layout: Layout, memory: Mapping[str, Any], *, throwaway: bool) -> Backends:
     """Start all three at once (each is found running when it is) and make the services' databases."""
-    env = dict(THROWAWAY) if throwaway else {"RADOS_OSD_GB": os.environ.get("SYNNEFO_RADOS_GB", "10")}
+    size = {"RADOS_OSD_GB": os.environ["SYNNEFO_RADOS_GB"]} if "SYNNEFO_RADOS_GB" in os.environ else {}
+    env = THROWAWAY | size if throwaway else {"RADOS_OSD_GB": "10"} | size
     with ThreadPoolExecutor(len(PARTS)) as pool:
         started = {
             part: pool.submit(run_script, [str(SCRIPTS / f"{part}-up"), str(layout.real / part)], env=env)

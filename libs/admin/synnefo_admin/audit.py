@@ -1,7 +1,7 @@
 """The invariants of a running cloud as pure functions over what the services say of themselves (`GET /admin/v1/audit`).
 
-Numbers are those of the promises: 1 servers and instances, 2 jobs, 3 transitional states, 4 quota, 5 addresses, 7 attachments,
-8 messages. A finding that is gone a few seconds later was work under way: the caller asks again (`settled`).
+Numbers are those of the promises: 1 servers and instances, 2 jobs, 3 transitional states, 4 quota, 5 addresses, 6 storage,
+7 attachments, 8 messages. A finding that is gone a few seconds later was work under way: the caller asks again (`settled`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Finding:
 def check(facts: Facts) -> list[Finding]:
     """All findings, sorted. A service that is missing from the facts is not judged."""
     found: set[Finding] = set()
-    for rule in (_servers_and_instances, _jobs, _transitions, _quota, _addresses, _attachments, _messages):
+    for rule in (_servers_and_instances, _jobs, _transitions, _quota, _addresses, _storage, _attachments, _messages):
         found |= set(rule(facts))
     return sorted(found)
 
@@ -140,6 +140,37 @@ def _addresses(facts: Facts) -> Iterator[Finding]:
     for port in ports:
         if port["device_owner"].startswith("compute:") and port["device_id"] and port["device_id"] not in live:
             yield Finding(5, "port_without_server", port["id"], f"bound to server {port['device_id']}, which does not exist")
+
+
+def _storage(facts: Facts) -> Iterator[Finding]:
+    said = facts.get("volume", {})
+    if "stored_volumes" not in said:
+        return
+    stored = set(said["stored_volumes"])
+    for row in _rows(facts, "volume", "volumes"):
+        if row["status"] in ("available", "in-use", "reserved") and row["id"] not in stored:
+            yield Finding(6, "volume_without_map", row["id"], f"a volume that is {row['status']} has no map in the store")
+    for job in said.get("storage_jobs") or ():
+        if job["findings"]:
+            yield Finding(6, "store_damaged", job["kind"], f"the last {job['kind']} found {job['findings']} damaged or missing objects")
+        elif job["state"] == "failed" and job["kind"] != "freeze":  # it comes again within minutes
+            yield Finding(6, "storage_job_failed", job["kind"], f"the last {job['kind']} failed: {job['error']}")
+        elif job["overdue_s"] > 0:
+            yield Finding(6, "storage_job_overdue", job["kind"], f"{job['kind']} is {job['overdue_s']:.0f} s late")
+
+
+def check_fsck(job: dict[str, Any]) -> list[Finding]:
+    """The findings of an fsck job: blocks that volumes, images and objects lack, and what nobody has needed for too long.
+
+    What nobody needs is condemned by one collection and gone with the second: it may be there for that long.
+    """
+    if job["state"] != "done":
+        return [Finding(6, "storage_job_failed", "fsck", f"fsck failed: {job['error']}")]
+    result = job["result"]
+    found = [Finding(6, "object_missing", name, "it is referred to and not there") for name in result["missing"]]
+    found += [Finding(6, "object_unreadable", row["what"], row["why"]) for row in result["unreadable"]]
+    found += [Finding(6, "data_hurt", row["id"], f"of {row['owner']}: {row['object']} {row['why']}") for row in result["hurt"]]
+    return sorted(found)
 
 
 def _attachments(facts: Facts) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
+from synnefo_admin import storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files, show_value
@@ -24,6 +25,7 @@ settings_app = typer.Typer(no_args_is_help=True, help="What can be set, and what
 cluster_app = typer.Typer(no_args_is_help=True, help="Ganeti clusters.")
 app.add_typer(settings_app, name="settings")
 app.add_typer(cluster_app, name="cluster")
+app.add_typer(storage.app, name="storage")
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -41,6 +43,11 @@ async def _gather() -> audit_rules.Facts:
         return dict(zip(cloud.services, answers, strict=True))
 
 
+async def _fsck() -> list[audit_rules.Finding]:
+    async with Cloud(read_cloud()) as cloud:
+        return audit_rules.check_fsck(await storage.run_job(cloud, "fsck"))
+
+
 async def _audit(settle_s: float) -> list[audit_rules.Finding]:
     findings = audit_rules.check(await _gather())
     deadline = asyncio.get_running_loop().time() + settle_s
@@ -54,9 +61,12 @@ async def _audit(settle_s: float) -> list[audit_rules.Finding]:
 def audit(
     as_json: AsJson = False,
     settle: Annotated[float, typer.Option(help="Seconds within which work under way may end before it counts as a finding.")] = 15.0,
+    with_storage: Annotated[bool, typer.Option("--storage", help="Survey the whole block store, too: it takes its time.")] = False,
 ) -> None:
     """Check the invariants of the running cloud. Exit code 1 if one is violated."""
     findings = _run(_audit(settle))
+    if with_storage:
+        findings += _run(_fsck())
     if as_json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     elif not findings:

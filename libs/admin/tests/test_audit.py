@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from synnefo_admin.audit import Facts, check, settled
+from synnefo_admin.audit import Facts, check, check_fsck, settled
 from synnefo_admin.cloud import root_of
 
 PROJECT = "p1"
@@ -54,7 +54,10 @@ def healthy() -> Facts:
         },
         "volume": {
             "volumes": [{"id": "v1", "status": "in-use", "age_s": 5000.0}], "snapshots": [], "attachments": [{"server_id": "s1", "volume_id": "v1"}],
-            "usage": {PROJECT: {"volume.volumes": 1}}, "work": dict(WORK),
+            "usage": {PROJECT: {"volume.volumes": 1}}, "work": dict(WORK), "stored_volumes": ["v1", "being made"],
+            "storage_jobs": [
+                {"kind": kind, "state": "done", "findings": 0, "error": None, "overdue_s": -100.0} for kind in ("freeze", "gc", "scrub")
+            ],
         },
         "image": {"images": [{"id": "i1", "status": "active", "age_s": 9999.0}], "work": dict(WORK)},
         "dispatcher": {"instances": instances, "unreachable": [], "effective_jobs": {"t1": 1}, "live_jobs": ["g3:job"], "work": dict(WORK)},
@@ -127,6 +130,10 @@ PLANTS: dict[str, tuple[Callable[[Facts], Any], set[str]]] = {
     "disk that nobody attached": (
         lambda f: f["dispatcher"]["instances"][1].update(disks=["snf-vol-v9"]), {"disk_without_attachment"},
     ),
+    "volume without a map": (lambda f: f["volume"]["stored_volumes"].remove("v1"), {"volume_without_map"}),
+    "scrub that found damage": (lambda f: f["volume"]["storage_jobs"][2].update(findings=2), {"store_damaged"}),
+    "collection that failed": (lambda f: f["volume"]["storage_jobs"][1].update(state="failed", error="x"), {"storage_job_failed"}),
+    "collection that does not come": (lambda f: f["volume"]["storage_jobs"][1].update(overdue_s=9.0), {"storage_job_overdue"}),
     "outbox that is not emptied": (lambda f: f["image"]["work"].update(outbox=3, outbox_age_s=90.0), {"outbox_old"}),
     "dead letters": (lambda f: f["network"]["work"].update(dead_letters=1), {"dead_letters"}),
 }  # fmt: skip
@@ -168,3 +175,14 @@ def test_what_is_gone_when_asked_again_was_work_under_way() -> None:
 )  # fmt: skip
 def test_a_service_is_found_by_its_endpoint_also_behind_a_gateway(url: str, root: str) -> None:
     assert root_of(url) == root
+
+
+def test_findings_of_the_block_store_are_findings_of_the_audit() -> None:
+    result: dict[str, Any] = {"missing": [], "unreadable": [], "hurt": []}
+    job = {"state": "done", "error": None, "result": result}
+    assert check_fsck(job) == []
+    result["missing"].append("cas/ab")
+    result["unreadable"].append({"what": "page cd", "why": "torn"})
+    result["hurt"].append({"owner": "image", "id": "i1", "object": "cas/ab", "why": "it is missing"})
+    assert [(f.code, f.subject) for f in check_fsck(job)] == [("data_hurt", "i1"), ("object_missing", "cas/ab"), ("object_unreadable", "page cd")]
+    assert [f.code for f in check_fsck({"state": "failed", "error": "image did not answer", "result": None})] == ["storage_job_failed"]

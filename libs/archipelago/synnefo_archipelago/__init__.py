@@ -6,7 +6,9 @@ Knows nothing of users, projects or the services that use it.
 
 from synnefo_archipelago.aio import AsyncStore, AsyncVolume, AsyncWriter
 from synnefo_archipelago.api import Stats, VolumeInfo
+from synnefo_archipelago.composing import Range
 from synnefo_archipelago.errors import (
+    BlocksMissing,
     CorruptData,
     LeaseHeld,
     LeaseLost,
@@ -27,9 +29,11 @@ __all__ = [
     "AsyncStore",
     "AsyncVolume",
     "AsyncWriter",
+    "BlocksMissing",
     "CorruptData",
     "LeaseHeld",
     "LeaseLost",
+    "Range",
     "Root",
     "RootKind",
     "Stats",

@@ -4,11 +4,12 @@ A thin layer: no decision is made here.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Self, TypeVar
 
 from synnefo_archipelago.api import Data, Stats, VolumeInfo
+from synnefo_archipelago.composing import Range
 from synnefo_archipelago.roots import Root
 from synnefo_archipelago.store import Store
 from synnefo_archipelago.volume import Volume
@@ -167,6 +168,15 @@ class AsyncStore:
 
     async def concat(self, roots: Iterable[Root]) -> Root:
         return await self.run(self.store.concat, list(roots))
+
+    async def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
+        return await self.run(self.store.from_hashes, size, hashes)
+
+    async def compose(self, ranges: Iterable[Range]) -> Root:
+        return await self.run(self.store.compose, list(ranges))
+
+    async def blocks(self, root: Root) -> list[tuple[bytes, int]]:
+        return await self.run(self.store.blocks, root)
 
     async def create_volume(self, name: str, size: int, origin: Root | None = None) -> None:
         await self.run(self.store.create_volume, name, size, origin)

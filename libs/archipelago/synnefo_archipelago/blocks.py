@@ -7,10 +7,10 @@ Every read verifies the checksums of what it touches; whether the data still has
 import struct
 from typing import NamedTuple
 
-from synnefo_archipelago.api import Data, Driver, Space
+from synnefo_archipelago.api import Data, Driver, Read, Space
 from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.errors import CorruptData, ObjectMissing
-from synnefo_archipelago.hashing import CHECK_BYTES, CHECK_SIZE, check, checks
+from synnefo_archipelago.hashing import CHECK_BYTES, CHECK_SIZE, ZERO_HASH, check, checks
 
 _MAGIC = b"SBLK"
 _HEAD = struct.Struct(">4sBBBxII32s")
@@ -30,6 +30,12 @@ def head_size(length: int) -> int:
     return _HEAD.size + -(-length // CHECK_SIZE) * CHECK_BYTES + CHECK_BYTES
 
 
+def data_length(stored: int) -> int:
+    """The data in a block object of `stored` bytes: what `head_size` adds, taken away."""
+    sums_and_data = stored - _HEAD.size - CHECK_BYTES
+    return sums_and_data - CHECK_BYTES * -(-sums_and_data // (CHECK_SIZE + CHECK_BYTES))
+
+
 def pack_head(digest: bytes, data: Data) -> bytes:
     body = _HEAD.pack(_MAGIC, 1, 0, _SHIFT, len(data), 0, digest) + checks(data)
     return body + check(body)
@@ -46,6 +52,13 @@ def parse_head(digest: bytes, length: int, raw: bytes) -> Head:
     if stored != length or name != digest:
         raise CorruptData(f"block {digest.hex()} is another one: {stored} bytes of {name.hex()}")
     return Head(size, length, body[_HEAD.size :])
+
+
+def stored_length(raw: bytes) -> int:
+    """The length of the data as the head of a whole block tells it. Raises `CorruptData`."""
+    if len(raw) < _HEAD.size:
+        raise CorruptData("a block is too short")
+    return int(_HEAD.unpack_from(raw)[4])
 
 
 def verify(sums: bytes, first: int, data: Data) -> bool:
@@ -67,6 +80,13 @@ class CasBlocks:
             return False
         # A block of another length cannot be what its name says: it was damaged, and here is the truth.
         return self._driver.put(Space.CAS, key, [pack_head(digest, data), data], replace=found is not None)
+
+    def touch(self, digest: bytes) -> int | None:
+        """The length of a block's data, marked as referred to now; None when it is not there. Zeros are always there."""
+        if digest == ZERO_HASH:
+            return 0
+        size = self._driver.touch(Space.CAS, digest.hex())
+        return None if size is None else data_length(size)
 
     def read(self, digest: bytes, length: int, start: int, count: int) -> bytes:
         """Verified bytes of a block that has `length` stored ones; zeros after those."""
@@ -93,6 +113,11 @@ class CasBlocks:
             head = parse_head(digest, length, raw)
             return head, raw[head.data_offset + begin : head.data_offset + end]
         if head is None:
-            head = parse_head(digest, length, self._driver.get(Space.CAS, key, 0, head_size(length)))
+            size = head_size(length)
+            raw, data = self._driver.get_many(
+                [Read(Space.CAS, key, 0, size), Read(Space.CAS, key, size + begin, end - begin)]
+            )
+            head = parse_head(digest, length, raw)
             self._heads.put(digest, head)
+            return head, data
         return head, self._driver.get(Space.CAS, key, head.data_offset + begin, end - begin)

@@ -22,6 +22,11 @@ POINTS = (
     "file.datasync",  # and reached the disk
     "record.link",  # a new version of a record got its name
     "record.dirsync",  # and the name reached the disk
+    "trash.rename",  # an object that is to be removed went to the trash
+    "trash.unlink",  # and from there
+    "survey.checkpoint",  # a survey remembered how far it is
+    "gc.swept",  # the collector removed what it may of one partition
+    "gc.checkpoint",  # and remembered it
     "private.slots",  # new data of a private block is durable, its table still shows the old
     "private.table",  # its table shows the new
     "root.cas",  # just before a volume's root is exchanged

@@ -3,6 +3,8 @@
 For what went wrong in the store; not for wrong arguments, which are plain `ValueError`.
 """
 
+from collections.abc import Sequence
+
 
 class StoreError(Exception):
     """Base of everything that the block store raises on purpose."""
@@ -28,12 +30,24 @@ class CorruptData(StoreError):
     """Stored bytes do not match their checksum, or something that is referred to is missing."""
 
 
+class BlocksMissing(StoreError):
+    """Blocks that a map was to be made of are not in the store: `hashes`, each once, in order."""
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        super().__init__(f"{len(hashes)} blocks are not stored")
+        self.hashes = tuple(hashes)
+
+
 class StoreFull(StoreError):
     """No space is left in the store."""
 
 
 class StoreUnavailable(StoreError):
     """The store does not answer, or answers with an I/O error; the outcome of a write is unknown."""
+
+
+class Fenced(StoreUnavailable):
+    """The store refuses this client for good: another took over what it was writing. Nothing of it arrived since."""
 
 
 class ObjectMissing(StoreError):

@@ -41,26 +41,48 @@ class PageStore:
             return found
         try:
             stored = self._driver.get(Space.PAGE, page_id.hex())
-            content = zstandard.ZstdDecompressor().decompress(stored, max_output_size=_PAGE_BYTES)
         except ObjectMissing:
             raise CorruptData(f"page {page_id.hex()} is missing") from None
+        content = self.unpack(page_id, stored)
+        self._cache.put(page_id, content, len(content))
+        return content
+
+    @staticmethod
+    def unpack(page_id: bytes, stored: bytes) -> bytes:
+        """The entries of a stored page. Raises `CorruptData`."""
+        try:
+            content = zstandard.ZstdDecompressor().decompress(stored, max_output_size=_PAGE_BYTES)
         except zstandard.ZstdError as error:
             raise CorruptData(f"page {page_id.hex()} cannot be unpacked") from error
         if hashlib.sha256(content).digest() != page_id or len(content) % ENTRY_SIZE:
             raise CorruptData(f"page {page_id.hex()} does not match its name")
-        self._cache.put(page_id, content, len(content))
         return content
 
+    @staticmethod
+    def pack_page(content: bytes) -> bytes:
+        return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
+
     def save(self, content: bytes) -> bytes:
-        """Store a page in canonical form and return its id."""
+        """Store a page in canonical form and return its id; a damaged one of that name is replaced."""
         if not content:
             return ZERO_PAGE
         page_id = hashlib.sha256(content).digest()
-        if self._driver.touch(Space.PAGE, page_id.hex()) is None:
-            packed = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
-            self._driver.put(Space.PAGE, page_id.hex(), [packed])
+        is_there = self.touch(page_id)
+        if not is_there or not self._is_good(page_id):
+            self._driver.put(Space.PAGE, page_id.hex(), [self.pack_page(content)], replace=is_there)
         self._cache.put(page_id, content, len(content))
         return page_id
+
+    def touch(self, page_id: bytes) -> bool:
+        """Mark a page as used; whether it is there."""
+        return self._driver.touch(Space.PAGE, page_id.hex()) is not None
+
+    def _is_good(self, page_id: bytes) -> bool:
+        try:
+            self.load(page_id)
+        except CorruptData:
+            return False
+        return True
 
     def page(self, root: Root, number: int) -> bytes:
         if root.inline:
@@ -82,6 +104,26 @@ class PageStore:
                 entry = page[at : at + ENTRY_SIZE]
                 if entry != ZERO_ENTRY:
                     yield number * PAGE_ENTRIES + at // ENTRY_SIZE, entry
+
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(first block, how many) of the runs of blocks whose entries differ. Loads only pages that differ."""
+        start = end = 0  # the run that grows
+        for number in range(-(-max(old.block_count, new.block_count) // PAGE_ENTRIES)):
+            if old.page_id(number) == new.page_id(number) and (number or old.inline == new.inline):
+                continue
+            pages = self.page(old, number), self.page(new, number)
+            for slot in range(max(map(len, pages)) // ENTRY_SIZE):
+                at = slot * ENTRY_SIZE
+                if (pages[0][at : at + ENTRY_SIZE] or ZERO_ENTRY) == (pages[1][at : at + ENTRY_SIZE] or ZERO_ENTRY):
+                    continue
+                index = number * PAGE_ENTRIES + slot
+                if index != end:
+                    if end > start:
+                        yield start, end - start
+                    start = index
+                end = index + 1
+        if end > start:
+            yield start, end - start
 
     def pack(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
         """The (page ids, inline entries) of a map given as canonical pages: the writer of whole maps."""

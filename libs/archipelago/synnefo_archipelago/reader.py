@@ -4,11 +4,14 @@ For committed state only; what an open volume still holds in memory is the volum
 """
 
 import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from typing import Protocol
 
 from synnefo_archipelago.api import Driver
 from synnefo_archipelago.blocks import CasBlocks
+from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.entries import Kind, parse_entry
 from synnefo_archipelago.errors import CorruptData
 from synnefo_archipelago.maps import PageStore
@@ -29,12 +32,23 @@ class StoredTables:
         return blocks.load(ident)
 
 
+class KnownTables:
+    """Tables for readers without the lock. They remember nothing: what they load may be overtaken meanwhile."""
+
+    def __init__(self, known: Cache[bytes, Table]) -> None:
+        self._known = known
+
+    def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
+        return (None if fresh else self._known.get(ident)) or blocks.load(ident)
+
+
 _STORED = StoredTables()
 
 
 class BlockReader:
-    def __init__(self, driver: Driver, cas: CasBlocks, pages: PageStore) -> None:
+    def __init__(self, driver: Driver, cas: CasBlocks, pages: PageStore, executor: Executor) -> None:
         self._driver = driver
+        self._executor = executor
         self._cas = cas
         self._pages = pages
         self._private: dict[int, PrivateBlocks] = {}
@@ -90,13 +104,34 @@ class BlockReader:
         return whole if len(whole) == count else whole[skip : skip + count]
 
     def ranges(self, root: Root, offset: int, length: int, chunk_bytes: int) -> Iterator[bytes]:
-        """Verified pieces of a root's range, none larger than `chunk_bytes` or across two blocks."""
+        """Verified pieces of a root's range, none larger than `chunk_bytes` or across two blocks.
+
+        Where the driver says that it pays, the pieces after the one that is yielded are under way already.
+        """
         if offset < 0 or length < 0 or offset + length > root.size:
             raise ValueError(f"range {offset}+{length} is outside of {root.size} bytes")
+        steps = self._steps(root, offset, length, chunk_bytes)
+        limit = self._driver.reads_ahead
+        if not limit or length <= chunk_bytes - offset % chunk_bytes:
+            yield from (self.block(entry, root.block_size, start, count) for entry, start, count in steps)
+            return
+        waiting: deque[Future[bytes]] = deque()
+        try:
+            for entry, start, count in steps:
+                waiting.append(self._executor.submit(self.block, entry, root.block_size, start, count))
+                if len(waiting) > limit:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _steps(self, root: Root, offset: int, length: int, chunk_bytes: int) -> Iterator[tuple[bytes, int, int]]:
         end = offset + length
         while offset < end:
             index, start = divmod(offset, root.block_size)
             # Pieces after the first begin at multiples of the chunk size, so that no checksum is computed twice.
             count = min(chunk_bytes - start % chunk_bytes, root.block_size - start, end - offset)
-            yield self.block(self._pages.entry(root, index), root.block_size, start, count)
+            yield self._pages.entry(root, index), start, count
             offset += count

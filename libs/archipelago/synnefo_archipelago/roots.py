@@ -109,6 +109,11 @@ class Root:
         )  # fmt: skip
 
 
+def as_snapshot(root: Root) -> Root:
+    """The immutable root of what a volume's root shows."""
+    return replace(root, kind=RootKind.SNAPSHOT, epoch=0, shared_below=0, origin=bytes(32), created_size=0)
+
+
 def may_inline(size: int, block_size: int) -> bool:
     blocks = -(-size // block_size)
     return blocks <= INLINE_PAGES * PAGE_ENTRIES
@@ -125,4 +130,4 @@ def pack_pages(ids: list[bytes]) -> bytes:
     return b"".join(ids)
 
 
-__all__ = ["Root", "RootKind", "inline_entry", "may_inline", "pack_pages", "strip_entries"]
+__all__ = ["Root", "RootKind", "as_snapshot", "inline_entry", "may_inline", "pack_pages", "strip_entries"]

@@ -9,14 +9,15 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from synnefo_archipelago import hashing
-from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver, Space, Stats, VolumeInfo
+from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
-from synnefo_archipelago.entries import ENTRY_SIZE, Kind, parse_entry, parse_private_id, strip_entries
+from synnefo_archipelago.composing import Composer, Range
+from synnefo_archipelago.entries import Kind, parse_entry, parse_private_id
 from synnefo_archipelago.errors import (
     CorruptData,
     LeaseHeld,
@@ -25,11 +26,14 @@ from synnefo_archipelago.errors import (
     VolumeExists,
     VolumeNotFound,
 )
-from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, live_lease
+from synnefo_archipelago.freeze import freeze_root
+from synnefo_archipelago.holding import hold
+from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease
 from synnefo_archipelago.maps import PageStore
+from synnefo_archipelago.pace import Pace
 from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import PAGE_ENTRIES, Root, RootKind
-from synnefo_archipelago.volume import Volume, as_snapshot
+from synnefo_archipelago.roots import Root, RootKind, as_snapshot
+from synnefo_archipelago.volume import Volume
 from synnefo_archipelago.writer import Writer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
@@ -44,7 +48,7 @@ class Store:
         *,
         block_size: int = DEFAULT_BLOCK_SIZE,
         clock: Clock = time.time,
-        monotonic: Clock = time.monotonic,
+        monotonic: Clock = boot_time,
     ) -> None:
         if block_size < 4096 or block_size & (block_size - 1):
             raise ValueError(f"a block size is a power of two from 4096, not {block_size}")
@@ -54,8 +58,9 @@ class Store:
         self._monotonic = monotonic
         self._cas = CasBlocks(driver)
         self._pages = PageStore(driver)
-        self._reader = BlockReader(driver, self._cas, self._pages)
         self._executor = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="archipelago")
+        self._reader = BlockReader(driver, self._cas, self._pages, self._executor)
+        self._composer = Composer(self._cas, self._pages, self._reader, executor=self._executor)
         self._hashers = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="archipelago-hash")
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
@@ -103,6 +108,31 @@ class Store:
             hashes[index] = parsed.ident
         return hashing.merkle(hashes).hex()
 
+    def put_block(self, data: Data) -> bytes:
+        """Store one block, which does not end in a zero byte; its hash. For importers, with `save_map`."""
+        digest = hashing.block_hash(data)
+        self._cas.put(digest, data)
+        return digest
+
+    def save_map(self, size: int, block_size: int, pages: list[bytes]) -> tuple[bytes, bytes]:
+        """Store a map given as its pages without trailing zero entries: (page ids, inline entries) of its root."""
+        return self._pages.pack(size, block_size, pages)
+
+    def diff(self, old: Root, new: Root) -> Iterator[tuple[int, int]]:
+        """(offset, length) of the ranges in which two roots refer to different blocks; costs what differs.
+
+        What is not in a range is equal. What is may be, too: the same data in a snapshot and in a frozen object is kept
+        in different blocks. Not for roots of live volumes, whose blocks change in place.
+        """
+        if old.block_size != new.block_size:
+            raise ValueError("the two roots have blocks of different sizes")
+        if RootKind.VOLUME in (old.kind, new.kind):
+            raise ValueError("the root of a live volume changes: make a snapshot")
+        end = max(old.size, new.size)
+        for first, count in self._pages.diff(old, new):
+            offset = first * old.block_size
+            yield offset, min(count * old.block_size, end - offset)
+
     def concat(self, roots: Iterable[Root]) -> Root:
         """One frozen root of the data of several, one after the other.
 
@@ -110,27 +140,34 @@ class Store:
         """
         parts = list(roots)
         block_size = parts[0].block_size if parts else self.block_size
-        whole = all(part.size % block_size == 0 for part in parts[:-1])
-        if whole and all(part.is_frozen and part.block_size == block_size for part in parts):
-            return self._concat_maps(parts, block_size)
-        writer = self.writer(block_size=block_size)
-        for part in parts:
-            for piece in self.iter_range(part):
-                writer.write(piece)
-        return writer.finish()
+        return self.compose([Range(part, 0, part.size) for part in parts], block_size=block_size)
 
-    def _concat_maps(self, parts: list[Root], block_size: int) -> Root:
-        size = sum(part.size for part in parts)
-        table = bytearray(-(-size // block_size) * ENTRY_SIZE)
-        base = 0
-        for part in parts:
-            for index, entry in self._pages.entries(part):
-                table[(base + index) * ENTRY_SIZE : (base + index + 1) * ENTRY_SIZE] = entry
-            base += part.block_count
-        step = PAGE_ENTRIES * ENTRY_SIZE
-        pages = [strip_entries(table[at : at + step]) for at in range(0, len(table), step)]
-        page_ids, inline = self._pages.pack(size, block_size, pages)
-        return Root(RootKind.FROZEN, size, block_size, page_ids, inline)
+    def from_hashes(self, size: int, hashes: Sequence[bytes]) -> Root:
+        """A frozen root of `size` bytes made of blocks that are stored; marks them as referred to now.
+
+        Raises `BlocksMissing`, and ValueError for blocks that cannot make `size` bytes.
+        """
+        return self._composer.from_hashes(size, hashes, self.block_size)
+
+    def compose(self, ranges: Iterable[Range], *, block_size: int | None = None) -> Root:
+        """A frozen root of ranges of others, one after the other. Whole blocks are not copied."""
+        return self._composer.compose(ranges, block_size or self.block_size)
+
+    def blocks(self, root: Root) -> list[tuple[bytes, int]]:
+        """Hash and length of each content-addressed block that a root refers to; no zero blocks."""
+        return list(self._composer.blocks(root))
+
+    def freeze(
+        self, root: Root, *, pace: Pace | None = None, done: Mapping[str, str] | None = None,
+        remember: Callable[[dict[str, str]], None] = lambda _: None,
+    ) -> Root:  # fmt: skip
+        """The frozen root of a snapshot's bytes: private blocks become content-addressed ones, zeros become holes.
+
+        `remember` gets what is done after each page; given as `done`, the work goes on from there. Raises `Stopped`.
+        """
+        return freeze_root(
+            self._reader, self._cas, self._pages, root, pace=pace or Pace(), done=dict(done or {}), remember=remember
+        )
 
     # Live volumes
 
@@ -151,12 +188,21 @@ class Store:
             generation=1, uuid=os.urandom(16), created_size=size,
             origin=origin.digest_bytes if origin else _NO_ORIGIN,
         )  # fmt: skip
+        if origin is not None and not self.hold(origin):
+            raise CorruptData("a page or block of the origin is missing")
         try:
             self.driver.cas_record(Space.VOLUME, name, 0, root.to_bytes())
         except RecordConflict:
             there, _ = self._root(name)
             if (there.created_size, there.origin, there.block_size) != (size, root.origin, root.block_size):
                 raise VolumeExists(name) from None
+
+    def hold(self, root: Root) -> bool:
+        """Mark what a root refers to directly as used now, so that no collector takes it while it goes to a new owner.
+
+        False when some of it is not there.
+        """
+        return hold(self.driver, root, self._executor)
 
     def _root(self, name: str) -> tuple[Root, int]:
         record = self.driver.read_record(Space.VOLUME, name)
@@ -181,14 +227,19 @@ class Store:
         """Take the lease and open for writing. Raises `LeaseHeld`, `VolumeNotFound`.
 
         The epoch rises with every opening; the generation, too, when the last holder did not close properly. `force`
-        takes a lease that is still held: for an operator, or an owner that knows that its former self is dead.
+        takes a lease that is still held: for an operator, or an owner that knows that its former self is dead. Where the
+        holder can be fenced, it loses its other volumes as well.
         """
         self._root(name)
-        lease = Lease(self.driver, name, owner=owner, ttl_s=ttl_s, clock=self._clock, monotonic=self._monotonic)
+        session = self.driver.session()
+        lease = Lease(session, name, owner=owner, ttl_s=ttl_s, clock=self._clock, monotonic=self._monotonic)
         clean = lease.acquire(force=force)
+        former = self._handle(name)
+        if former is not None:
+            former.cut_off()  # it may have our own session, which nobody would fence
         try:
             volume = Volume(
-                self.driver, self._reader, self._pages, self._executor,
+                session, self._reader, self._pages, self._executor,
                 name=name, lease=lease, clean=clean, on_close=self._closed,
             )  # fmt: skip
         except StoreError:
@@ -232,6 +283,7 @@ class Store:
                 self.driver.cas_record(Space.VOLUME, name, version, after.to_bytes())
             except RecordConflict:
                 continue
+            self.hold(root)
             return as_snapshot(root)
 
     def grow_volume(self, name: str, new_size: int) -> None:
@@ -258,6 +310,7 @@ class Store:
         lease: LeaseRecord | None = live_lease(self.driver, name, self._clock)
         if lease is not None:
             raise LeaseHeld(f"volume {name} is held by {lease.owner}")
+        fence_dead(self.driver, name)
         return root, version
 
     def delete_volume(self, name: str) -> None:
@@ -313,7 +366,8 @@ class Store:
         with self._lock:
             volumes = list(self._open.values())
         for volume in volumes:
-            volume.abandon()
+            with contextlib.suppress(StoreError):  # its lease will run out
+                volume.abandon()
         self._executor.shutdown()
         self._hashers.shutdown()
         self.driver.close()

@@ -4,6 +4,7 @@ Only the holder of the lease has one. Blocks are copied on write by generation: 
 is private to this volume's present generation, so a snapshot needs to write nothing but a root.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -13,12 +14,13 @@ from synnefo_archipelago import crash
 from synnefo_archipelago.api import Data, Driver, Space
 from synnefo_archipelago.cache import Cache
 from synnefo_archipelago.entries import ZERO_ENTRY, Kind, PrivateId, pack_private, parse_entry, parse_private_id
-from synnefo_archipelago.errors import LeaseLost, RecordConflict, StoreUnavailable, VolumeNotFound
+from synnefo_archipelago.errors import Fenced, LeaseLost, ObjectMissing, RecordConflict, StoreUnavailable, VolumeNotFound
+from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Lease
 from synnefo_archipelago.maps import LiveMap, PageStore
 from synnefo_archipelago.private import PrivateBlocks, Table
-from synnefo_archipelago.reader import BlockReader
-from synnefo_archipelago.roots import Root, RootKind
+from synnefo_archipelago.reader import BlockReader, KnownTables
+from synnefo_archipelago.roots import Root, as_snapshot
 
 _DIRTY_LIMIT = 32 << 20
 _TABLES = 4096
@@ -46,7 +48,7 @@ class Volume:
         self._tables: Cache[bytes, Table] = Cache(_TABLES)
         root, self._version = self._enter(clean)
         self._map = LiveMap(pages, root)
-        self._blocks: PrivateBlocks = reader.private(root.block_size)
+        self._blocks = PrivateBlocks(driver, root.block_size)  # not the reader's: this one can be fenced
         self._sub = self._blocks.sub_size
 
     @property
@@ -96,6 +98,16 @@ class Volume:
         self._on_close(self)
         return LeaseLost(f"volume {self.name}: {why}")
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The lock, for changes of an open volume; to be fenced is to have lost the lease."""
+        with self._lock:
+            self._ensure_open()
+            try:
+                yield
+            except Fenced as error:
+                raise self._lost("this client was fenced") from error
+
     def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
         """Tables for who has the lock: this handle is the only writer, so what it remembers is right."""
         found = None if fresh else self._tables.get(ident)
@@ -129,11 +141,13 @@ class Volume:
                     plan.append(self._read_dirty(index, start, count))
                 else:
                     plan.append((self._map.get(index), start, count))
-        tables = _KnownTables(self._tables)
-        pieces = [
-            step if isinstance(step, bytes) else self._reader.block(step[0], block_size, step[1], step[2], tables)
-            for step in plan
-        ]
+        tables = KnownTables(self._tables)
+
+        def fetch(step: bytes | tuple[bytes, int, int]) -> bytes:
+            return step if isinstance(step, bytes) else self._reader.block(step[0], block_size, *step[1:], tables)
+
+        is_wide = len(plan) > 1 and self._driver.reads_ahead
+        pieces = list(self._executor.map(fetch, plan) if is_wide else map(fetch, plan))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read_dirty(self, index: int, start: int, count: int) -> bytes:
@@ -230,8 +244,7 @@ class Volume:
 
     def flush(self) -> None:
         """Make everything written so far durable and visible. After an error it may be called again."""
-        with self._lock:
-            self._ensure_open()
+        with self._changing():
             if not self._dirty and not self._map.is_dirty:
                 return
             self._ensure_fenced()
@@ -251,6 +264,9 @@ class Volume:
             self._lease.check()
         except LeaseLost as error:
             raise self._lost(str(error)) from error
+        self._ensure_time()
+
+    def _ensure_time(self) -> None:
         if not self._lease.has_time():
             raise StoreUnavailable(f"volume {self.name}: renewing the lease took longer than the lease")
 
@@ -278,7 +294,7 @@ class Volume:
         self._lease.check()
         if self._is_own(entry):
             ident = parse_entry(entry).ident
-            self._tables.put(ident, self._blocks.update(self.table(self._blocks, ident, fresh=False), subs))
+            self._tables.put(ident, self._update(ident, subs))
             return entry
         if all(data is None for data in subs.values()) and (entry == ZERO_ENTRY or len(subs) == self._blocks.sub_count):
             return ZERO_ENTRY
@@ -296,6 +312,16 @@ class Volume:
         table = self._blocks.create(private, entry, depth=depth, subs=full)
         self._tables.put(table.ident, table)
         return pack_private(private)
+
+    def _update(self, ident: bytes, subs: dict[int, bytearray | None]) -> Table:
+        try:
+            return self._blocks.update(self.table(self._blocks, ident, fresh=False), subs, self._ensure_time)
+        except (RecordConflict, ObjectMissing):
+            record = self._driver.read_record(Space.VOLUME, self.name)
+            if record is None or Root.from_bytes(record.value).epoch != self.epoch:
+                raise LeaseLost(f"volume {self.name}: another changed its blocks") from None
+            # Still ours: an earlier update did arrive, only its answer did not.
+            return self._blocks.update(self.table(self._blocks, ident, fresh=True), subs, self._ensure_time)
 
     def _exchange(self, wanted: Root) -> None:
         """Commit the map under the root `wanted`. The only way in which a volume's root changes while it is open."""
@@ -318,23 +344,29 @@ class Volume:
 
     def snapshot(self) -> Root:
         """Flush, and return a root that never changes. Costs one root, whatever the size."""
-        with self._lock:
+        with self._changing():
             self.flush()
             self._ensure_fenced()
             root = self.root
             new = root.generation + 1
             self._exchange(replace(root, generation=new, shared_below=new))
+            hold(self._driver, root, self._executor)
             return as_snapshot(root)
 
     def grow(self, new_size: int) -> None:
-        with self._lock:
-            self._ensure_open()
+        with self._changing():
             if new_size < self.size:
                 raise ValueError(f"volume {self.name} has {self.size} bytes already")
             self.flush()
             if new_size > self.size:
                 self._ensure_fenced()
                 self._exchange(replace(self.root, size=new_size))
+
+    def cut_off(self) -> None:
+        """Another handle of this process took the volume over: this one changes nothing any more."""
+        with self._lock:
+            if self._state == "open":
+                self._lost("opened anew")
 
     def close(self) -> None:
         """Flush and give the lease back. When flushing fails the volume stays open."""
@@ -368,18 +400,3 @@ class Volume:
             self.close()
         else:
             self.abandon()
-
-
-class _KnownTables:
-    """Tables for readers without the lock. They remember nothing: what they load may be overtaken meanwhile."""
-
-    def __init__(self, known: Cache[bytes, Table]) -> None:
-        self._known = known
-
-    def table(self, blocks: PrivateBlocks, ident: bytes, *, fresh: bool) -> Table:
-        return (None if fresh else self._known.get(ident)) or blocks.load(ident)
-
-
-def as_snapshot(root: Root) -> Root:
-    """The immutable root of what a volume's root shows."""
-    return replace(root, kind=RootKind.SNAPSHOT, epoch=0, shared_below=0, origin=bytes(32), created_size=0)

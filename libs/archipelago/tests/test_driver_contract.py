@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from synnefo_archipelago.api import Driver, Space
-from synnefo_archipelago.errors import ObjectMissing, RecordConflict
+from synnefo_archipelago.errors import ObjectMissing, RecordConflict, StoreUnavailable
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -216,6 +216,7 @@ def test_names_that_begin_alike_are_different_records(driver: Driver) -> None:
 def test_one_of_many_racing_exchanges_wins_each_turn(driver: Driver, open_again: Callable[[], Driver]) -> None:
     driver.cas_record(Space.VOLUME, "counter", 0, b"0")
     rounds, others = 8, [driver, open_again(), open_again()]
+    unknown: list[int] = []
 
     def count(mine: Driver) -> None:
         done = 0
@@ -226,6 +227,9 @@ def test_one_of_many_racing_exchanges_wins_each_turn(driver: Driver, open_again:
                 mine.cas_record(Space.VOLUME, "counter", record.version, str(int(record.value) + 1).encode())
             except RecordConflict:
                 continue
+            except StoreUnavailable:
+                unknown.append(1)  # overtaken twice: it may have arrived
+                continue
             done += 1
 
     threads = [threading.Thread(target=count, args=(mine,)) for mine in others]
@@ -235,4 +239,4 @@ def test_one_of_many_racing_exchanges_wins_each_turn(driver: Driver, open_again:
         thread.join()
     record = driver.read_record(Space.VOLUME, "counter")
     assert record is not None
-    assert int(record.value) == rounds * len(others)
+    assert rounds * len(others) <= int(record.value) <= rounds * len(others) + len(unknown)

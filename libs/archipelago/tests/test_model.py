@@ -1,12 +1,15 @@
-"""Random histories of volumes, clones, snapshots, compared with byte arrays."""
+"""Random histories of volumes, clones, snapshots, freezes and collections, compared with byte arrays."""
 
 import os
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from libs.archipelago.tests.owners import Ahead, FakeOwner
 
 from synnefo_archipelago import Root, Store, Volume
+from synnefo_archipelago.gc import Collector
 
 BLOCK = 256 << 10
 ROUNDS = int(os.environ.get("SYNNEFO_TEST_MODEL_ROUNDS", "4"))
@@ -16,7 +19,8 @@ STEPS = 60
 class Model:
     """Does everything twice: to the store, and to byte arrays."""
 
-    def __init__(self, store: Store, reopen: Callable[[], Store], rng: random.Random) -> None:
+    def __init__(self, store: Store, reopen: Callable[[], Store], rng: random.Random, folder: Path) -> None:
+        self.folder = folder
         self.store = store
         self.reopen = reopen
         self.rng = rng
@@ -92,6 +96,27 @@ class Model:
             self.store.delete_volume(name)
             del self.open[name], self.live[name]
 
+    def forget(self) -> None:
+        if len(self.frozen) > 1:
+            self.frozen.pop(self.rng.randrange(len(self.frozen)))
+
+    def freeze(self) -> None:
+        if self.frozen:
+            number = self.rng.randrange(len(self.frozen))
+            root, content = self.frozen[number]
+            self.frozen[number] = self.store.freeze(root), content
+
+    def collect(self) -> None:
+        """One epoch over what is referred to now; nothing is under way, so everything else may go."""
+        owner = FakeOwner()
+        for number, (root, _) in enumerate(self.frozen):
+            owner.keep(f"{number:04}", root)
+        for volume in self.open.values():
+            volume.flush()
+        self.store.driver.touch_slack_s = 0.0
+        owners = {"model": owner}
+        Collector(self.store, owners, self.folder, required=frozenset(owners), grace_s=0, clock=Ahead()).run()
+
     def restart(self) -> None:
         for name in list(self.open):
             self.open.pop(name).close()
@@ -108,13 +133,13 @@ class Model:
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_any_history_reads_as_byte_arrays_do(store: Store, another_store: Callable[[], Store], seed: int) -> None:
+def test_any_history_reads_as_byte_arrays_do(store: Store, another_store: Callable[[], Store], tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    model = Model(store, another_store, rng)
+    model = Model(store, another_store, rng, tmp_path / "work")
     model.create()
     actions = [
         model.create, model.snapshot, model.upload, model.grow, model.close, model.delete, model.flush, model.flush,
-        *[model.write] * 8, *[model.zero] * 3,
+        model.forget, model.freeze, model.collect, model.collect, *[model.write] * 8, *[model.zero] * 3,
     ]  # fmt: skip
     for step in range(STEPS):
         rng.choice(actions)()
@@ -123,3 +148,7 @@ def test_any_history_reads_as_byte_arrays_do(store: Store, another_store: Callab
     model.restart()
     model.compare()
     assert sorted(model.store.list_volumes()) == sorted(model.live)
+    for _ in range(2):
+        model.collect()
+    model.restart()
+    model.compare()

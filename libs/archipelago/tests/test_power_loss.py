@@ -43,10 +43,13 @@ class TornDisk(MemoryDriver):
         self.durable.pop(key, None)
         return super().put(space, key, pieces, replace=replace)
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
         self._ensure_power()
         self.durable.setdefault(key, bytes(self._objects[space][key]))
-        super().write_at(space, key, pieces, sync=sync)
+        super().write_at(space, key, pieces, sync=sync, expected=expected)
         self.writes_left -= 1
         if self.writes_left == 0:
             self._lose_power()

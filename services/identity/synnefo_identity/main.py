@@ -21,6 +21,7 @@ from synnefo_identity.api import (
     credentials,
     discovery,
     domains,
+    ec2,
     groups,
     internal,
     limits,
@@ -51,6 +52,7 @@ _ROUTERS = (
     catalog,
     limits,
     credentials,
+    ec2,
     internal,
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from cryptography.fernet import Fernet
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from synnefo_common.settings import ServiceSettings
 
@@ -41,8 +42,20 @@ class Settings(ServiceSettings):
     hash_threads: int = Field(2, description="Password hashes computed at once.", ge=1)
     cache_ttl_s: float = Field(5.0, description="Longest time that a change of names or catalogue made by another worker is not seen, seconds.")
     revocation_poll_s: float = Field(0.4, description="How often revocations written by other workers are looked for, seconds.", gt=0)
+    credential_key: str = Field(
+        "",
+        description="Fernet key (32 bytes, base64url) that encrypts users' credentials at rest; empty: one made at the first start, in the database.",
+        json_schema_extra={"secret": True},
+    )
     signing_key_days: float = Field(30.0, description="Age at which the signing key is replaced, days.", gt=0)
     housekeeping_period_s: float = Field(600.0, description="Seconds between two clean-ups of keys, revocations and commissions.", gt=0)
     commission_max_lease_s: int = Field(3600, description="Longest lease that a quota commission may ask for, seconds.")
     commission_keep_s: int = Field(86400, description="How long decided commissions are remembered, seconds.")
     expiry_period_s: float = Field(5.0, description="Seconds between two looks for expired quota commissions.", gt=0)
+
+    @field_validator("credential_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        if value:
+            Fernet(value)  # raises ValueError
+        return value

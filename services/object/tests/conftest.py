@@ -29,6 +29,6 @@ def database_url() -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def h(database_url: str) -> AsyncIterator[Harness]:
-    overrides = {"store_url": "memory:", "expirer_period_s": 0.05, "usage_period_s": 0.05}
+    overrides = {"store_url": "memory:", "expirer_period_s": 0.05, "usage_period_s": 0.05, "quota_slice_idle_s": 0.3}
     async with Harness(build, Settings, overrides, database_url=database_url) as harness:
         yield harness

@@ -20,6 +20,7 @@ from synnefo_volume.api import (
     internal,
     quotas,
     snapshots,
+    storage,
     versions,
     volume_actions,
     volume_metadata,
@@ -30,6 +31,7 @@ from synnefo_volume.app.audit import audit_facts
 from synnefo_volume.app.reconcile import volume_reconciler
 from synnefo_volume.app.sagas import SAGAS
 from synnefo_volume.app.services import Services
+from synnefo_volume.app.storage_jobs import storage_reconciler
 from synnefo_volume.app.volume_types import ensure_default
 from synnefo_volume.clients.image import ImageClient
 from synnefo_volume.db import all_tables
@@ -63,8 +65,11 @@ def build(
         sagas=engine,
         image=ImageClient(kit.peers["image"]),
         compute=kit.peers["compute"],
+        owners={name: kit.peers[name] for name in ("image", "object")},
     )
     engine.services = svc
+    storage_work = storage_reconciler(svc)
+    svc.nudge_storage = storage_work.nudge
 
     async def seed() -> None:
         await ensure_default(svc)
@@ -87,6 +92,7 @@ def build(
             quotas.router,
             about.router,
             internal.router,
+            storage.router,
             audit_router(kit.db, lambda: audit_facts(svc)),
         ],
         ready_checks=kit.ready_checks(),
@@ -99,7 +105,7 @@ def build(
         app=app,
         metadata=all_tables(),
         sagas=engine,
-        reconcilers=[volume_reconciler(svc)],
+        reconcilers=[volume_reconciler(svc), storage_work],
         on_start=[seed],
         on_stop=[store.close],
     )

@@ -24,3 +24,22 @@ class Settings(ServiceSettings):
     max_volume_gib: int = Field(65536, description="Largest volume, GiB.", ge=1)
     stuck_after_s: float = Field(900.0, description="A state that should pass is taken up again after so long.", gt=0)
     orphan_grace_s: float = Field(3600.0, description="What nobody owns is removed after so long.", gt=0)
+
+    storage_dir: str = Field(
+        "",
+        description="Folder for the lists of collector, scrub and freeze; it should outlive the worker, or a collection begins anew. "
+        "Empty: `work` in the folder of a file store, else /var/lib/synnefo/volume-storage.",
+    )
+    gc_period_s: float = Field(86400.0, description="How often unreferenced blocks are collected; 0: only on demand.", ge=0)
+    gc_grace_s: float = Field(
+        172800.0,
+        description="What was used within so long is never collected: longer than the longest upload, and than object's staging_hours.",
+        ge=3600,
+    )
+    scrub_period_s: float = Field(604800.0, description="How often everything stored is read and verified; 0: only on demand.", ge=0)
+    freeze_period_s: float = Field(600.0, description="How often new snapshots are looked for to be frozen; 0: only on demand.", ge=0)
+    storage_objects_per_s: float = Field(2000.0, description="Most objects that storage jobs handle in a second; 0: no limit.", ge=0)
+    storage_bytes_per_s: float = Field(
+        100_000_000.0, description="Most bytes that scrub and freeze read in a second; 0: no limit.", ge=0
+    )
+    storage_poll_s: float = Field(15.0, description="How often the worker looks for storage jobs.", gt=0)

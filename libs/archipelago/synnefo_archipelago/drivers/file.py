@@ -10,59 +10,34 @@ import errno
 import hashlib
 import itertools
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from synnefo_archipelago import crash
-from synnefo_archipelago.api import Data, Record, Space
-from synnefo_archipelago.errors import (
-    ObjectMissing,
-    RecordConflict,
-    StoreError,
-    StoreFull,
-    StoreUnavailable,
-)
+from synnefo_archipelago.api import Data, Found, Read, Record, Space
+from synnefo_archipelago.drivers.file_calls import map_error, mapped, write_all
+from synnefo_archipelago.errors import ObjectMissing, RecordConflict, StoreUnavailable
 
 _FORMAT = b"synnefo archipelago files 1\n"
-_IOV = 256
 _READ_ATTEMPTS = 16
-
-
-@contextlib.contextmanager
-def _mapped() -> Iterator[None]:
-    """Give the operating system's errors the store's names."""
-    try:
-        yield
-    except OSError as error:
-        raise map_error(error) from error
-
-
-def map_error(error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreFull(str(error))
-    return StoreUnavailable(str(error))
-
-
-def _write_all(fd: int, pieces: Sequence[Data], offset: int) -> int:
-    views = [memoryview(piece).cast("B") for piece in pieces if len(piece)]
-    while views:
-        done = os.pwritev(fd, views[:_IOV], offset)
-        offset += done
-        while views and done >= len(views[0]):
-            done -= len(views.pop(0))
-        if done:
-            views[0] = views[0][done:]
-    return offset
+_TRASH_ATTEMPTS = 4
+_STALE_ATTEMPTS = 4
 
 
 class FileDriver:
     atomic_writes = False
+    reads_ahead = 0
+    touch_slack_s = 600.0
+    identity = ""
+    """Nobody can take a file away from a process that has it open; see the README for what remains."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
         self._numbers = itertools.count()
         self._tag = os.urandom(8).hex()
-        with _mapped():
+        self._shards: set[Path] = set()  # directories that are known to be there, and on the disk
+        with mapped():
             self._prepare()
 
     def _prepare(self) -> None:
@@ -71,18 +46,14 @@ class FileDriver:
             found = marker.read_bytes()
         except FileNotFoundError:
             found = b""
-        if found == _FORMAT:
-            return
-        if found:
+        if found and found != _FORMAT:
             raise StoreUnavailable(f"{self._root} is a store of another format: {found[:40]!r}")
         self._root.mkdir(parents=True, exist_ok=True)
-        (self._root / "tmp").mkdir(exist_ok=True)
-        for space in Space:
-            directory = self._root / space
-            directory.mkdir(exist_ok=True)
-            for shard in range(256):
-                (directory / f"{shard:02x}").mkdir(exist_ok=True)
-            self._sync_directory(directory)
+        for name in ("tmp", *Space):
+            (self._root / name).mkdir(exist_ok=True)
+        self._sync_directory(self._root)
+        if found:
+            return
         temporary = self._write_temporary([_FORMAT])
         temporary.replace(marker)
         self._sync_directory(self._root)
@@ -95,6 +66,17 @@ class FileDriver:
         finally:
             os.close(fd)
 
+    def _ensure_shard(self, shard: Path) -> None:
+        """Make a directory for objects and have it on the disk, by whomever it was made."""
+        if shard not in self._shards:
+            shard.mkdir(exist_ok=True)  # never its parent: when that is gone, the store is not mounted
+            self._sync_directory(shard.parent)
+            self._shards.add(shard)
+
+    def _existing_shards(self, space: Space) -> list[str]:
+        with mapped():
+            return sorted(path.name for path in (self._root / space).iterdir())
+
     def _path(self, space: Space, key: str) -> Path:
         # The last digits of a private block's key count its index, so that one volume spreads over all directories.
         return self._root / space / (key[-2:] if space is Space.PRIVATE else key[:2]) / key
@@ -104,7 +86,7 @@ class FileDriver:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
             try:
-                _write_all(fd, pieces, 0)
+                write_all(fd, pieces, 0)
                 crash.point("file.temp")
                 os.fdatasync(fd)
                 crash.point("file.fsync")
@@ -116,13 +98,27 @@ class FileDriver:
             raise
         return path
 
+    def session(self) -> "FileDriver":
+        return self
+
+    def fence(self, identity: str) -> None:
+        """There is no such thing in a file system: generations and the writer's own checks must do."""
+
+    def get_many(self, reads: Sequence[Read]) -> list[bytes]:
+        return [self.get(*read) for read in reads]
+
     def get(self, space: Space, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        try:
-            fd = os.open(self._path(space, key), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
+        for _ in range(_STALE_ATTEMPTS):
+            try:
+                return self._get(space, key, offset, length)
+            except StoreUnavailable as error:
+                # On NFS: the file was replaced or removed while we had it open. Its name tells which.
+                if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.ESTALE:
+                    raise
+        raise StoreUnavailable(f"{space}/{key}: its file is replaced again and again")
+
+    def _get(self, space: Space, key: str, offset: int, length: int | None) -> bytes:
+        fd = self._open(space, key, os.O_RDONLY)
         try:
             if length is None:
                 length = max(0, os.fstat(fd).st_size - offset)
@@ -142,28 +138,44 @@ class FileDriver:
 
     def put(self, space: Space, key: str, pieces: Sequence[Data], *, replace: bool = False) -> bool:
         path = self._path(space, key)
-        with _mapped():
-            if not replace and path.exists():
+        with mapped():
+            if not replace and self.touch(space, key) is not None:
                 return False
+            self._ensure_shard(path.parent)
             temporary = self._write_temporary(pieces)
             # Names are of content, or of one writer: whoever else puts this key puts the same bytes, so rename will do.
-            temporary.replace(path)
+            self._rename(temporary, path)
             crash.point("file.rename")
             self._sync_directory(path.parent)
             crash.point("file.dirsync")
         return True
 
-    def write_at(self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *, sync: bool = True) -> None:
+    @staticmethod
+    def _rename(temporary: Path, path: Path) -> None:
         try:
-            fd = os.open(self._path(space, key), os.O_WRONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
-        with _mapped():
+            inode = temporary.stat().st_ino
             try:
+                temporary.replace(path)
+            except FileNotFoundError:
+                # On NFS an answer may get lost and the request be repeated: then the file is where it belongs already.
+                if path.stat().st_ino != inode:
+                    raise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+    def write_at(
+        self, space: Space, key: str, pieces: Sequence[tuple[int, Data]], *,
+        sync: bool = True, expected: tuple[int, bytes] | None = None,
+    ) -> None:  # fmt: skip
+        fd = self._open(space, key, os.O_RDWR)
+        with mapped():
+            try:
+                if expected and os.pread(fd, len(expected[1]), expected[0]) != expected[1]:
+                    raise RecordConflict(f"{space}/{key} does not hold what was expected")
                 for offset, piece in pieces:
-                    _write_all(fd, [piece], offset)
+                    write_all(fd, [piece], offset)
                 crash.point("file.write")
                 if sync:
                     os.fdatasync(fd)
@@ -171,27 +183,98 @@ class FileDriver:
             finally:
                 os.close(fd)
 
+    def _open(self, space: Space, key: str, flags: int) -> int:
+        path = self._path(space, key)
+        for _ in range(_TRASH_ATTEMPTS):
+            try:
+                return os.open(path, flags | os.O_CLOEXEC)
+            except FileNotFoundError:
+                if not self._take_back(space, key):
+                    break
+            except OSError as error:
+                raise map_error(error) from error
+        raise ObjectMissing(f"{space}/{key}")
+
     def truncate(self, space: Space, key: str, size: int) -> None:
+        fd = self._open(space, key, os.O_RDWR)
         try:
-            os.truncate(self._path(space, key), size)
-        except FileNotFoundError:
-            raise ObjectMissing(f"{space}/{key}") from None
-        except OSError as error:
-            raise map_error(error) from error
+            with mapped():
+                os.ftruncate(fd, size)
+        finally:
+            os.close(fd)
 
     def touch(self, space: Space, key: str) -> int | None:
         path = self._path(space, key)
-        try:
-            os.utime(path)
-            return path.stat().st_size
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise map_error(error) from error
+        for _ in range(_TRASH_ATTEMPTS):
+            try:
+                found = path.stat()
+                if time.time() - found.st_mtime >= self.touch_slack_s:
+                    os.utime(path)
+                return found.st_size
+            except FileNotFoundError:
+                if not self._take_back(space, key):
+                    return None
+            except OSError as error:
+                raise map_error(error) from error
+        return None
+
+    # Removal beside use. An object goes to the trash first; there its time is looked at again. Whoever asks for the
+    # object meanwhile links it back, and then the unlinking in the trash takes one of two names away.
+
+    def _trash(self, space: Space, key: str) -> Path:
+        return self._root / "trash" / f"{space}.{key}"
+
+    def _take_back(self, space: Space, key: str) -> bool:
+        """Give an object in the trash its name again, unless a new one has it. False when it is in neither place."""
+        path = self._path(space, key)
+        with mapped():
+            try:
+                os.link(self._trash(space, key), path)
+            except FileExistsError:
+                return True
+            except FileNotFoundError:
+                return path.exists()
+            self._sync_directory(path.parent)
+        return True
+
+    def delete_unused(self, space: Space, key: str, since: float) -> bool:
+        path, trash = self._path(space, key), self._trash(space, key)
+        with mapped():
+            trash.parent.mkdir(exist_ok=True)
+            try:
+                if path.stat().st_mtime >= since:
+                    return False
+                trash.unlink(missing_ok=True)  # of an earlier attempt; renaming between two names of one file does nothing
+                path.rename(trash)
+            except FileNotFoundError:
+                return False
+            crash.point("trash.rename")
+            if trash.stat().st_mtime >= since:
+                self._take_back(space, key)
+                trash.unlink(missing_ok=True)
+                return False
+            trash.unlink(missing_ok=True)
+            crash.point("trash.unlink")
+        return True
+
+    def tidy(self, before: float) -> int:
+        count = 0
+        with mapped():
+            if (self._root / "trash").is_dir():
+                for trash in list((self._root / "trash").iterdir()):
+                    space, _, key = trash.name.partition(".")
+                    self._take_back(Space(space), key)
+                    trash.unlink(missing_ok=True)
+            for temporary in list((self._root / "tmp").iterdir()):
+                with contextlib.suppress(FileNotFoundError):
+                    if temporary.stat().st_mtime < before:
+                        temporary.unlink()
+                        count += 1
+        return count
 
     def delete(self, space: Space, key: str) -> bool:
         path = self._path(space, key)
-        with _mapped():
+        with mapped():
             try:
                 path.unlink()
             except FileNotFoundError:
@@ -200,12 +283,19 @@ class FileDriver:
         return True
 
     def iter(self, space: Space) -> Iterator[tuple[str, int]]:
-        for shard in range(256):
-            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+        for found in self.scan(space):
+            yield found.key, found.size
+
+    def scan(self, space: Space) -> Iterator[Found]:
+        for shard in self._existing_shards(space):
+            with mapped(), os.scandir(self._root / space / shard) as entries:
                 found = []
                 for entry in entries:
+                    if entry.name.startswith("."):
+                        continue  # NFS keeps removed files that are open under such a name
                     with contextlib.suppress(FileNotFoundError):
-                        found.append((entry.name, entry.stat().st_size))
+                        status = entry.stat()
+                        found.append(Found(entry.name, status.st_size, status.st_mtime))
             yield from found
 
     # Records: <space>/<shard>/<key>~<version, 16 hex digits>
@@ -215,7 +305,10 @@ class FileDriver:
 
     def _versions(self, space: Space, key: str) -> list[int]:
         prefix = f"{key}~"
-        names = (path.name for path in self._shard(space, key).iterdir())
+        try:
+            names = [path.name for path in self._shard(space, key).iterdir()]
+        except FileNotFoundError:
+            return []
         return sorted(int(name[len(prefix) :], 16) for name in names if name.startswith(prefix))
 
     def _version_path(self, space: Space, key: str, version: int) -> Path:
@@ -231,19 +324,23 @@ class FileDriver:
                 return versions[-1], self._version_path(space, key, versions[-1]).read_bytes()
             except FileNotFoundError:
                 continue  # replaced meanwhile
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
         raise StoreUnavailable(f"record {space}/{key} changes faster than it can be read")
 
     def read_record(self, space: Space, key: str) -> Record | None:
-        with _mapped():
+        with mapped():
             version, value = self._newest(space, key)
         return Record(version, value) if value else None
 
     def cas_record(self, space: Space, key: str, expected: int, value: bytes | None) -> int:
-        with _mapped():
+        with mapped():
             current, present = self._newest(space, key)
             if expected != (current if present else 0):
                 raise RecordConflict(f"{space}/{key} is at version {current}, not {expected}")
             version = current + 1
+            self._ensure_shard(self._shard(space, key))
             temporary = self._write_temporary([value or b""])
             try:
                 self._take_version(space, key, version, temporary)
@@ -267,17 +364,20 @@ class FileDriver:
                 raise RecordConflict(f"{space}/{key}: another took version {version}") from None
         crash.point("record.link")
         if self._versions(space, key)[-1] > version + 1:
-            # We slept while others went on and swept this version away: it was not free, only forgotten. (When only
-            # one version came after it, nobody can have swept it yet: it is ours, and already replaced.)
+            # We slept while others went on. Either before the link, and they had swept this version away: it was not
+            # free, only forgotten. Or after it, and they built on ours. Nothing tells which. (When only one version came
+            # after it, nobody can have swept it yet: it is ours, and already replaced.)
             path.unlink(missing_ok=True)
-            raise RecordConflict(f"{space}/{key} went past version {version}")
+            raise StoreUnavailable(f"{space}/{key} went past version {version} while this was written")
 
     def iter_records(self, space: Space) -> Iterator[str]:
-        for shard in range(256):
+        for shard in self._existing_shards(space):
             newest: dict[str, tuple[int, int]] = {}
-            with _mapped(), os.scandir(self._root / space / f"{shard:02x}") as entries:
+            with mapped(), os.scandir(self._root / space / shard) as entries:
                 for entry in entries:
                     key, _, version = entry.name.rpartition("~")
+                    if entry.name.startswith("."):
+                        continue
                     with contextlib.suppress(FileNotFoundError):
                         newest[key] = max(newest.get(key, (0, 0)), (int(version, 16), entry.stat().st_size))
             yield from (key for key, (_, size) in newest.items() if size)

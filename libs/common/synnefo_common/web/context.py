@@ -92,9 +92,7 @@ async def current_context(request: Request) -> Context:
     if not token:
         raise Unauthorized(UNAUTHORIZED)
     claims = await state.verifier.verify(token)
-    context = Context(
-        claims, policy=state.policy, request_id=request.state.request_id, token=token, version=getattr(request.state, "version", None)
-    )
+    context = Context(claims, policy=state.policy, request_id=request.state.request_id, token=token, version=getattr(request.state, "version", None))
     request.scope["synnefo.context"] = context
     return context
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html import escape
 from http import HTTPStatus
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 from starlette.responses import Response
 
 from synnefo_common.errors import Fault, QuotaExceeded
+from synnefo_common.ids import IdSource
 from synnefo_common.web.answer import answer
 
 UNAUTHORIZED = "The request you have made requires authentication."
@@ -28,6 +30,10 @@ class Dialect:
     quota_status: ClassVar[int] = 403
     id_headers: ClassVar[tuple[bytes, ...]] = (b"x-openstack-request-id",)
     auth_uri: str = ""
+
+    def new_request_id(self, ids: IdSource) -> str:
+        """What a request is called in its answer, in logs and in calls that it makes."""
+        return "req-" + ids.uuid()
 
     def status_of(self, fault: Fault) -> int:
         """The HTTP status this service uses for the fault."""
@@ -117,6 +123,11 @@ class ObjectDialect(Dialect):
     """Swift: one heading, one paragraph."""
 
     quota_status = 413
+    id_headers: ClassVar[tuple[bytes, ...]] = (b"x-openstack-request-id", b"x-trans-id")
+
+    def new_request_id(self, ids: IdSource) -> str:
+        """Swift's transaction: a random part, and the time."""
+        return f"tx{ids.hex()[:21]}-{int(time.time()):010x}"
 
     def body(self, fault: Fault, status: int, request_id: str) -> Response:
         page = f"<html><h1>{title_of(status)}</h1><p>{escape(fault.message, quote=False)}</p></html>"

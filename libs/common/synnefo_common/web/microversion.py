@@ -55,9 +55,7 @@ class Microversions:
             return self.maximum
         version_ = Version.of(text)
         if not self.minimum <= version_ <= self.maximum:
-            raise NotAcceptable(
-                f"Version {version_} is not supported by the API. Minimum is {self.minimum} and maximum is {self.maximum}."
-            )
+            raise NotAcceptable(f"Version {version_} is not supported by the API. Minimum is {self.minimum} and maximum is {self.maximum}.")
         return version_
 
     def write(self, headers: MutableHeaders, version: Version) -> None:

@@ -22,7 +22,7 @@ from synnefo_common.web.metrics import RequestMetrics
 from synnefo_common.web.microversion import Microversions
 
 log = get_logger(__name__)
-_REQUEST_ID = re.compile(r"^req-[0-9a-fA-F-]{8,64}$")
+_REQUEST_ID = re.compile(r"^(req-|tx)[0-9a-fA-F-]{8,64}$")
 _EXPOSED = "X-Subject-Token, X-Openstack-Request-Id, OpenStack-API-Version, X-OpenStack-Nova-API-Version, Retry-After, ETag, Location"
 _QUIET = ("/healthz", "/readyz", "/metrics")
 _INTERNAL = InternalDialect()
@@ -68,7 +68,7 @@ class ServiceMiddleware:
             return
         started = time.perf_counter()
         headers = Headers(scope=scope)
-        request_id = "req-" + self.ids.uuid()
+        request_id = self.dialect.new_request_id(self.ids)
         id_headers = [(name, request_id.encode()) for name in self.dialect.id_headers]
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -187,5 +187,3 @@ def _preflight(headers: Headers) -> Response:
             "Access-Control-Max-Age": "3600",
         },
     )
-
-

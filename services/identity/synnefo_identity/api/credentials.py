@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -20,6 +17,7 @@ from synnefo_identity.api.schemas.credentials import (
 )
 from synnefo_identity.app import credentials, shapes, users
 from synnefo_identity.app.services import Services
+from synnefo_identity.domain.credential import Credential
 from synnefo_identity.domain.errors import Invalid
 
 router = APIRouter(prefix="/v3", tags=["credentials"])
@@ -103,12 +101,14 @@ async def delete_application_credential(user_id: str, application_credential_id:
 
 @router.get("/credentials")
 async def list_credentials(request: Request, ctx: Ctx, svc: Svc) -> Response:
-    """List credentials: all for administrators, one's own for others."""
+    """List credentials: all for administrators, one's own for others; with an application credential, those of its project."""
     query = read_query(request, texts=(), equals=("user_id", "type"))
     wanted = query.equals.get("user_id", ctx.user_id)
     if not ctx.may("identity:list_credentials", {}):
         require(ctx, "list_credentials", {"target.credential.user_id": wanted})
         query = query.narrowed(user_id=ctx.user_id)
+    if ctx.claims.credential_id is not None:
+        query = query.narrowed(project_id=ctx.project_id)
     return list_answer(svc, request, "credentials", await credentials.find_credentials(svc, query), shapes.credential, query=query)
 
 
@@ -125,46 +125,35 @@ async def create_credential(body: CredentialCreateBody, ctx: Ctx, svc: Svc) -> R
         "blob": new.blob,
         "extra": new.extras(),
     }
-    if new.type == "ec2":
-        if new.project_id is None:
-            raise Invalid("An ec2 credential needs project_id.")
-        values["id"] = hashlib.sha256(_access_key(new.blob).encode()).hexdigest()
-    return answer({"credential": shapes.credential(await credentials.create_credential(svc, values), svc.base_url)}, 201)
+    return answer({"credential": shapes.credential(await credentials.create_credential(svc, ctx.claims, values), svc.base_url)}, 201)
 
 
-def _access_key(blob: str) -> str:
-    try:
-        return str(orjson.loads(blob)["access"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise Invalid('The blob of an ec2 credential is JSON with "access" and "secret".') from None
+async def _find(svc: Services, ctx: Context, rule: str, credential_id: str) -> Credential:
+    row = await credentials.find_credential(svc, credential_id)
+    require(ctx, rule, {"target.credential.user_id": row.user_id} if row else None)
+    row = found(row, "credential", credential_id)
+    await credentials.check_delegation(svc, ctx.claims, row.project_id, ec2=False)
+    return row
 
 
 @router.get("/credentials/{credential_id}")
 async def show_credential(credential_id: str, ctx: Ctx, svc: Svc) -> Response:
     """Show a credential."""
-    row = await credentials.find_credential(svc, credential_id)
-    require(ctx, "get_credential", {"target.credential.user_id": row.user_id} if row else None)
-    return answer({"credential": shapes.credential(found(row, "credential", credential_id), svc.base_url)})
+    return answer({"credential": shapes.credential(await _find(svc, ctx, "get_credential", credential_id), svc.base_url)})
 
 
 @router.patch("/credentials/{credential_id}")
 async def update_credential(credential_id: str, body: CredentialUpdateBody, ctx: Ctx, svc: Svc) -> Response:
     """Change a credential."""
-    row = await credentials.find_credential(svc, credential_id)
-    require(ctx, "update_credential", {"target.credential.user_id": row.user_id} if row else None)
-    row = found(row, "credential", credential_id)
+    row = await _find(svc, ctx, "update_credential", credential_id)
     changes = body.credential.changes("blob", "type", "user_id", "project_id")
     if "user_id" in changes:
         require(ctx, "update_credential", {"target.credential.user_id": changes["user_id"]})
-    if changes.get("type", row.type) == "ec2" and changes.get("project_id", row.project_id) is None:
-        raise Invalid("An ec2 credential needs project_id.")
-    return answer({"credential": shapes.credential(await credentials.update_credential(svc, credential_id, changes), svc.base_url)})
+    return answer({"credential": shapes.credential(await credentials.update_credential(svc, ctx.claims, row, changes), svc.base_url)})
 
 
 @router.delete("/credentials/{credential_id}", status_code=204)
 async def delete_credential(credential_id: str, ctx: Ctx, svc: Svc) -> Response:
     """Delete a credential."""
-    row = await credentials.find_credential(svc, credential_id)
-    require(ctx, "delete_credential", {"target.credential.user_id": row.user_id} if row else None)
-    await credentials.delete_credential(svc, found(row, "credential", credential_id).id)
+    await credentials.delete_credential(svc, await _find(svc, ctx, "delete_credential", credential_id))
     return empty(204)

@@ -11,7 +11,7 @@ from synnefo_common.clock import MICROS
 from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_identity.api.access import Svc
 from synnefo_identity.api.schemas.limits import CommissionBody, LedgerLimitsBody
-from synnefo_identity.app import projects, quota, users
+from synnefo_identity.app import ec2, projects, quota, users
 from synnefo_identity.domain.errors import Invalid, Missing
 
 router = internal_router()
@@ -121,3 +121,18 @@ async def show_user(user_id: str, ctx: Service, svc: Svc) -> Response:
     if row is None:
         raise Missing("user", user_id)
     return answer({"id": row.id, "name": row.name, "domain_id": row.domain_id, "enabled": row.enabled})
+
+
+@router.get("/signing-keys")
+async def show_signing_key(
+    ctx: Service,
+    svc: Svc,
+    access: Annotated[str, Query(max_length=1024)],
+    scope: Annotated[str, Query(pattern=r"^[0-9]{8}/[^/]{1,255}/[^/]{1,64}$")],
+) -> Response:
+    """The key that checks an access key's signatures of one day, region and service (the scope), and a token of its holder.
+
+    Never the secret.
+    """
+    made = await ec2.make_signing_key(svc, access, scope)
+    return answer({"key": made.key.hex(), "token": made.token})

@@ -14,6 +14,7 @@ from synnefo_common.clock import MICROS
 from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_common.log import get_logger
 from synnefo_identity.app import quota as quota_app
+from synnefo_identity.app.encryption import make_key
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import catalog, projects, quota, roles, tokens, users
 from synnefo_identity.db.base import ROOT
@@ -35,6 +36,7 @@ CATALOGUE = (
     ("block-storage", "volume", "volume", "/v3/$(project_id)s"),
     ("volumev3", "volumev3", "volume", "/v3/$(project_id)s"),
     ("object-store", "object", "object", "/v1/AUTH_$(project_id)s"),
+    ("s3", "s3", "object", "/s3"),
     ("ganeti-dispatcher", "dispatcher", "dispatcher", "/v1"),
 )
 INTERFACES = ("public", "internal", "admin")
@@ -52,6 +54,7 @@ async def bootstrap(svc: Services) -> None:
 
     async def work(uow: UnitOfWork) -> None:
         await uow.run(upsert_ignore(uow.dialect, tokens.revocation_head, {"id": 1, "seq": 0}))
+        await make_key(uow, now_us=svc.clock.now_us())
         await _seed_projects(uow)
         await _seed_roles(uow)
         await _seed_users(svc, uow, hashes)

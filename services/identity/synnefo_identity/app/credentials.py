@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import orjson
 from sqlalchemy import Row
 
 from synnefo_common.auth import Claims
+from synnefo_common.db import UnitOfWork
 from synnefo_identity.app import access
+from synnefo_identity.app.encryption import encrypt, opened
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects
 from synnefo_identity.db.credentials import application_credentials, credentials
+from synnefo_identity.db.users import users
+from synnefo_identity.domain.credential import APPLICATION_CREDENTIAL, Credential, check_scope, id_of, is_ec2, read_keys
 from synnefo_identity.domain.errors import Invalid, Missing, Refused
 from synnefo_identity.domain.filters import Query
 
@@ -118,43 +124,90 @@ async def role_list(svc: Services, rows: Sequence[Row[Any]]) -> dict[str, list[d
     }
 
 
-async def find_credential(svc: Services, credential_id: str) -> Row[Any] | None:
-    """The credential."""
+async def find_credential(svc: Services, credential_id: str) -> Credential | None:
+    """The credential, readable."""
+    cipher = await svc.cipher.get()
     async with svc.db.read() as uow:
-        return await base.get(uow, credentials, credential_id)
-
-
-async def find_credentials(svc: Services, query: Query) -> list[Row[Any]]:
-    """A page of credentials."""
-    async with svc.db.read() as uow:
-        return list(await uow.all(base.select_rows(credentials, query)))
-
-
-async def create_credential(svc: Services, values: Mapping[str, Any]) -> Row[Any]:
-    """A new credential. Raises Duplicate (an ec2 access key)."""
-    row = {"id": svc.ids.hex(), **values}
-    with base.unique("credential", f"Duplicate ID, {row['id']}."):
-        async with svc.db.begin() as uow:
-            if row["project_id"] is not None and await base.get(uow, projects.projects, row["project_id"]) is None:
-                raise Missing("project", row["project_id"])
-            await uow.run(credentials.insert().values(**row))
-            created = await base.get(uow, credentials, row["id"])
-    assert created is not None
-    return created
-
-
-async def update_credential(svc: Services, credential_id: str, changes: Mapping[str, Any]) -> Row[Any]:
-    """Change a credential. Raises Missing."""
-    async with svc.db.begin() as uow:
-        await base.update(uow, credentials, credential_id, changes)
         row = await base.get(uow, credentials, credential_id)
-    if row is None:
-        raise Missing("credential", credential_id)
-    return row
+    return None if row is None else opened(cipher, row)
 
 
-async def delete_credential(svc: Services, credential_id: str) -> None:
-    """Raises Missing."""
+async def find_credentials(svc: Services, query: Query) -> list[Credential]:
+    """A page of credentials, readable."""
+    cipher = await svc.cipher.get()
+    async with svc.db.read() as uow:
+        rows = await uow.all(base.select_rows(credentials, query))
+    return [opened(cipher, row) for row in rows]
+
+
+async def check_delegation(svc: Services, claims: Claims, project_id: str | None, *, ec2: bool) -> None:
+    """With an application credential, only what belongs to its project; a restricted one makes no ec2 keys. Raises Refused."""
+    if claims.credential_id is None:
+        return
+    if project_id != claims.project_id:
+        raise Refused("Credential project does not match the project scope of the application credential.")
+    if ec2:
+        async with svc.db.read() as uow:
+            used = await base.get(uow, _apps, claims.credential_id)
+        if used is None or not used.unrestricted:
+            raise Refused("A restricted application credential cannot make credentials.")
+
+
+async def create_credential(svc: Services, claims: Claims, values: Mapping[str, Any]) -> Credential:
+    """A new credential. Raises Duplicate (an ec2 access key), Missing (user, project), Refused, Invalid."""
+    made = {"id": svc.ids.hex(), **values}
+    is_keys = is_ec2(made["type"])
+    await check_delegation(svc, claims, made["project_id"], ec2=is_keys)
+    if is_keys:
+        if made["project_id"] is None:
+            raise Invalid("An ec2 credential needs project_id.")
+        keys = read_keys(made["blob"])
+        made["id"] = id_of(keys["access"])
+        if claims.credential_id is not None:
+            made["blob"] = orjson.dumps(keys | {APPLICATION_CREDENTIAL: claims.credential_id}).decode()
+    cipher = await svc.cipher.get()
+    with base.unique("credential", f"Duplicate ID, {made['id']}."):
+        async with svc.db.begin() as uow:
+            if await base.get(uow, users, made["user_id"]) is None:
+                raise Missing("user", made["user_id"])
+            if made["project_id"] is not None and await base.get(uow, projects.projects, made["project_id"]) is None:
+                raise Missing("project", made["project_id"])
+            await uow.run(credentials.insert().values(**made | {"blob": encrypt(cipher, made["blob"])}))
+    return Credential(**made)
+
+
+async def update_credential(svc: Services, claims: Claims, current: Credential, changes: Mapping[str, Any]) -> Credential:
+    """Change a credential; what was signed with an ec2 one is void at once. Raises Missing, Invalid, Refused."""
+    new = replace(current, **changes)
+    await check_delegation(svc, claims, new.project_id, ec2=is_ec2(new.type))
+    if is_ec2(current.type) and not is_ec2(new.type):
+        raise Invalid("The type of an ec2 credential cannot be changed.")
+    if is_ec2(new.type):
+        if claims.credential_id is not None and not is_ec2(current.type):
+            raise Refused("With an application credential, create an ec2 credential instead.")
+        if new.project_id is None:
+            raise Invalid("An ec2 credential needs project_id.")
+        keys = read_keys(new.blob)
+        if is_ec2(current.type):
+            check_scope(read_keys(current.blob), keys)
+    values = dict(changes)
+    if "blob" in values:
+        values["blob"] = encrypt(await svc.cipher.get(), new.blob)
     async with svc.db.begin() as uow:
-        if not await base.delete(uow, credentials, credentials.c.id == credential_id):
-            raise Missing("credential", credential_id)
+        if not await base.update(uow, credentials, current.id, values):
+            raise Missing("credential", current.id)
+        await _void(svc, uow, current)
+    return new
+
+
+async def delete_credential(svc: Services, current: Credential) -> None:
+    """Delete one and end what it was good for. Raises Missing."""
+    async with svc.db.begin() as uow:
+        if not await base.delete(uow, credentials, credentials.c.id == current.id):
+            raise Missing("credential", current.id)
+        await _void(svc, uow, current)
+
+
+async def _void(svc: Services, uow: UnitOfWork, credential: Credential) -> None:
+    if is_ec2(credential.type):  # its id is the first of the audit chain of all its tokens
+        await svc.revoke(uow, {"audit_chain_id": credential.id})

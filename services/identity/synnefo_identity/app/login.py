@@ -26,6 +26,7 @@ class Subject:
     methods: tuple[str, ...]
     parent: Claims | None = None
     credential: Row[Any] | None = None
+    chain_id: str | None = None  # the audit chain, when it begins with something else than a token
 
 
 @dataclass(frozen=True, slots=True)

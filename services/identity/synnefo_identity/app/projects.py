@@ -14,7 +14,7 @@ from synnefo_identity.app.immutable import refuse_immutable
 from synnefo_identity.app.services import Services
 from synnefo_identity.db import base, projects
 from synnefo_identity.db.base import ROOT
-from synnefo_identity.db.credentials import application_credentials
+from synnefo_identity.db.credentials import application_credentials, credentials
 from synnefo_identity.db.groups import group_members, groups
 from synnefo_identity.db.quota import limits
 from synnefo_identity.db.roles import assignments, roles
@@ -139,6 +139,7 @@ async def _forget_project(uow: UnitOfWork, project: Row[Any]) -> None:
     a = assignments.c
     await base.delete(uow, assignments, (a.target_type == "project") & (a.target_id == project.id))
     await base.delete(uow, application_credentials, application_credentials.c.project_id == project.id)
+    await base.delete(uow, credentials, credentials.c.project_id == project.id)
     await base.delete(uow, limits, limits.c.project_id == project.id)
     await uow.run(users.update().where(users.c.default_project_id == project.id).values(default_project_id=None))
     uow.emit(

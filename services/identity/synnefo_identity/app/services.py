@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
+
+from cryptography.fernet import MultiFernet
 
 from synnefo_common.auth import SigningKey
 from synnefo_common.clock import Clock
@@ -12,6 +15,7 @@ from synnefo_common.errors import Unavailable
 from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_identity.app.bodies import TokenBodies
+from synnefo_identity.app.encryption import load_cipher
 from synnefo_identity.app.feed import Feed, OwnVerifier
 from synnefo_identity.app.passwords import Passwords
 from synnefo_identity.db import catalog, roles, tokens
@@ -71,6 +75,7 @@ class Services:
         self.bodies = TokenBodies()
         self.role_graph: Cached[RoleGraph] = Cached(roles.graph, self, ttl_s=settings.cache_ttl_s)
         self.catalog: Cached[tuple[CatalogService, ...]] = Cached(catalog.enabled, self, ttl_s=settings.cache_ttl_s)
+        self.cipher: Cached[MultiFernet] = Cached(partial(load_cipher, first=settings.credential_key), self, ttl_s=60.0)
         self.signing_key: Cached[SigningKey] = Cached(_newest_key, self, ttl_s=30.0)
 
     def changed(self, uow: UnitOfWork) -> None:

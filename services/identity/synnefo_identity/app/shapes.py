@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Row
 
 from synnefo_common.clock import iso
+from synnefo_identity.domain.credential import Credential, read_keys
 
 
 def _links(base: str, collection: str, row_id: str) -> dict[str, str]:
@@ -174,7 +176,7 @@ def application_credential(row: Row[Any], base: str, *, roles: list[dict[str, An
     }
 
 
-def credential(row: Row[Any], base: str) -> dict[str, Any]:
+def credential(row: Credential, base: str) -> dict[str, Any]:
     """A credential."""
     return {
         **row.extra,
@@ -184,4 +186,17 @@ def credential(row: Row[Any], base: str) -> dict[str, Any]:
         "type": row.type,
         "blob": row.blob,
         "links": _links(base, "credentials", row.id),
+    }
+
+
+def ec2_credential(row: Credential, base: str) -> dict[str, Any]:
+    """A credential of type ec2 as OS-EC2 shows it."""
+    keys = read_keys(row.blob)
+    return {
+        "user_id": row.user_id,
+        "tenant_id": row.project_id,
+        "access": keys["access"],
+        "secret": keys["secret"],
+        "trust_id": None,
+        "links": {"self": f"{base}/users/{row.user_id}/credentials/OS-EC2/{quote(keys['access'], safe='')}"},
     }

@@ -44,8 +44,12 @@ async def issue(svc: Services, login: Login, *, with_catalog: bool = True) -> Is
     """A new token. Raises LoginFailed for every wrong proof, scope or lack of roles."""
     # Before anything is read: whoever takes a role away from now on voids this token too.
     issued_at = svc.clock.now_us()
-    subject = await identify(svc, login)
-    target = await _resolve(svc, subject, login.scope)
+    return await issue_for(svc, await identify(svc, login), login.scope, issued_at=issued_at, with_catalog=with_catalog)
+
+
+async def issue_for(svc: Services, subject: Subject, scope: Scope, *, issued_at: int, with_catalog: bool = True) -> Issued:
+    """A new token for who has proved to be it. Raises LoginFailed for a wrong scope or lack of roles."""
+    target = await _resolve(svc, subject, scope)
     graph = await svc.role_graph.get()
     roles = graph.for_token(target.role_ids)
     if target.kind != "unscoped" and not roles:
@@ -58,6 +62,7 @@ async def issue(svc: Services, login: Login, *, with_catalog: bool = True) -> Is
 
 def _claims(svc: Services, subject: Subject, target: _Target, *, roles: tuple[tuple[str, str], ...], issued_at: int) -> Claims:
     own = _audit_id(svc)
+    chain_id = subject.parent.audit_ids[-1] if subject.parent else subject.chain_id
     expires_at = subject.parent.expires_at if subject.parent else issued_at + svc.settings.token_ttl_s * MICROS
     if subject.credential is not None and subject.credential.expires_at is not None:
         expires_at = min(expires_at, subject.credential.expires_at)
@@ -66,7 +71,7 @@ def _claims(svc: Services, subject: Subject, target: _Target, *, roles: tuple[tu
         user_id=subject.user.id,
         user_domain_id=subject.user.domain_id,
         methods=subject.methods,
-        audit_ids=(own, subject.parent.audit_ids[-1]) if subject.parent else (own,),
+        audit_ids=(own, chain_id) if chain_id else (own,),
         issued_at=issued_at,
         expires_at=expires_at,
         project_id=on_project.id if on_project else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint
 
 from synnefo_common.db import JSON
 from synnefo_identity.db.base import metadata
@@ -31,7 +31,16 @@ credentials = Table(
     Column("user_id", String(64), nullable=False),
     Column("project_id", String(64)),
     Column("type", String(255), nullable=False),
-    Column("blob", Text, nullable=False),
+    Column("blob", Text, nullable=False),  # encrypted: `app.encryption`
     Column("extra", JSON, nullable=False),
     Index("ix_credentials_user_id", "user_id"),
+)
+
+# What the blobs are encrypted with, the newest first used; older ones still read.
+credential_keys = Table(
+    "credential_keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )

@@ -41,7 +41,7 @@ async def test_project_token_says_everything_keystone_says(cloud: Cloud) -> None
     assert len(token["audit_ids"]) == 1
     assert parse_iso(token["expires_at"]) - parse_iso(token["issued_at"]) == 3600 * 10**6
     types = {s["type"] for s in token["catalog"]}
-    assert types == {"identity", "compute", "network", "image", "block-storage", "volumev3", "object-store", "ganeti-dispatcher"}
+    assert types == {"identity", "compute", "network", "image", "block-storage", "volumev3", "object-store", "s3", "ganeti-dispatcher"}
     volume = next(s for s in token["catalog"] if s["type"] == "volumev3")
     assert {e["interface"] for e in volume["endpoints"]} == {"public", "internal", "admin"}
     assert {e["url"] for e in volume["endpoints"]} == {f"http://volume/v3/{token['project']['id']}"}
@@ -67,7 +67,7 @@ async def test_domain_and_system_scope(cloud: Cloud) -> None:
     system = (await cloud.ask_token("admin", scope={"system": {"all": True}})).json()["token"]
     assert system["system"] == {"all": True}
     # Endpoints with a project in their URL are left out.
-    assert {s["type"] for s in system["catalog"]} == {"identity", "compute", "network", "image", "ganeti-dispatcher"}
+    assert {s["type"] for s in system["catalog"]} == {"identity", "compute", "network", "image", "s3", "ganeti-dispatcher"}
 
 
 async def test_no_roles_on_the_target_is_401(cloud: Cloud) -> None:
@@ -250,4 +250,4 @@ async def test_auth_lists(cloud: Cloud) -> None:
     admin = await cloud.login("admin")
     assert (await admin.get("/v3/auth/system")).json()["system"] == [{"all": True}]
     assert [d["id"] for d in (await admin.get("/v3/auth/domains")).json()["domains"]] == ["default"]
-    assert len((await admin.get("/v3/auth/catalog")).json()["catalog"]) == 8
+    assert len((await admin.get("/v3/auth/catalog")).json()["catalog"]) == 9

@@ -99,6 +99,9 @@ ALLOWED: dict[str, set[str]] = {
     "delete_application_credential": {A, U},
     **{key: {A, S, U} for key in ("list_credentials", "get_credential")},
     **{key: {A, U} for key in ("create_credential", "update_credential", "delete_credential")},
+    **{key: {A, S, U} for key in ("ec2_list_credentials", "ec2_get_credential")},
+    **{key: {A, U} for key in ("ec2_create_credential", "ec2_delete_credential")},
+    **{key: {A, SV} for key in ("ec2tokens_validate", "s3tokens_validate")},
 }
 
 

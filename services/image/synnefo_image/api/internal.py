@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_image.api.deps import Svc
-from synnefo_image.api.schemas.images import InternalImageCreate
+from synnefo_image.api.schemas.images import InternalImageCreate, RootReplace
 from synnefo_image.app import data, images, roots
 from synnefo_image.domain.errors import ImageNotFound
 from synnefo_image.domain.image import draft_of_body
@@ -86,3 +86,9 @@ async def list_roots(
 ) -> Response:
     """Every root that an image holds, a page at a time; `complete` at the end."""
     return answer(await roots.list_roots(svc, after=after, limit=limit))
+
+
+@router.post("/roots/replace")
+async def replace_root(body: RootReplace, _service: Service, svc: Svc) -> Response:
+    """A snapshot was frozen: hold its new root, if the image still holds the old one."""
+    return answer({"replaced": await roots.replace_root(svc, body.id, old=body.old, new=body.new)})

@@ -232,3 +232,9 @@ async def list_roots(uow: UnitOfWork, *, after_id: str, limit: int) -> Sequence[
     """Roots in the order of image ids."""
     found = select(images.c.id, images.c.root).where(images.c.root.is_not(None), images.c.id > after_id)
     return await uow.all(found.order_by(images.c.id).limit(limit))
+
+
+async def replace_root(uow: UnitOfWork, image_id: str, *, old: bytes, new: bytes, digest: str) -> bool:
+    """Exchange the root of an image that still has the old one."""
+    mine = update(images).where(images.c.id == image_id, images.c.root == old)
+    return bool(await uow.run(mine.values(root=new, digest=digest)))

@@ -1,5 +1,9 @@
 """Members, tags, documents and the internal API through HTTP."""
 
+import base64
+from dataclasses import replace
+from typing import Any
+
 from services.image.tests.factories import make_image
 
 from synnefo_common.testing import Harness
@@ -133,5 +137,26 @@ async def test_internal(h: Harness) -> None:
     first = (await peer.get("/internal/v1/roots?epoch=1&limit=1")).json()
     rest = (await peer.get(f"/internal/v1/roots?epoch=1&limit=10&after={first['next']}")).json()
     assert not first["complete"] and rest["complete"] and len(rest["roots"]) == 1
+    await _replace_root(h, snap, found["root"])
     for _ in range(2):
         assert (await peer.delete(f"/internal/v1/images/{snap['id']}")).status_code == 204
+
+
+async def _replace_root(h: Harness, image: dict[str, Any], old: str) -> None:
+    """Only the old root is exchanged, only for a frozen one of the same size; the bytes stay."""
+    peer = h.internal()
+    store = h.service.app.state.services.store
+    writer = store.writer()
+    await writer.write(b"bytes")
+    new = await writer.finish()
+    blob, other = (base64.b64encode(r.to_bytes()).decode() for r in (replace(new, generation=7), replace(new, size=4)))
+    url = "/internal/v1/roots/replace"
+    assert (await peer.post(url, json={"id": image["id"], "old": old, "new": "eHh4"})).status_code == 400
+    assert (await peer.post(url, json={"id": image["id"], "old": old, "new": other})).status_code == 400
+    assert (await h.as_admin().post(url, json={"id": image["id"], "old": old, "new": blob})).status_code == 403
+    for ident, is_replaced in ((image["id"], True), (image["id"], False), ("gone", False)):
+        r = await peer.post(url, json={"id": ident, "old": old, "new": blob})
+        assert r.json() == {"replaced": is_replaced}, r.text
+    roots = (await peer.get("/internal/v1/roots")).json()["roots"]
+    assert {"id": image["id"], "root": blob} in roots
+    assert (await h.as_member().get(image["file"])).content == b"bytes"

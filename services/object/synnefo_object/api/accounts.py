@@ -42,7 +42,7 @@ async def show_account(request: SwiftRequest) -> Answer:
     headers["Accept-Ranges"] = "bytes"
     if not view.entries and kind == listing_formats.TEXT:
         return Answer(204, headers, content_type=TEXT)
-    body = listing_formats.render(kind, root="account", root_name=target.account, element="container", entries=view.entries)
+    body = listing_formats.render(kind, target, view.entries)
     return Answer(200, headers, body, content_type=f"{kind}; charset=utf-8")
 
 

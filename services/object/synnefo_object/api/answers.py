@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from synnefo_archipelago import StoreError, StoreFull
 from synnefo_common.errors import Fault, QuotaExceeded
 from synnefo_object.domain.errors import STANDARD_TEXT, SwiftFault
 
@@ -85,6 +86,12 @@ class Answer:
                 await close()
 
 
+def close_unless_read(scope: Scope, answer: Answer) -> None:
+    """Who waits with the body for a «100 Continue» and gets an answer instead will not send it: the connection is of no more use."""
+    if not scope.get("object.read") and any(name == b"expect" for name, _ in scope["headers"]):
+        answer.headers["Connection"] = "close"
+
+
 def _value(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape").replace(b"\r", b" ").replace(b"\n", b" ")
 
@@ -103,8 +110,14 @@ def render_fault(fault: Fault) -> Answer:
     """Swift's page for a status, or the exact text."""
     status = 413 if isinstance(fault, QuotaExceeded) else fault.http_status
     headers = dict(fault.headers)
+    kind = headers.pop("Content-Type", None)
     text = fault.text if isinstance(fault, SwiftFault) else fault.message
     if text is not None and status not in (304,):
-        return Answer(status, headers, text.encode("utf-8", "replace"), content_type=TEXT)
+        return Answer(status, headers, text.encode("utf-8", "replace"), content_type=kind or TEXT)
     page = f"<html><h1>{title_of(status)}</h1><p>{escape(STANDARD_TEXT.get(status, ''), quote=False)}</p></html>"
-    return Answer(status, headers, page.encode(), content_type=HTML)
+    return Answer(status, headers, page.encode(), content_type=kind or HTML)
+
+
+def store_fault(error: StoreError) -> SwiftFault:
+    """What the block store's trouble is to a client."""
+    return SwiftFault(507) if isinstance(error, StoreFull) else SwiftFault(503, headers={"Retry-After": "5"})

@@ -26,7 +26,8 @@ _MAX_PATH = 3 * (limits.MAX_CONTAINER_NAME_LENGTH + limits.MAX_OBJECT_NAME_LENGT
 _MODES = {"tar": "r:", "tar.gz": "r:gz", "tar.bz2": "r:bz2"}
 
 
-def _report_type(request: SwiftRequest) -> str:
+def report_type(request: SwiftRequest) -> str:
+    """The content type of a report, by Accept. Raises 406."""
     accept = request.headers.get("accept", "")
     for kind in (JSON, XML, "text/xml"):
         if kind in accept:
@@ -36,8 +37,8 @@ def _report_type(request: SwiftRequest) -> str:
     return TEXT
 
 
-def _report(kind: str, figures: dict[str, Any], errors: Sequence[tuple[str, str]], *, root: str) -> Answer:
-    """`figures` in order; errors as (path, status)."""
+def report(kind: str, figures: dict[str, Any], errors: Sequence[tuple[str, str]], *, root: str) -> Answer:
+    """The answer with `figures` in order, and errors as (path, status)."""
     if kind == JSON:
         body = orjson.dumps({**figures, "Errors": [list(e) for e in errors]})
         return Answer(200, body=body, content_type=JSON)
@@ -64,7 +65,7 @@ def _status(fault: Fault) -> str:
 
 async def bulk_delete(request: SwiftRequest) -> Answer:
     """`bulk-delete`: one path in each line of the body."""
-    _report_type(request)
+    report_type(request)
     caller = await request.caller()
     if caller.claims is None:
         raise caller.refuse()
@@ -78,13 +79,15 @@ async def bulk_delete(request: SwiftRequest) -> Answer:
     return await delete_paths(request, caller, [unquote_to_bytes(p) for p in paths])
 
 
-async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[str | bytes]) -> Answer:
-    """Delete each `/container[/object]` of the request's account; the report."""
-    kind = _report_type(request)
+async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[str | bytes], *, version: str | None = None) -> Answer:
+    """Delete each `/container[/object]` of the request's account, of the last one that `version`; the report."""
+    from synnefo_object.api.objects import delete_version
+
+    kind = report_type(request)
     deleted = missing = 0
     errors: list[tuple[str, str]] = []
     worst = 0
-    for raw in paths:
+    for index, raw in enumerate(paths, start=1):
         shown = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
         try:
             path = decode_name(raw) if isinstance(raw, bytes) else raw
@@ -92,7 +95,9 @@ async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[st
             if not container or len(path.encode()) > _MAX_PATH:
                 raise SwiftFault(400 if container else 412)
             target = Target(request.target.account, container, name)
-            if name:
+            if name and version is not None and index == len(paths):
+                await delete_version(request, caller, target, version)
+            elif name:
                 await objects.delete(request.svc, caller, target, {})
             else:
                 await containers.delete(request.svc, caller, target)
@@ -120,12 +125,12 @@ async def delete_paths(request: SwiftRequest, caller: Caller, paths: Sequence[st
         "Response Body": body,
         "Response Status": summary,
     }
-    return _report(kind, figures, errors, root="delete")
+    return report(kind, figures, errors, root="delete")
 
 
 async def extract_archive(request: SwiftRequest) -> Answer:
     """`extract-archive=tar|tar.gz|tar.bz2`: each file of the archive becomes an object below the path."""
-    report_type = _report_type(request)
+    kind = report_type(request)
     caller = await request.caller()
     if caller.claims is None:
         raise caller.refuse()
@@ -153,7 +158,7 @@ async def extract_archive(request: SwiftRequest) -> Answer:
     elif not created:
         summary, body = "400 Bad Request", "Invalid Tar File: No Valid Files"
     figures = {"Number Files Created": created, "Response Body": body, "Response Status": summary}
-    return _report(report_type, figures, errors, root="extract")
+    return report(kind, figures, errors, root="extract")
 
 
 async def _extract(request: SwiftRequest, caller: Caller, spool: IO[bytes], mode: str) -> tuple[int, list[tuple[str, str]], tuple[str, str] | None]:
@@ -182,7 +187,7 @@ async def _extract(request: SwiftRequest, caller: Caller, spool: IO[bytes], mode
                     check_container_name(container)
                     if len(known) >= limits.MAX_CONTAINERS_PER_EXTRACTION:
                         raise bad_request("Too many containers in archive.")
-                    if caller.owns(target):
+                    if caller.writes(target):
                         await containers.put(svc, caller, replace(target, object=""), {})
                     known.add(container)
                 headers = {"content-length": str(member.size), **_pax_headers(member)}

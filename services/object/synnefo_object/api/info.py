@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from synnefo_common.web import answer
-from synnefo_object.app.services import Services
 from synnefo_object.domain import limits, tempurl
 
 
@@ -37,6 +36,7 @@ def capabilities() -> dict[str, Any]:
             "allow_account_management": False,
             "account_autocreate": True,
         },
+        "account_acls": {"levels": ["admin", "read-only", "read-write"]},
         "account_quotas": {},
         "bulk_delete": {
             "max_deletes_per_request": limits.MAX_DELETES_PER_REQUEST,
@@ -53,9 +53,10 @@ def capabilities() -> dict[str, Any]:
             "max_manifest_segments": limits.MAX_SLO_SEGMENTS,
             "max_manifest_size": limits.MAX_SLO_MANIFEST_SIZE,
             "min_segment_size": 1,
-            "yield_frequency": 0,
+            "yield_frequency": limits.HEARTBEAT_S,
             "allow_async_delete": False,
         },
+        "object_versioning": {},
         "staticweb": {},
         "symlink": {"symloop_max": limits.MAX_SYMLINKS, "static_links": True},
         "tempurl": {
@@ -71,16 +72,11 @@ def capabilities() -> dict[str, Any]:
     }
 
 
-def _headers(request: Request) -> dict[str, str]:
-    svc: Services = request.app.state.services
-    return {"X-Trans-Id": svc.trans_id()}
-
-
-async def show_info(request: Request) -> Response:
+async def show_info(_request: Request) -> Response:
     """Open to all, as in Swift."""
-    return answer(capabilities(), headers=_headers(request))
+    return answer(capabilities())
 
 
-async def healthcheck(request: Request) -> Response:
+async def healthcheck(_request: Request) -> Response:
     """Swift's own health page."""
-    return Response(b"OK", media_type="text/plain", headers=_headers(request))
+    return Response(b"OK", media_type="text/plain")

@@ -17,15 +17,15 @@ from synnefo_object.app import roots
 router = internal_router()
 
 
-def _read_cursor(text: str) -> roots.Cursor:
+def _read_cursor(text: str) -> tuple[int, int, str]:
     refused = BadRequest("`after` is not what an earlier answer gave as `next`.")
     try:
         found = orjson.loads(urlsafe_b64decode(text.encode()))
     except ValueError as error:
         raise refused from error
     match found:
-        case [0 | 1 as table, int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
-            return int(table), at, container_id, name
+        case [int(at), int(container_id), str(name)] if max(abs(at), abs(container_id)) < 1 << 63 and "\x00" not in name:
+            return at, container_id, name
     raise refused
 
 
@@ -40,5 +40,5 @@ async def list_roots(
     """Every object's and kept version's root, oldest data first, so that none is missed while objects are copied and deleted."""
     rows, following = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
     cursor = urlsafe_b64encode(orjson.dumps(following)).decode() if following is not None else after
-    listed = [{"id": f"{r.container_id}/{r.name}", "root": b64encode(r.root).decode()} for r in rows]
+    listed = [{"id": name, "root": b64encode(root).decode()} for name, root in rows]
     return answer({"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
@@ -22,14 +23,14 @@ _NO_POLICY = Policy([])
 class SwiftRequest:
     """One request. `headers` and `query` have the last value of each name; header names are lower-case."""
 
-    def __init__(self, scope: Scope, receive: Receive, svc: Services) -> None:
+    def __init__(self, scope: Scope, receive: Receive, svc: Services, *, target: Target | None = None) -> None:
         self.scope = scope
         self.svc = svc
         self.method: str = scope["method"]
         self._receive = receive
         self._body_done = False
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        self.target: Target = parse_path(raw_path)
+        self.target: Target = target if target is not None else parse_path(raw_path)
         # Undecodable bytes stay recognisable (surrogate escapes) and are refused where they would be kept.
         self.headers: dict[str, str] = {name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape") for name, value in scope["headers"]}
         self.query: dict[str, str] = _parse_query(scope.get("query_string", b""))
@@ -50,6 +51,8 @@ class SwiftRequest:
             context = Context(claims, policy=_NO_POLICY, request_id=self.scope["state"]["request_id"], token=token or "")
             caller.roles = context.roles
             self.scope["synnefo.context"] = context
+            if not self.target.object:
+                await caller.learn(self.target)
         return caller
 
     def flag(self, name: str) -> bool:
@@ -57,9 +60,15 @@ class SwiftRequest:
         return name in self.query
 
     async def body(self) -> AsyncIterator[bytes]:
-        """The pieces as they come. Raises 499 when the client goes away."""
+        """The pieces as they come. Raises 408 when the next one does not come, 499 when the client goes away."""
+        self.scope["object.read"] = True
         while not self._body_done:
-            message = await self._receive()
+            try:
+                async with asyncio.timeout(self.svc.settings.client_timeout_s):
+                    message = await self._receive()
+            except TimeoutError:
+                self._body_done = True
+                raise SwiftFault(408, headers={"Connection": "close"}) from None
             if message["type"] == "http.disconnect":
                 self._body_done = True
                 raise SwiftFault(499)

@@ -12,15 +12,19 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from synnefo_archipelago import CorruptData, StoreError, StoreFull
+from synnefo_archipelago import CorruptData, StoreError
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api import accounts, containers, cors, objects
-from synnefo_object.api.answers import Answer, render_fault
-from synnefo_object.api.document import PATHS
+from synnefo_object.api.answers import Answer, close_unless_read, render_fault, store_fault
+from synnefo_object.api.document import PATHS, PUBLIC, TOP
+from synnefo_object.api.pithos import links
+from synnefo_object.api.pithos.choose import choose
+from synnefo_object.api.pithos.containers import show_top
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.services import Services
 from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.paths import Target
 
 log = get_logger(__name__)
 Handler = Callable[[SwiftRequest], Awaitable[Answer]]
@@ -53,6 +57,7 @@ HANDLERS: tuple[dict[str, Handler], ...] = (
     },
 )
 _ROUTES = tuple(SimpleNamespace(path=path) for path in PATHS)
+_TOP, _PUBLIC = SimpleNamespace(path=TOP), SimpleNamespace(path=PUBLIC)
 
 
 def install(app: FastAPI, svc: Services) -> None:
@@ -61,38 +66,41 @@ def install(app: FastAPI, svc: Services) -> None:
 
 
 class Dispatcher:
-    """Answers what is below /v1/; all else goes on."""
+    """Answers what is below /v1/ and /public/; all else goes on."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app = app
         self.services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not (scope["path"].startswith(("/v1/", links.PATH)) or scope["path"] == "/v1"):
             await self.app(scope, receive, send)
             return
         answer = await self._answer(scope, receive)
-        trans_id = self.services.trans_id()
-        answer.headers["X-Trans-Id"] = trans_id
         await cors.add_headers(scope, answer, self.services)
+        close_unless_read(scope, answer)
         try:
             await answer(scope, receive, send)
         except StoreError as error:
             if isinstance(error, CorruptData):
                 log.exception("object_damaged", path=scope["path"])
             failed = render_fault(store_fault(error))
-            failed.headers["X-Trans-Id"] = trans_id
             if scope.get("swift.started"):
                 raise
             await failed(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
+            if scope["path"].startswith(links.PATH):
+                scope["route"] = _PUBLIC
+                return await links.answer(scope, receive, self.services)
+            if scope["path"] in ("/v1", "/v1/"):
+                return await self._top(scope, receive)
             request = SwiftRequest(scope, receive, self.services)
             target = scope["swift.target"] = request.target
             level = 2 if target.object else 1 if target.container else 0
             scope["route"] = _ROUTES[level]
-            handler = HANDLERS[level].get(request.method)
+            handler = choose(request, level) or HANDLERS[level].get(request.method)
             if handler is None:
                 raise SwiftFault(405, headers={"Allow": ", ".join(HANDLERS[level])})
             return await handler(request)
@@ -102,7 +110,8 @@ class Dispatcher:
         except Fault as fault:
             return render_fault(fault)
 
-
-def store_fault(error: StoreError) -> SwiftFault:
-    """What the block store's trouble is to a client."""
-    return SwiftFault(507) if isinstance(error, StoreFull) else SwiftFault(503, headers={"Retry-After": "5"})
+    async def _top(self, scope: Scope, receive: Receive) -> Answer:
+        scope["route"] = _TOP
+        if scope["method"] not in ("GET", "HEAD"):
+            raise SwiftFault(405, headers={"Allow": "GET, HEAD"})
+        return await show_top(SwiftRequest(scope, receive, self.services, target=Target("")))

@@ -13,7 +13,7 @@ from synnefo_object.domain import tempurl
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.times import http_date
 
-_INVALID = "Temp URL invalid"
+INVALID = "Temp URL invalid"
 
 
 def keys_of(row: object, level: str) -> list[str]:
@@ -31,7 +31,7 @@ async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
     signature_text, expires_text = query.get("temp_url_sig"), query.get("temp_url_expires")
     if signature_text is None and expires_text is None:
         return None
-    refused = SwiftFault(401, _INVALID)
+    refused = SwiftFault(401, INVALID)
     signature = tempurl.read_signature(signature_text or "")
     expires = tempurl.read_expiry(expires_text or "")
     if signature is None or expires is None or expires < request.svc.now_s() or request.method not in tempurl.METHODS:
@@ -45,6 +45,8 @@ async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
     target = request.target
     prefix = query.get("temp_url_prefix")
     if prefix is not None and not target.object.startswith(prefix):
+        raise refused
+    if prefix is None and not target.object:
         raise refused
     name = target.object if prefix is None else prefix
     path = f"/v1/{target.account}/{target.container}/{name}"

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 import orjson
 
 from synnefo_common.auth.claims import Claims
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
+from synnefo_object.db import accounts, grants
+from synnefo_object.domain import account_acl
+from synnefo_object.domain.account_acl import Level
 from synnefo_object.domain.acl import Acl, allows_identity, allows_referrer, needs_names, parse_acl
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.paths import Target
@@ -25,6 +29,7 @@ OWNER_HEADERS = (
     "x-container-meta-temp-url-key-2",
     "x-account-meta-temp-url-key",
     "x-account-meta-temp-url-key-2",
+    account_acl.HEADER,
 )
 
 
@@ -37,6 +42,8 @@ class Caller:
     referer: str | None = None
     roles: frozenset[str] = field(default_factory=frozenset)
     signed: tuple[str, str, str] | None = None  # account, container (empty: all), object prefix
+    levels: dict[str, Level] = field(default_factory=dict)  # what ACLs of accounts grant, by account
+    lists: bool = False  # a site's listing of what the signature opens is being made
 
     def refuse(self) -> SwiftFault:
         """401 for nobody, 403 for somebody."""
@@ -58,13 +65,25 @@ class Caller:
         """May do anything in the account."""
         if self.claims is None or target.project_id is None:
             return False
-        if self.is_reseller:
+        if self.is_reseller or self.levels.get(target.account) is Level.ADMIN:
             return True
         return self.claims.project_id == target.project_id and not self.roles.isdisjoint(self.services.settings.operator_roles)
 
+    def writes(self, target: Target) -> bool:
+        """May do anything with the account's containers and objects."""
+        return self.owns(target) or self.levels.get(target.account, Level.NOTHING) >= Level.WRITE
+
+    async def learn(self, target: Target) -> None:
+        """Read the account's ACL, unless the caller's rights are known without."""
+        if self.claims is None or target.project_id is None or target.account in self.levels or self.owns(target):
+            return
+        async with self.services.db.read() as uow:
+            kept = orjson.loads(await accounts.headers(uow, target.project_id)).get(account_acl.HEADER, "")
+        self.levels[target.account] = account_acl.level(kept, project_id=self.claims.project_id, user_id=self.claims.user_id)
+
     def reads(self, target: Target) -> bool:
         """May read anything in the account."""
-        if self.owns(target):
+        if self.owns(target) or self.levels.get(target.account, Level.NOTHING) >= Level.READ:
             return True
         if self.claims is None or target.project_id is None:
             return False
@@ -74,30 +93,50 @@ class Caller:
         if not self.owns(target):
             raise self.refuse()
 
+    def require_writer(self, target: Target) -> None:
+        if not self.writes(target):
+            raise self.refuse()
+
     def require_reader(self, target: Target) -> None:
         if not self.reads(target):
             raise self.refuse()
 
     def _signed_for(self, kind: str, target: Target) -> bool:
         """A signature opens one object, and for reading also what that object is made of, within the key's account or container."""
-        if self.signed is None or not target.object:
+        if self.signed is None or not target.container:
             return False
         account, container, prefix = self.signed
         is_within = target.account == account and container in ("", target.container)
+        if not target.object:
+            return is_within and kind == READ and self.lists
         return is_within and (kind == READ or target.object.startswith(prefix))
 
-    async def require(self, kind: str, target: Target, container_headers: str | None) -> None:
-        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature or by its ACL.
+    async def require(self, kind: str, target: Target, container_headers: str | None, *, shared: bool = True) -> None:
+        """May read (`READ`) or write (`WRITE`) in the container, by right, by signature, by its ACL or, unless not `shared`,
+        because the object is shared.
 
         Raises 401 or 403.
         """
-        if self.owns(target) or (kind == READ and self.reads(target)) or self._signed_for(kind, target):
+        if self._may(kind, target) or self._signed_for(kind, target):
             return
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):
             return
-        if self.claims is None or not await self._granted(acl, target):
+        if self.claims is None:
             raise self.refuse()
+        if await self._granted(acl, target) or (shared and await self._shared(kind, target)):
+            return
+        await self.learn(target)
+        if not self._may(kind, target):
+            raise self.refuse()
+
+    def _may(self, kind: str, target: Target) -> bool:
+        return self.writes(target) or (kind == READ and self.reads(target))
+
+    async def _shared(self, kind: str, target: Target) -> bool:
+        if not target.object or self.claims is None or target.project_id is None:
+            return False
+        return await sharing.allowed(self.services, self.claims, target) >= (grants.READ if kind == READ else grants.WRITE)
 
     async def _granted(self, acl: Acl, target: Target) -> bool:
         claims = self.claims
@@ -119,3 +158,9 @@ def shown_headers(kept: Mapping[str, str], *, is_owner: bool) -> dict[str, str]:
     if is_owner:
         return dict(kept)
     return {name: value for name, value in kept.items() if name not in OWNER_HEADERS}
+
+
+def unprivileged(headers: Mapping[str, str]) -> dict[str, str]:
+    """What one who may write, but is no owner, can set of a container."""
+    removals = {"x-remove-" + name[2:] for name in OWNER_HEADERS}
+    return {name: value for name, value in headers.items() if name not in OWNER_HEADERS and name not in removals}

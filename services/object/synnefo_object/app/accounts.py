@@ -13,7 +13,7 @@ from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
 from synnefo_object.db import accounts
 from synnefo_object.db.containers import containers
-from synnefo_object.domain import metadata
+from synnefo_object.domain import account_acl, metadata
 from synnefo_object.domain.listing import Query
 from synnefo_object.domain.paths import Target
 
@@ -48,6 +48,8 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     assert target.project_id is not None
     given = metadata.user_metadata(headers, "account")
     removed = metadata.removals(headers, "account")
+    if account_acl.HEADER in headers:
+        given[account_acl.HEADER] = account_acl.clean(headers[account_acl.HEADER])
     given |= metadata.account_quotas(headers, removed, is_reseller=caller.is_reseller)
     project_id = target.project_id
 

@@ -11,11 +11,12 @@ import orjson
 from sqlalchemy.exc import IntegrityError
 
 from synnefo_common.db import UnitOfWork
-from synnefo_object.app import listings, versions
-from synnefo_object.app.access import READ, Caller
+from synnefo_object.app import listings, version_listings, versions
+from synnefo_object.app.access import READ, Caller, unprivileged
 from synnefo_object.app.services import Services
-from synnefo_object.db import accounts, containers, counters
+from synnefo_object.db import accounts, containers, counters, s3_uploads
 from synnefo_object.db.objects import objects
+from synnefo_object.db.version_listings import Place
 from synnefo_object.domain import metadata
 from synnefo_object.domain.acl import clean_acl
 from synnefo_object.domain.errors import SwiftFault, not_found
@@ -55,29 +56,33 @@ def _given(headers: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
         if location:
             removed.update(other for other in metadata.VERSION_HEADERS if other != name)
     if versions.HEADER in headers:
-        if any(given.get(name) for name in metadata.VERSION_HEADERS):
-            raise SwiftFault(400, "Only one of X-Versions-Enabled, X-Versions-Location and X-History-Location may be specified")
         given[versions.HEADER] = "True" if headers[versions.HEADER].strip().lower() in metadata.TRUE else "False"
     removed.update(name for name in metadata.VERSION_HEADERS if "x-remove-" + name[2:] in headers and not given.get(name))
     return given, removed
 
 
-async def show(svc: Services, caller: Caller, target: Target, query: Query | None) -> ContainerView:
-    """Totals, and with a query the objects."""
+async def show(
+    svc: Services, caller: Caller, target: Target, query: Query | None, *, versions_behind: Place | None = None, all_versions: bool = False
+) -> ContainerView:
+    """Totals, and with a query the objects, or `all_versions` of them from behind a version on."""
     async with svc.db.read() as uow:
         row = await containers.totals(uow, target.project_id or "", target.container)
         await caller.require(READ, target, row.headers if row else None)
         if row is None:
             raise not_found()
-        entries = await listings.fetch(uow, objects, row.id, query) if query is not None else None
+        entries: list[tuple[str | None, Any]] | None = None
+        if query is not None and all_versions:
+            entries = await version_listings.fetch(uow, row.id, query, versions_behind)
+        elif query is not None:
+            entries = await listings.fetch(uow, objects, row.id, query)
     return ContainerView(row.created_us, row.modified_us, int(row.objects), int(row.bytes), orjson.loads(row.headers), entries)
 
 
 async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> bool:
     """Create, or update what is there; True if it is new."""
-    caller.require_owner(target)
+    caller.require_writer(target)
     check_container_name(target.container)
-    given, removed = _given(headers)
+    given, removed = _given(headers if caller.owns(target) else unprivileged(headers))
     policy = headers.get("x-storage-policy")
     if policy and policy.lower() != POLICY.lower():
         raise SwiftFault(400, f"Invalid X-Storage-Policy {policy!r}")
@@ -98,7 +103,7 @@ async def ensure(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[
     await accounts.ensure(uow, target.project_id, now_us=now_us)
     account = await accounts.locked(uow, target.project_id)
     assert account is not None
-    kept = metadata.merge({}, given, set(), "container")
+    kept = _merged({}, given, set())
     created = await containers.create(uow, account_id=account.id, name=target.container, headers=orjson.dumps(kept).decode(), now_us=now_us)
     if created is not None:
         await counters.add(uow, account_id=account.id, container_id=None, containers=1, now_us=now_us)
@@ -108,18 +113,25 @@ async def ensure(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[
     return int(row.id), False
 
 
+def _merged(current: Mapping[str, str], given: Mapping[str, str], removed: set[str]) -> dict[str, str]:
+    merged = metadata.merge(current, given, removed, "container")
+    if versions.HEADER in merged and any(merged.get(name) for name in metadata.VERSION_HEADERS):
+        raise SwiftFault(400, "X-Versions-Enabled excludes X-Versions-Location and X-History-Location.")
+    return merged
+
+
 async def _merge(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str], removed: set[str]) -> None:
     row = await containers.locked(uow, target.project_id or "", target.container)
     if row is None:
         raise not_found()
-    merged = metadata.merge(orjson.loads(row.headers), given, removed, "container")
+    merged = _merged(orjson.loads(row.headers), given, removed)
     await containers.set_headers(uow, row.id, orjson.dumps(merged).decode(), now_us=svc.clock.now_us())
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
     """POST: merge metadata and ACLs."""
-    caller.require_owner(target)
-    given, removed = _given(headers)
+    caller.require_writer(target)
+    given, removed = _given(headers if caller.owns(target) else unprivileged(headers))
 
     async def work(uow: UnitOfWork) -> None:
         await _merge(uow, svc, target, given, removed)
@@ -129,15 +141,16 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
 
 async def delete(svc: Services, caller: Caller, target: Target) -> None:
     """Raises 404, and 409 if it holds objects."""
-    caller.require_owner(target)
+    caller.require_writer(target)
 
     async def work(uow: UnitOfWork) -> None:
         row = await containers.locked(uow, target.project_id or "", target.container)
         if row is None:
             raise not_found()
+        abandoned = await s3_uploads.remove_all(uow, row.id)
         if not await containers.delete_empty(uow, row.id):
-            raise SwiftFault(409)
-        await counters.add(uow, account_id=row.account_id, container_id=None, containers=-1, now_us=svc.clock.now_us())
+            raise SwiftFault(409, "Delete all versions before deleting container." if versions.HEADER in row.headers else None)
+        await counters.add(uow, account_id=row.account_id, container_id=None, containers=-1, bytes_=-abandoned, now_us=svc.clock.now_us())
 
     try:
         await svc.db.run(work)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from synnefo_archipelago import Root
-from synnefo_object.app import objects, quotas, uploads
+import orjson
+
+from synnefo_archipelago import Range, Root
+from synnefo_object.app import manifests, objects, quotas, segments, uploads
 from synnefo_object.app.access import Caller
 from synnefo_object.app.download import read_pieces
-from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
-from synnefo_object.app.stored import Stored
+from synnefo_object.app.stored import Piece, Stored
 from synnefo_object.app.uploads import Uploaded
 from synnefo_object.domain import metadata
 from synnefo_object.domain.conditions import not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.kinds import DLO, PLAIN, SLO
+from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
 
@@ -44,13 +46,24 @@ def _decode(value: str) -> str:
     return decode_name(unquote(value, errors="surrogateescape").encode("utf-8", "surrogateescape"))
 
 
-async def copy(svc: Services, caller: Caller, source: Target, to: Target, headers: Mapping[str, str], *, raw: bool, follow: bool) -> Copied:
+async def copy(
+    svc: Services,
+    caller: Caller,
+    source: Target,
+    to: Target,
+    headers: Mapping[str, str],
+    *,
+    raw: bool,
+    follow: bool,
+    version: str | None = None,
+    part: str | None = None,
+) -> Copied:
     """Copy with the metadata; what the request names replaces it.
 
     Raises what GET of the source and PUT of the target raise.
     """
     place = await uploads.ready(svc, caller, to, headers)
-    found = await objects.load(svc, caller, source, raw=raw, follow=follow)
+    found = await objects.load(svc, caller, source, raw=raw, follow=follow, version=version)
     conditions = {name[len("x-copy-from-") :]: value for name, value in headers.items() if name.startswith("x-copy-from-if-")}
     if conditions and not_modified(conditions, etag=found.etag, modified_us=found.modified_us):
         raise SwiftFault(304)
@@ -70,27 +83,38 @@ async def copy(svc: Services, caller: Caller, source: Target, to: Target, header
         expires = found.delete_at
     root, kind, extra, etag = Root.from_bytes(found.root), PLAIN, None, found.etag
     if raw and found.kind in (DLO, SLO):
+        if found.kind == SLO:  # a manifest is put anew: there must be such segments where it goes
+            parts = [manifests.raw_part(p) for p in orjson.loads(found.extra or "[]")]
+            await manifests.check_parts(svc, caller, to, parts)
         kind, extra = found.kind, found.extra
         kept |= {n: v for n, v in found.headers.items() if n.startswith("x-slo-")}
+    elif part is not None and found.kind == SLO:
+        number = segments.read_part_number({"part-number": part}, headers)
+        assert number is not None
+        root, etag = await _compose(svc, segments.cut(found.pieces, *segments.part_span(found, number)))
     elif "range" in headers:
         root, etag = await _part(svc, found, headers["range"])
     elif found.kind in (DLO, SLO):
-        root, etag = await _join(svc, found)
-    elif not follow:
+        root, etag = await join(svc, found)
+    elif not follow or found.kind == MULTIPART:
         kind, extra = found.kind, found.extra
+    size = found.size if kind == MULTIPART else root.size
+    if etag != found.etag:  # other bytes: S3's checksums are not theirs
+        kept = {n: v for n, v in kept.items() if not n.startswith("x-amz-checksum-")}
     manifest = objects.read_manifest_header(headers)
-    if manifest:
+    if manifest and kind != MULTIPART:
         kind, extra = DLO, manifest
     replaced = place.size if place.root is not None else None
-    if root.size > await quotas.room(svc, caller, to, place, replaced=replaced):
+    if size > await quotas.room(svc, caller, to, place, replaced=replaced):
         raise SwiftFault(413, "Upload exceeds quota.")
-    async with quotas.reserve(svc, caller, to.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(to, place), size) as reservation:
         uploaded = await uploads.keep(
             svc,
             place,
             to,
             caller=caller,
             root=root,
+            size=size,
             etag=etag,
             content_type=chosen,
             kept=kept,
@@ -107,16 +131,34 @@ async def _part(svc: Services, found: Stored, wanted: str) -> tuple[Root, str]:
     """The range that is asked for, as an object of its own. Raises 416, also for several ranges."""
     ranges = parse_ranges(wanted, found.size)
     if ranges is None:
-        return await _join(svc, found)
+        return await join(svc, found)
     if len(ranges) != 1:
         raise SwiftFault(416, headers={"Content-Range": f"bytes */{found.size}"})
-    start, length = ranges[0]
-    return await uploads.receive(svc, read_pieces(svc, cut(found.pieces, start, length)), length=length, most=length)
+    return await _compose(svc, segments.cut(found.pieces, *ranges[0]))
 
 
-async def _join(svc: Services, found: Stored) -> tuple[Root, str]:
-    """A large object as one plain object. Read again for its MD5, which nobody knows yet."""
+async def join(svc: Services, found: Stored) -> tuple[Root, str]:
+    """A large object as one plain object."""
     if found.size > MAX_FILE_SIZE:
         raise SwiftFault(413)
-    root, etag = await uploads.receive(svc, read_pieces(svc, found.pieces), length=found.size, most=found.size)
-    return root, etag
+    return await _compose(svc, found.pieces)
+
+
+async def _compose(svc: Services, pieces: list[Piece]) -> tuple[Root, str]:
+    """Pieces as one object, and its MD5. Blocks are referred to again, not written, where the pieces end with blocks.
+
+    One whole object is both already. The MD5 of several is known to nobody yet: they are read for it, and no more.
+    """
+    if len(pieces) == 1 and pieces[0].etag and pieces[0].inline is None:
+        return Root.from_bytes(pieces[0].root), pieces[0].etag
+    length = sum(piece.length for piece in pieces)
+    ranges = [Range(Root.from_bytes(piece.root), piece.offset, piece.length) for piece in pieces if piece.inline is None]
+    block = svc.store.store.block_size
+    starts_with_block = len(ranges) == len(pieces) and all(r.offset % block == 0 and r.root.block_size == block for r in ranges)
+    if not starts_with_block or any(r.length % block for r in ranges[:-1]):
+        return await uploads.receive(svc, read_pieces(svc, pieces), length=length, most=length)
+    root = await svc.store.compose(ranges)
+    digest = hashlib.md5(usedforsecurity=False)
+    async for piece in read_pieces(svc, pieces):
+        await svc.store.run(digest.update, piece)
+    return root, digest.hexdigest()

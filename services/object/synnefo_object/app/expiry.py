@@ -27,7 +27,7 @@ async def expire_once(svc: Services) -> int:
                     current = await objects.locked(uow, row.container_id, row.name)
                     if current is None or current.delete_at != row.delete_at:
                         return False
-                    return await delete(uow, svc, row, row.name, mode, by="")
+                    return bool(await delete(uow, svc, row, row.name, mode, by="", marker=False))
                 size = await objects.remove_expired(uow, row.container_id, row.name, delete_at=row.delete_at)
                 if size is None:
                     return False

@@ -6,7 +6,9 @@ import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -75,28 +77,43 @@ def _problem(part: Any) -> str | None:
     return None
 
 
-async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: bytes) -> Uploaded:
-    """Check every segment, keep the manifest. Raises 400 with a line for each segment that is not as said, 422."""
-    row = await uploads.ready(svc, caller, target, headers)
-    given = parse(body)
-    found = await segments.find_segments(svc, caller, target, [_path(p) for p in given if "path" in p])
-    parts, problems, size = [], [], 0
+class BadSegments(SwiftFault):
+    """400: segments that are not as the manifest says, each with what is wrong."""
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__(400, "Errors:\n" + "".join(f"{path}, {problem}\n" for path, problem in errors))
+        self.errors = errors
+
+
+async def check_parts(svc: Services, caller: Caller, target: Target, given: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """The parts as they are kept, and the size of the whole. Raises BadSegments."""
+    refused: dict[str, SwiftFault] = {}
+    found = await segments.find_segments(svc, caller, target, [_path(p) for p in given if "path" in p], refused=refused)
+    parts: list[dict[str, Any]] = []
+    errors: list[tuple[str, str]] = []
     for part in given:
         if "data" in part:
             parts.append({"data": part["data"]})
-            size += len(b64decode(part["data"]))
             continue
         path = _path(part)
+        fault = refused.get(path)
+        if fault is not None:
+            errors.append((quote(part["path"]), "403 Forbidden" if fault.http_status == 403 else "401 Unauthorized"))
+            continue
         kept, problem = _check(svc, part, path, found.get(path), target)
         if problem:
-            problems.append(f"{path}, {problem}")
+            errors.append((quote(part["path"]), problem))
         else:
             parts.append(kept)
-            size += _length(kept)
-    if problems:
-        raise bad_request("Errors:\n" + "\n".join(problems) + "\n")
-    if size == 0:
-        raise bad_request("Errors:\nThe object would be empty.\n")
+    if errors:
+        raise BadSegments(errors)
+    return parts, sum(segments.part_length(part) for part in parts)
+
+
+async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str], body: bytes) -> Uploaded:
+    """Check every segment, keep the manifest. Raises BadSegments, 422."""
+    row = await uploads.ready(svc, caller, target, headers)
+    parts, size = await check_parts(svc, caller, target, parse(body))
     etag = segments.slo_etag(parts)
     expected = headers.get("etag")
     if expected and expected.strip().strip('"').lower() != etag:
@@ -104,7 +121,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     text = orjson.dumps(parts)
     kept_headers = metadata.object_headers(headers) | {"x-slo-size": str(size), "x-slo-etag": etag}
     most = await quotas.room(svc, caller, target, row, replaced=row.size if row.root is not None else None)
-    async with quotas.reserve(svc, caller, target.project_id or "", len(text)) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, row), len(text)) as reservation:
         root, md5 = await uploads.receive(svc, _once(text), length=len(text), most=most)
         kept_headers["x-slo-manifest-etag"] = md5
         uploaded = await uploads.keep(
@@ -122,7 +139,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             reservation=reservation,
             replace="if-none-match" not in headers,
         )
-    return Uploaded(etag, uploaded.modified_us)
+    return replace(uploaded, etag=etag)
 
 
 async def _once(data: bytes) -> Any:
@@ -131,13 +148,6 @@ async def _once(data: bytes) -> Any:
 
 def _path(part: Mapping[str, Any]) -> str:
     return "/" + str(part["path"]).lstrip("/")
-
-
-def _length(part: Mapping[str, Any]) -> int:
-    if part.get("range"):
-        start, end = (int(x) for x in part["range"].split("-"))
-        return end - start + 1
-    return int(part["bytes"])
 
 
 def _check(svc: Services, part: Mapping[str, Any], path: str, stored: Stored | None, target: Target) -> tuple[dict[str, Any], str | None]:
@@ -153,7 +163,7 @@ def _check(svc: Services, part: Mapping[str, Any], path: str, stored: Stored | N
     if part.get("etag") and part["etag"].strip('"').lower() != etag:
         return {}, "Etag Mismatch"
     if size == 0:
-        return {}, "Too Small; each segment must be at least 1 byte."
+        return {}, "Too small; each segment must be at least 1 byte."
     kept: dict[str, Any] = {
         "name": path,
         "hash": etag,

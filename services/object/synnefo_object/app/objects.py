@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from synnefo_archipelago import Root
 from synnefo_common.db import UnitOfWork
-from synnefo_object.app import archives, segments, versions
+from synnefo_object.app import archives, object_versions, segments, versions
 from synnefo_object.app.access import READ, WRITE, Caller
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
 from synnefo_object.app.stored import Stored
 from synnefo_object.db import counters, objects
@@ -37,22 +39,30 @@ async def load(
     only_static: bool = False,
     static: str = "",
     head: bool = False,
+    version: str | None = None,
 ) -> Stored:
     """The object as a GET shows it. `raw`: a manifest itself, not its segments; `follow`: symlinks, or `only_static` ones.
 
-    `static` is the ETag that a static link to it names.
+    `static` is the ETag that a static link to it names; `version` the id of the version that is wanted.
 
     Raises 401, 403, 404, 409.
     """
     hops = 0
     first = target
     pointed: dict[str, str] = {}
+    shown: str | None = None
     while True:
-        row = await place(svc, target)
+        row = await (place(svc, target) if version is None or hops else object_versions.find(svc, caller, target, version))
         await caller.require(READ, target, row.container_headers if row is not None else None)
+        if row is not None and not hops and version is None and object_versions.is_kept(row.container_headers):
+            shown = object_versions.NULL
         if row is None or row.root is None or (row.delete_at is not None and row.delete_at <= svc.now_s()):
-            raise SwiftFault(404, headers=pointed)
+            raise SwiftFault(404, headers=pointed | ({object_versions.HEADER: shown} if shown else {}))
         stored = Stored.from_row(row, target.object)
+        if not hops:
+            shown = version or (stored.version_id if shown else None)
+            if version is None and stored.versioned:
+                stored.content_location = f"{target.url_path}?version-id={stored.version_id}"
         link = orjson.loads(stored.extra or "{}") if stored.kind == SYMLINK else {}
         etag = link.get("etag") or stored.etag
         if static and static != etag:
@@ -67,11 +77,24 @@ async def load(
         pointed = {"Content-Location": target.url_path}
     if target is not first:
         stored.content_location = target.url_path
+        if shown and version is None:  # Swift tells the version behind the link, if it is of this container
+            is_here = (target.account, target.container) == (first.account, first.container)
+            shown = stored.version_id if is_here else object_versions.NULL
+    stored.shown_version = shown
     if stored.kind == DLO and not raw:
         await segments.expand_dlo(svc, caller, target, stored)
     elif stored.kind == SLO and not raw:
         await segments.expand_slo(svc, caller, target, stored, head=head)
+    await identify(svc, stored)
     return stored
+
+
+async def identify(svc: Services, stored: Stored) -> None:
+    """Fill in the hash and the UUID of what was written before objects had them."""
+    if stored.uuid is None:
+        stored.uuid = sharing.stored_uuid(stored.container_id, stored.name)
+    if stored.hash is None:
+        stored.hash = await svc.store.merkle(Root.from_bytes(bytes(stored.root)))
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
@@ -87,8 +110,7 @@ async def update(svc: Services, caller: Caller, target: Target, headers: Mapping
     stored = Stored.from_row(row, target.object)
     if stored.is_expired(svc.now_s()):
         raise not_found()
-    if stored.kind == SLO:
-        kept |= {name: value for name, value in stored.headers.items() if name.startswith("x-slo-")}
+    kept |= {name: value for name, value in stored.headers.items() if name.startswith(metadata.HIDDEN)}
     now_us = svc.clock.now_us()
     values: dict[str, Any] = {"headers": orjson.dumps(kept).decode(), "modified_us": now_us, "delete_at": expires}
     content_type = headers.get("content-type")
@@ -132,10 +154,13 @@ def read_manifest_header(headers: Mapping[str, str]) -> str | None:
     return value.lstrip("/")
 
 
-async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:
-    """Raises 404 if there is nothing, 412 if a condition fails."""
+async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> int | None:
+    """The id of the marker that stands for it now, if versions are kept. Sharing an object lets nobody delete it.
+
+    Raises 404 if there is nothing, 412 if a condition fails.
+    """
     row = await place(svc, target)
-    await caller.require(WRITE, target, row.container_headers if row is not None else None)
+    await caller.require(WRITE, target, row.container_headers if row is not None else None, shared=False)
     only_at = metadata.if_delete_at(headers)
     if row is None:
         raise not_found()
@@ -146,16 +171,17 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
         raise SwiftFault(412)
     mode = archives.mode_of(row.container_headers)
     if mode is not None and await archives.on_delete(svc, target, row, mode):
-        return
+        return None
     keeping = versions.keeping(row.container_headers)
     if keeping is not versions.Keeping.NEVER:
 
-        async def supersede(uow: UnitOfWork) -> bool:
+        async def supersede(uow: UnitOfWork) -> versions.Deleted:
             return await versions.delete(uow, svc, row, target.object, keeping, by=caller.user_id)
 
-        if not await svc.db.run(supersede) or gone:
-            raise not_found()
-        return
+        deleted = await svc.db.run(supersede)
+        if not deleted or gone:
+            raise SwiftFault(404, headers={object_versions.HEADER: str(deleted.marker_us)} if deleted.marker_us else {})
+        return deleted.marker_us
     if row.root is None:
         raise not_found()
 
@@ -174,6 +200,7 @@ async def delete(svc: Services, caller: Caller, target: Target, headers: Mapping
 
     if await svc.db.run(work) is None or gone:
         raise not_found()
+    return None
 
 
 def resolve_link(target: Target, value: str, account: str | None) -> Target:

@@ -12,13 +12,12 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import Fault, QuotaExceeded
 from synnefo_object.app.access import Caller
 from synnefo_object.app.services import Services
+from synnefo_object.app.versions import Keeping, keeping
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.limits import MAX_FILE_SIZE
-from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA
+from synnefo_object.domain.limits import MAX_FILE_SIZE, RESOURCE
+from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA, PAYER
 from synnefo_object.domain.paths import Target
-
-RESOURCE = "object.bytes"
 
 
 def _figure(headers: Mapping[str, str], *names: str) -> int | None:
@@ -33,12 +32,13 @@ def _account_figures(headers: Mapping[str, str]) -> tuple[int | None, int | None
     return _figure(headers, size, policy_size), _figure(headers, count, policy_count)
 
 
-async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None) -> int:
-    """How many bytes a new object may have. `place` is the row of `objects.find`.
+async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None, most: int = MAX_FILE_SIZE) -> int:
+    """How many bytes a new object may have, up to `most`. `place` is the row of `objects.find`.
 
     Raises 413 if not even an empty one may be.
     """
-    most = MAX_FILE_SIZE
+    if replaced is not None and (place.versioned or keeping(place.container_headers) is Keeping.ENABLED):
+        replaced = 0  # it stays, as a version
     container, account = orjson.loads(place.container_headers), orjson.loads(place.account_headers)
     limits = [
         ("container", _figure(container, "x-container-meta-quota-bytes"), _figure(container, "x-container-meta-quota-count")),
@@ -66,7 +66,7 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
     return most
 
 
-async def _limit(svc: Services, project_id: str) -> int:
+async def limit(svc: Services, project_id: str) -> int:
     """The ledger's limit, remembered for some seconds. While it cannot be asked, the last one known, or none."""
     known = svc.limits.get(project_id)
     now = svc.clock.monotonic()
@@ -85,6 +85,12 @@ async def _limit(svc: Services, project_id: str) -> int:
     return limit
 
 
+def payer(target: Target, place: Any) -> str:
+    """The project that pays for what a container holds. `place` is the row of `objects.find`."""
+    own = target.project_id or ""
+    return str(orjson.loads(place.container_headers)[PAYER]) if PAYER in place.container_headers else own
+
+
 class Reservation:
     """Bytes reserved in the ledger, or nothing if the project has no limit."""
 
@@ -93,19 +99,32 @@ class Reservation:
         self._commission = commission
         self._count = count
 
-    async def accept(self, uow: UnitOfWork, account_id: int) -> None:
-        """In the transaction that makes the object: the ledger counts these bytes, so the report need not."""
+    async def accept(self, uow: UnitOfWork) -> None:
+        """In the transaction that makes the object: the ledger counts these bytes, so the report need not.
+
+        They are the paying project's, whichever account they are in.
+        """
         if self._commission is not None:
             self._svc.quota.accept(uow, self._commission)
-            await accounts.add_reported(uow, account_id, self._count)
+            await accounts.add_reported_of(uow, self._commission.project_id, self._count)
 
 
 @asynccontextmanager
 async def reserve(svc: Services, caller: Caller, project_id: str, count: int) -> AsyncIterator[Reservation]:
     """Reserve `count` bytes if the project has a limit. Raises QuotaExceeded. Given back when the block raises."""
-    if count <= 0 or await _limit(svc, project_id) < 0:
+    most = await limit(svc, project_id) if count > 0 else -1
+    if most < 0:
         yield Reservation(svc, None, 0)
         return
     user_id = caller.claims.user_id if caller.claims else "*"
+    part = await svc.slices.draw(project_id, user_id, count, limit=most)
+    if part is not None:
+        is_used = False
+        try:
+            yield Reservation(svc, None, 0)
+            is_used = True
+        finally:
+            await svc.slices.give_back(part, count, is_used=is_used)
+        return
     async with svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={RESOURCE: count}) as commission:
         yield Reservation(svc, commission, count)

@@ -10,7 +10,9 @@ from synnefo_common.clock import Clock
 from synnefo_common.db import Database
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
+from synnefo_object.app.slices import Slices
 from synnefo_object.clients.names import Names
+from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.settings import Settings
 
 
@@ -24,11 +26,9 @@ class Services:
     quota: QuotaClient
     verifier: TokenVerifier
     names: Names
+    slices: Slices
+    signing_keys: SigningKeys
     limits: dict[str, tuple[float, int]]  # project id → (when asked, limit of object.bytes)
 
     def now_s(self) -> int:
         return self.clock.now_us() // 1_000_000
-
-    def trans_id(self) -> str:
-        """A new X-Trans-Id: a random part, and the time."""
-        return f"tx{self.ids.hex()[:21]}-{self.now_s():010x}"

@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
-from synnefo_object.domain.kinds import PLAIN
+from synnefo_archipelago import Root
+from synnefo_object.domain.kinds import MULTIPART, PLAIN
+from synnefo_object.domain.s3.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Piece:
     offset: int
     length: int
     inline: bytes | None = None
+    etag: str = ""  # the MD5 of a piece that is all of a root
 
 
 @dataclass(slots=True)
@@ -44,7 +47,9 @@ class Stored:
     modified_by: str = ""
     versioned: int = 0
     pieces: list[Piece] = field(default_factory=list)
+    account: str = ""  # where it was found, if that may be behind links
     content_location: str | None = None
+    shown_version: str | None = None  # what X-Object-Version-Id says of it
 
     @classmethod
     def from_row(cls, row: Any, name: str) -> Stored:
@@ -65,7 +70,7 @@ class Stored:
             row.hash,
             row.modified_by,
             row.versioned,
-            [Piece(row.root, 0, row.size)],
+            own_pieces(row),
         )
 
     @property
@@ -75,3 +80,11 @@ class Stored:
 
     def is_expired(self, now_s: int) -> bool:
         return self.delete_at is not None and self.delete_at <= now_s
+
+
+def own_pieces(row: Any) -> list[Piece]:
+    """Where the bytes of a row are that is no manifest of other objects."""
+    roots = Parts.read(row.extra).roots if row.kind == MULTIPART else ()
+    if roots:
+        return [Piece(root, 0, Root.from_bytes(root).size) for root in roots]
+    return [Piece(row.root, 0, row.size, etag=row.etag if row.kind == PLAIN else "")]

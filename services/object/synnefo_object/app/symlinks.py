@@ -15,7 +15,7 @@ from synnefo_object.app.stored import Stored
 from synnefo_object.app.uploads import Uploaded
 from synnefo_object.domain import metadata
 from synnefo_object.domain.errors import SwiftFault, bad_request
-from synnefo_object.domain.kinds import SYMLINK
+from synnefo_object.domain.kinds import SLO, SYMLINK
 from synnefo_object.domain.paths import Target
 
 
@@ -50,6 +50,8 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     if etag:
         linked = await _linked(svc, caller, goal, etag)
         link |= {"etag": etag, "bytes": int(linked.headers.get("x-slo-size", linked.size))}
+        if linked.kind == SLO:
+            link["slo_etag"] = linked.headers["x-slo-etag"]
         content_type = content_type or linked.content_type
     root, md5 = await uploads.receive(svc, body, length=None, most=0)
     return await uploads.keep(

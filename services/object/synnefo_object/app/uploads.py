@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.app import archives, quotas, versions
 from synnefo_object.app.access import WRITE, Caller
 from synnefo_object.app.objects import clean_content_type, place, read_manifest_header
+from synnefo_object.app.pithos import sharing
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, objects
 from synnefo_object.domain import metadata
@@ -32,6 +33,16 @@ _ATTEMPTS = 5
 class Uploaded:
     etag: str
     modified_us: int
+    version_id: str | None = None  # where versions are kept
+
+
+class Changed(Exception):
+    """What was to be replaced is another by now."""
+
+
+def _uuid(svc: Services, row: Any, target: Target) -> str:
+    """Of new data. An object that had none yet keeps the one that it was shown with."""
+    return sharing.stored_uuid(row.container_id, target.object) if row.root is not None and row.uuid is None else svc.ids.uuid()
 
 
 async def ready(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> Any:
@@ -66,7 +77,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     if length is not None and length > most:
         raise SwiftFault(413, "Upload exceeds quota." if most < MAX_FILE_SIZE else None)
     if length is not None:
-        async with quotas.reserve(svc, caller, target.project_id or "", length) as reservation:
+        async with quotas.reserve(svc, caller, quotas.payer(target, row), length) as reservation:
             root, etag = await receive(svc, body, length=length, most=most)
             check_etag(headers, etag)
             return await keep(
@@ -86,7 +97,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
             )
     root, etag = await receive(svc, body, length=None, most=most)
     check_etag(headers, etag)
-    async with quotas.reserve(svc, caller, target.project_id or "", root.size) as reservation:
+    async with quotas.reserve(svc, caller, quotas.payer(target, row), root.size) as reservation:
         return await keep(
             svc,
             row,
@@ -130,7 +141,7 @@ def check_etag(headers: Mapping[str, str], etag: str) -> None:
 def choose_content_type(name: str, headers: Mapping[str, str]) -> str:
     """What the client says, else a guess by the name."""
     given = headers.get("content-type")
-    detect = headers.get("x-detect-content-type", "").strip().lower() in ("true", "1", "yes", "on", "t", "y")
+    detect = headers.get("x-detect-content-type", "").strip().lower() in metadata.TRUE
     if not given or detect:
         return mimetypes.guess_type(name.rsplit("/", 1)[-1])[0] or "application/octet-stream"
     return clean_content_type(given)
@@ -143,6 +154,7 @@ async def keep(
     *,
     caller: Caller,
     root: Root,
+    size: int | None = None,
     etag: str,
     content_type: str,
     kept: Mapping[str, str],
@@ -153,14 +165,22 @@ async def keep(
     replace: bool = True,
     newer_than_us: int = 0,
     uuid: str | None = None,
+    expected_us: int | None = None,
+    also: Callable[[UnitOfWork, int], Awaitable[None]] | None = None,
 ) -> Uploaded:
-    """The one place where an object row is made: row, counters and reservation in one transaction."""
+    """The one place where an object row is made: row, counters and reservation in one transaction.
+
+    `size` is for an object of several roots, of which `root` is the first.
+
+    With `expected_us` only if what is replaced is still the data of that time (0: nothing); raises Changed. `also` does
+    more in the same transaction, and gets the time of the new data.
+    """
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     values: dict[str, Any] = {
         "container_id": row.container_id,
         "name": target.object,
         "root": root.to_bytes(),
-        "size": root.size,
+        "size": root.size if size is None else size,
         "etag": etag,
         "content_type": content_type,
         "headers": orjson.dumps(kept).decode(),
@@ -169,8 +189,8 @@ async def keep(
         "delete_at": expires,
         "kind": kind,
         "extra": extra,
-        "uuid": uuid or svc.ids.uuid(),
-        "hash": await svc.store.merkle(root),
+        "uuid": uuid or _uuid(svc, row, target),
+        "hash": await svc.store.merkle(root) if size in (None, root.size) else None,
         "modified_by": caller.user_id,
         "versioned": 0,
     }
@@ -180,12 +200,22 @@ async def keep(
     gone = row.delete_at is not None and row.delete_at <= svc.now_s()
 
     async def work(uow: UnitOfWork) -> int:
+        if expected_us is not None:
+            current = await objects.locked(uow, row.container_id, target.object)
+            if (current.created_us if current is not None else 0) != expected_us:
+                raise Changed
+        stored_us = await store(uow)
+        if also is not None:
+            await also(uow, stored_us)
+        return stored_us
+
+    async def store(uow: UnitOfWork) -> int:
         if keeping is not versions.Keeping.NEVER:
             stored = await versions.put(uow, svc, row, values, keeping, replace=replace)
             if stored is None:
                 raise SwiftFault(412)
             if reservation is not None:
-                await reservation.accept(uow, row.account_id)
+                await reservation.accept(uow)
             return int(stored["created_us"])
         if archive is not None:
             await archives.archive(uow, svc, target, row, archive)
@@ -203,7 +233,7 @@ async def keep(
         before = await objects.put(uow, values, replace=replace)
         if before is None:
             raise SwiftFault(412)
-        added = (1, root.size) if before < 0 else (0, root.size - before)
+        added = (1, values["size"]) if before < 0 else (0, values["size"] - before)
         await counters.add(
             uow,
             account_id=row.account_id,
@@ -213,7 +243,7 @@ async def keep(
             now_us=now_us,
         )
         if reservation is not None:
-            await reservation.accept(uow, row.account_id)
+            await reservation.accept(uow)
         return now_us
 
     for _ in range(_ATTEMPTS):
@@ -224,5 +254,5 @@ async def keep(
         except IntegrityError as error:  # the container was deleted meanwhile
             raise not_found() from error
         crashpoint("object.put.after_commit")
-        return Uploaded(etag, stored_us)
+        return Uploaded(etag, stored_us, str(stored_us) if keeping is versions.Keeping.ENABLED else None)
     raise SwiftFault(503, headers={"Retry-After": "1"})

@@ -7,18 +7,31 @@ Exact, because what was told is kept with the account and changes in the transac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synnefo_common.contracts.envelope import Event
 from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
-from synnefo_object.app.quotas import RESOURCE
-from synnefo_object.app.services import Services
 from synnefo_object.db import accounts
+from synnefo_object.domain.limits import RESOURCE
+
+if TYPE_CHECKING:
+    from synnefo_object.app.services import Services
 
 log = get_logger(__name__)
 _OVERLAP_US = 10_000_000  # a slow transaction commits later than it says
 _FULL_EVERY = 60
+
+
+async def report(uow: UnitOfWork, row: Any, *, reported: int) -> bool:
+    """Tell by how much the account's bytes differ from what was `reported`; False if somebody else told meanwhile."""
+    held = int(row.bytes)
+    if not await accounts.mark_reported(uow, row.id, old=reported, new=held):
+        return False
+    if held != reported:
+        data = {"project_id": row.project_id, "user_id": "*", "provisions": {RESOURCE: held - reported}}
+        uow.emit(Event("quota.adjusted", "object_account", row.project_id, data))
+    return True
 
 
 async def report_once(svc: Services, *, changed_since_us: int | None = None) -> int:
@@ -31,16 +44,7 @@ async def report_once(svc: Services, *, changed_since_us: int | None = None) -> 
         for row in rows:
 
             async def work(uow: UnitOfWork, row: Any = row) -> bool:
-                held = int(row.bytes)
-                if not await accounts.mark_reported(uow, row.id, old=row.bytes_reported, new=held):
-                    return False
-                data = {
-                    "project_id": row.project_id,
-                    "user_id": "*",
-                    "provisions": {RESOURCE: held - row.bytes_reported},
-                }
-                uow.emit(Event("quota.adjusted", "object_account", row.project_id, data))
-                return True
+                return await report(uow, row, reported=row.bytes_reported)
 
             told += await svc.db.run(work)
         done += told

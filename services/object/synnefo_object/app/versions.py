@@ -7,6 +7,7 @@ Not for X-Versions-Location and X-History-Location, which keep versions as objec
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -15,6 +16,7 @@ import orjson
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app.services import Services
 from synnefo_object.db import counters, objects, versions
+from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import MARKER
 
 HEADER = "x-versions-enabled"
@@ -70,20 +72,32 @@ async def put(uow: UnitOfWork, svc: Services, place: Any, values: Mapping[str, A
     return row
 
 
-async def delete(uow: UnitOfWork, svc: Services, place: Any, name: str, mode: Keeping, *, by: str) -> bool:
-    """Delete what is current: it becomes a version, and a marker says so. False if there was nothing to delete.
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion met, and the id of the marker that it left. True if there was something to delete."""
+
+    was_there: bool
+    marker_us: int | None
+
+    def __bool__(self) -> bool:
+        return self.was_there
+
+
+async def delete(uow: UnitOfWork, svc: Services, place: Any, name: str, mode: Keeping, *, by: str, marker: bool = True) -> Deleted:
+    """Delete what is current: it becomes a version, and a marker says so.
 
     While versions are suspended there is no marker: what is current goes, unless it is a version itself.
     """
     current = await objects.locked(uow, place.container_id, name)
     now_us = max(svc.clock.now_us(), current.created_us + 1 if current is not None else 0)
     freed = await _retire(uow, place, name, current, mode, now_us=now_us)
-    if mode is Keeping.ENABLED:
+    marked = marker and mode is Keeping.ENABLED
+    if marked:
         await add_marker(uow, place, name, current, now_us=now_us, by=by)
     if current is not None:
         await objects.remove(uow, place.container_id, name)
         await counters.add(uow, account_id=place.account_id, container_id=place.container_id, objects=-1, bytes_=-freed, now_us=now_us)
-    return current is not None
+    return Deleted(current is not None, now_us if marked else None)
 
 
 async def _retire(uow: UnitOfWork, place: Any, name: str, current: Any, mode: Keeping, *, now_us: int) -> int:
@@ -128,3 +142,28 @@ async def remove(uow: UnitOfWork, place: Any, name: str, created_us: int, *, now
         return False
     await counters.add(uow, account_id=place.account_id, container_id=place.container_id, bytes_=-size, now_us=now_us)
     return True
+
+
+async def restore(uow: UnitOfWork, place: Any, name: str, created_us: int, mode: Keeping, *, now_us: int) -> dict[str, Any]:
+    """Make a kept version the current one, under its own id; what was current becomes a version in its stead.
+
+    The columns as they are now. Raises 404 if there is no such version, Overtaken.
+    """
+    current = await objects.locked(uow, place.container_id, name)
+    if current is not None and current.versioned and current.created_us == created_us:
+        return dict(current._mapping)
+    version = await versions.find(uow, place.container_id, name, created_us)
+    if version is None or version.kind == MARKER:
+        raise SwiftFault(404, "The specified version does not exist")
+    if await versions.remove(uow, place.container_id, name, created_us) is None:
+        raise Overtaken
+    freed = await _retire(uow, place, name, current, mode, now_us=now_us)
+    if current is None:
+        await versions.end_marker(uow, place.container_id, name, replaced_us=now_us)
+    values = {column: version._mapping[column] for column in objects.OWN}
+    row = values | {"container_id": place.container_id, "name": name, "versioned": 1, "delete_at": None}
+    if await objects.put(uow, row, replace=current is not None) is None:
+        raise Overtaken
+    counts = {"account_id": place.account_id, "container_id": place.container_id, "now_us": now_us}
+    await counters.add(uow, objects=int(current is None), bytes_=-freed, **counts)
+    return row

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from synnefo_common.clock import Clock
 from synnefo_common.errors import Fault
 from synnefo_common.http import ServiceClient
 
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DOMAIN = "default"  # a name says nothing across domains
+
+
+def is_id(text: str) -> bool:
+    """Whether a name has the form of an id."""
+    return _ID.fullmatch(text) is not None
 
 
 class Names:
@@ -31,7 +39,8 @@ class Names:
             return known[1]
         try:
             found = await self._identity.get(path)
-            name = found["name"] if found.get("domain_id") == _DOMAIN else None
+            # A name that looks like an id must not let its bearer pass for whoever has that id.
+            name = found["name"] if found.get("domain_id") == _DOMAIN and not is_id(found["name"]) else None
         except Fault:
             name = None
         if len(self._known) > 10_000:

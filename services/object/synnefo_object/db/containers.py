@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from synnefo_common.db import UnitOfWork, upsert_ignore
 from synnefo_object.db.accounts import BigId, accounts
 from synnefo_object.db.base import metadata
 from synnefo_object.db.counters import counters
+from synnefo_object.db.payers import payers
 
 
 def name_type(length: int) -> Any:
@@ -84,6 +86,21 @@ async def locked(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] |
     )
 
 
+async def rows_of(uow: UnitOfWork, account_id: int, *, after: str, limit: int, among: Sequence[int] | None = None) -> Sequence[Row[Any]]:
+    """name, headers, modified_us, objects, bytes of an account's containers above a name; `among` those ids if given."""
+    c, counts = containers.c, counters.c
+    statement = select(
+        c.name,
+        c.headers,
+        c.modified_us,
+        select(func.coalesce(func.sum(counts.objects), 0)).where(counts.owner == c.id).scalar_subquery().label("objects"),
+        select(func.coalesce(func.sum(counts.bytes), 0)).where(counts.owner == c.id).scalar_subquery().label("bytes"),
+    ).where(c.account_id == account_id, c.name > after)
+    if among is not None:
+        statement = statement.where(c.id.in_(list(among)))
+    return await uow.all(statement.order_by(c.name).limit(limit))
+
+
 async def create(uow: UnitOfWork, *, account_id: int, name: str, headers: str, now_us: int) -> int | None:
     """The new container's id, or None if there is one of that name."""
     row = {"account_id": account_id, "name": name, "headers": headers, "created_us": now_us, "modified_us": now_us}
@@ -107,4 +124,5 @@ async def delete_empty(uow: UnitOfWork, container_id: int) -> bool:
     if not await uow.run(delete(containers).where(containers.c.id == container_id, ~held[0], ~held[1])):
         return False
     await uow.run(delete(counters).where(counters.c.owner == container_id))
+    await uow.run(delete(payers).where(payers.c.container_id == container_id))
     return True

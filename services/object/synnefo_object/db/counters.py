@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, bindparam, delete, text
+from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, bindparam, delete, text, update
 
 from synnefo_common.db import UnitOfWork
 from synnefo_object.db.base import metadata
@@ -80,6 +80,11 @@ async def add(
     }
     second = {"owner1": -account_id, "shard1": shard, "containers1": containers, "objects1": objects, "bytes1": bytes_}
     await uow.run(_two, first | second)  # type: ignore[arg-type]
+
+
+async def touch(uow: UnitOfWork, *, account_id: int, container_id: int, now_us: int) -> None:
+    """Let the counts be looked at again: they mean something else now."""
+    await uow.run(update(counters).where(counters.c.owner.in_([container_id, -account_id])).values(changed_us=now_us))
 
 
 async def add_many(uow: UnitOfWork, *, account_id: int, changes: Mapping[int, tuple[int, int]], now_us: int) -> None:

@@ -15,7 +15,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_object.db.containers import containers
 from synnefo_object.db.counters import counters
 from synnefo_object.db.objects import objects
-from synnefo_object.domain.kinds import SLO
+from synnefo_object.domain.kinds import MULTIPART, SLO, SYMLINK
 from synnefo_object.domain.paths import successor
 
 
@@ -29,7 +29,8 @@ class Bounds:
     reverse: bool = False
 
 
-def _within(column: Any, bounds: Bounds) -> list[Any]:
+def within(column: Any, bounds: Bounds) -> list[Any]:
+    """The clauses of these bounds."""
     clauses = []
     if bounds.start:
         clauses.append(column >= bounds.start)
@@ -44,8 +45,8 @@ def _columns(table: Any) -> tuple[Any, ...]:
     if table is objects:
         o = objects.c
         # What only links and manifests need is long: it stays where it is for all others.
-        special = [case((o.kind >= SLO, column), else_=None).label(column.name) for column in (o.extra, o.headers)]
-        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special)
+        special = [case((o.kind.in_((SLO, SYMLINK)), column), else_=None).label(column.name) for column in (o.extra, o.headers)]
+        return (o.name, o.size, o.etag, o.content_type, o.created_us, o.kind, *special, o.versioned)
     c = containers.c
     counts = counters.c
     return (
@@ -56,16 +57,27 @@ def _columns(table: Any) -> tuple[Any, ...]:
     )
 
 
-async def page(uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
-    """Rows in order."""
-    owner = table.c.container_id if table is objects else table.c.account_id
+async def page(
+    uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, limit: int, columns: Sequence[Any] = (), where: Sequence[Any] = ()
+) -> Sequence[Row[Any]]:
+    """Rows in order; with `columns` those instead of the usual ones."""
+    owner = table.c.account_id if table is containers else table.c.container_id
     column = table.c.name
     order = column.desc() if bounds.reverse else column
-    return await uow.all(select(*_columns(table)).where(owner == owner_id, *_within(column, bounds)).order_by(order).limit(limit))
+    chosen = columns or _columns(table)
+    return await uow.all(select(*chosen).where(owner == owner_id, *within(column, bounds), *where).order_by(order).limit(limit))
 
 
 async def page_rolled_up(
-    uow: UnitOfWork, table: Any, owner_id: int, bounds: Bounds, *, prefix: str, delimiter: str, limit: int
+    uow: UnitOfWork,
+    table: Any,
+    owner_id: int,
+    bounds: Bounds,
+    *,
+    prefix: str,
+    delimiter: str,
+    limit: int,
+    columns: Sequence[Any] = (),
 ) -> Sequence[Row[Any]]:
     """Rows in order, but of all names that share `prefix…delimiter` the first only: the caller tells them apart.
 
@@ -75,9 +87,9 @@ async def page_rolled_up(
     owned = table.c.name
     reverse = bounds.reverse
 
-    def seek(within: Bounds, *clauses: Any) -> Select[Any]:
+    def seek(inner: Bounds, *clauses: Any) -> Select[Any]:
         order = owned.desc() if reverse else owned
-        return select(owned).where(owner == owner_id, *_within(owned, within), *clauses).order_by(order).limit(1)
+        return select(owned).where(owner == owner_id, *within(owned, inner), *clauses).order_by(order).limit(1)
 
     # The step's own comparison is the near end; with the page's beside it the index might be asked for the wrong one.
     ahead = Bounds(start=bounds.start, after=bounds.after) if reverse else Bounds(before=bounds.before)
@@ -98,12 +110,12 @@ async def page_rolled_up(
     walk = walk.union_all(step)
     # An outer join, so that the walk drives it and not a scan of the table. A row that went meanwhile has no name.
     joined = walk.outerjoin(table, and_(owner == owner_id, owned == walk.c.name))
-    rows = await uow.all(select(*_columns(table)).select_from(joined).where(walk.c.name.is_not(None)).order_by(walk.c.n))
+    rows = await uow.all(select(*(columns or _columns(table))).select_from(joined).where(walk.c.name.is_not(None)).order_by(walk.c.n))
     return [row for row in rows if row.name is not None]
 
 
 async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
     """What a large object needs of its parts, in order."""
     o = objects.c
-    columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at)
-    return await uow.all(select(*columns).where(o.container_id == container_id, *_within(o.name, bounds)).order_by(o.name).limit(limit))
+    columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at, o.kind, case((o.kind == MULTIPART, o.extra), else_=None).label("extra"))
+    return await uow.all(select(*columns).where(o.container_id == container_id, *within(o.name, bounds)).order_by(o.name).limit(limit))

@@ -52,6 +52,7 @@ objects = Table(
     Column("modified_by", String(64), nullable=False, server_default=""),  # the user who wrote it; empty: nobody with a name
     Column("versioned", SmallInteger, nullable=False, server_default="0"),  # 0: put while versions were not kept ("null")
     Index("ix_objects_created_us", "created_us"),
+    Index("ix_objects_hash", "hash"),
     sqlite_with_rowid=False,
 )
 
@@ -199,15 +200,3 @@ async def set_metadata(uow: UnitOfWork, container_id: int, name: str, *, created
             update(objects).where(objects.c.container_id == container_id, objects.c.name == name, objects.c.created_us == created_us).values(**values)
         )
     )
-
-
-async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: int) -> Sequence[Row[Any]]:
-    """Every object's root in the order of its data's time: created_us, container_id, name, root."""
-    statement = select(objects.c.created_us, objects.c.container_id, objects.c.name, objects.c.root)
-    if after is not None:
-        at, container_id, name = after
-        o = objects.c
-        statement = statement.where(
-            (o.created_us > at) | ((o.created_us == at) & ((o.container_id > container_id) | ((o.container_id == container_id) & (o.name > name))))
-        ).where(o.created_us >= at)
-    return await uow.all(statement.order_by(objects.c.created_us, objects.c.container_id, objects.c.name).limit(limit))

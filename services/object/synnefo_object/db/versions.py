@@ -111,20 +111,29 @@ async def remove(uow: UnitOfWork, container_id: int, name: str, created_us: int)
     return None if size is None else int(size)
 
 
-async def roots(uow: UnitOfWork, *, after: tuple[int, int, str] | None, limit: int) -> Sequence[Row[Any]]:
-    """Every version's root in the order of its data's time, as `objects.roots`."""
-    v = versions.c
-    statement = select(v.created_us, v.container_id, v.name, v.root).where(v.kind != MARKER)
-    if after is not None:
-        at, container_id, name = after
-        statement = statement.where(
-            (v.created_us > at) | ((v.created_us == at) & ((v.container_id > container_id) | ((v.container_id == container_id) & (v.name > name))))
-        ).where(v.created_us >= at)
-    return await uow.all(statement.order_by(v.created_us, v.container_id, v.name).limit(limit))
-
-
 async def remove_null(uow: UnitOfWork, container_id: int, name: str) -> int:
     """Delete the kept version that was put while none were kept, if there is one: its bytes."""
     v = versions.c
     gone = delete(versions).where(v.container_id == container_id, v.name == name, v.versioned == 0).returning(v.size)
     return sum(int(row.size) for row in await uow.all(gone))
+
+
+async def find_null(uow: UnitOfWork, container_id: int, name: str) -> Row[Any] | None:
+    """The kept version that was put while none were kept; there is one at most in what S3 made."""
+    v = versions.c
+    return await uow.one(
+        select(*_OWN, v.replaced_us).where(v.container_id == container_id, v.name == name, v.versioned == 0).order_by(v.created_us.desc()).limit(1)
+    )
+
+
+async def set_headers(uow: UnitOfWork, container_id: int, name: str, *, created_us: int, headers: str) -> bool:
+    """Change what is kept with a version; False if it is gone."""
+    v = versions.c
+    is_one = (v.container_id == container_id, v.name == name, v.created_us == created_us)
+    return bool(await uow.run(update(versions).where(*is_one).values(headers=headers)))
+
+
+async def revive_marker(uow: UnitOfWork, container_id: int, name: str, created_us: int) -> None:
+    """What followed the marker is gone: it is the last word again."""
+    v = versions.c
+    await uow.run(update(versions).where(v.container_id == container_id, v.name == name, v.created_us == created_us).values(replaced_us=NEVER_US))

@@ -47,3 +47,8 @@ def not_found() -> SwiftFault:
 
 def bad_request(text: str) -> SwiftFault:
     return SwiftFault(400, text)
+
+
+def bad_name(text: str) -> SwiftFault:
+    """400 for a name that cannot be; the text goes out as HTML, as Swift's."""
+    return SwiftFault(400, text, headers={"Content-Type": "text/html; charset=UTF-8"})

@@ -8,6 +8,7 @@ from typing import Any
 
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import LISTING_LIMIT
+from synnefo_object.domain.metadata import TRUE
 from synnefo_object.domain.paths import successor
 
 
@@ -48,7 +49,7 @@ def read_query(params: Mapping[str, str]) -> Query:
         params.get("end_marker", ""),
         prefix,
         delimiter,
-        params.get("reverse", "").lower() in ("true", "1", "yes", "on", "t", "y"),
+        params.get("reverse", "").lower() in TRUE,
         only_files,
     )
 

@@ -21,7 +21,10 @@ OBJECT_HEADERS: Final = (
 )
 # Kept with a container beside its X-Container-Meta-…
 CONTAINER_HEADERS: Final = ("x-container-read", "x-container-write")
+# Kept with objects for ourselves: what a static large object is made of, and what only S3 shows.
+HIDDEN: Final = ("x-slo-", "x-amz-")
 VERSION_HEADERS: Final = ("x-versions-location", "x-history-location")
+PAYER: Final = "x-container-policy-project"
 # Set by resellers alone and seen by all of the account. The first has an old name that is metadata too.
 OLD_QUOTA: Final = "x-account-meta-quota-bytes"
 ACCOUNT_QUOTAS: Final = (

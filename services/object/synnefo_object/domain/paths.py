@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
-from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.errors import SwiftFault, bad_name
 from synnefo_object.domain.limits import ACCOUNT_PREFIX, MAX_CONTAINER_NAME_LENGTH, MAX_OBJECT_NAME_LENGTH
+
+_PROJECT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,14 @@ class Target:
     @property
     def project_id(self) -> str | None:
         """The project whose account it is; None when the account is not of this cloud's form."""
-        if not self.account.startswith(ACCOUNT_PREFIX):
-            return None
-        return self.account[len(ACCOUNT_PREFIX) :] or None
+        if self.account.startswith(ACCOUNT_PREFIX):
+            return self.account[len(ACCOUNT_PREFIX) :] or None
+        return self.account if _PROJECT.fullmatch(self.account) else None
+
+    @property
+    def is_pithos(self) -> bool:
+        """True where the account is spelled as Pithos does: the project's id and nothing before it."""
+        return not self.account.startswith(ACCOUNT_PREFIX)
 
     @property
     def url_path(self) -> str:
@@ -66,14 +74,14 @@ def check_container_name(name: str) -> None:
     """Raises 400 for a name that is too long."""
     length = len(name.encode())
     if length > MAX_CONTAINER_NAME_LENGTH:
-        raise SwiftFault(400, f"Container name length of {length} longer than {MAX_CONTAINER_NAME_LENGTH}")
+        raise bad_name(f"Container name length of {length} longer than {MAX_CONTAINER_NAME_LENGTH}")
 
 
 def check_object_name(name: str) -> None:
     """Raises 400 for a name that is too long."""
     length = len(name.encode())
     if length > MAX_OBJECT_NAME_LENGTH:
-        raise SwiftFault(400, f"Object name length of {length} longer than {MAX_OBJECT_NAME_LENGTH}")
+        raise bad_name(f"Object name length of {length} longer than {MAX_OBJECT_NAME_LENGTH}")
 
 
 def successor(text: str) -> str | None:

@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 
 from synnefo_common.clock import MICROS
 from synnefo_volume.app.services import Services
+from synnefo_volume.app.store import store_faults
+from synnefo_volume.db import storage_jobs
 from synnefo_volume.db.snapshots import snapshots
 from synnefo_volume.db.volumes import attachments, volumes
 
@@ -27,6 +29,10 @@ async def audit_facts(svc: Services) -> dict[str, Any]:
         kept = await uow.all(
             select(snapshots.c.project_id, func.count().label("n"), func.sum(snapshots.c.size_gib).label("gib")).group_by(snapshots.c.project_id)
         )
+        jobs = await storage_jobs.last_ended(uow)
+        asked = await storage_jobs.last_created(uow)
+    with store_faults("-"):
+        stored = [name async for name in svc.store.list_volumes()]
     usage: dict[str, dict[str, int]] = {}
     for row in charged:
         usage[row.project_id] = {"volume.volumes": row.n, "volume.gigabytes": int(row.gib or 0)}
@@ -38,9 +44,21 @@ async def audit_facts(svc: Services) -> dict[str, Any]:
     def aged(row: Any) -> dict[str, Any]:
         return {"id": row.id, "status": row.status, "age_s": (now - (row.updated_at or row.created_at)) / MICROS}
 
+    periods = {"gc": svc.settings.gc_period_s, "scrub": svc.settings.scrub_period_s}
+
+    def overdue(kind: str, asked_at: int) -> float:
+        # Twice the period: a worker that was down catches up, one that never asks does not.
+        return (now - asked_at) / MICROS - 2 * periods[kind] if periods.get(kind) else 0.0
+
     return {
         "volumes": [aged(row) | {"is_hidden": row.is_hidden} for row in volume_rows],
         "snapshots": [aged(row) for row in snapshot_rows],
         "attachments": [{"volume_id": row.volume_id, "server_id": row.server_id} for row in attached],
+        "stored_volumes": stored,
+        "storage_jobs": [
+            {"kind": row.kind, "state": row.state, "findings": row.findings, "error": row.error, "overdue_s": overdue(row.kind, asked[row.kind])}
+            for row in jobs
+            if row.kind in asked
+        ],
         "usage": usage,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from synnefo_archipelago import AsyncStore
@@ -28,3 +29,7 @@ class Services:
     sagas: SagaEngine
     image: ImageClient
     compute: ServiceClient
+    owners: Mapping[str, ServiceClient]
+    """The other services that keep roots in the block store."""
+    nudge_storage: Callable[[], None] = lambda: None
+    """Wakes the worker of storage jobs, if it is in this process."""

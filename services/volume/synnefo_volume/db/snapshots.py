@@ -136,3 +136,20 @@ async def roots(uow: UnitOfWork, *, after_id: str, limit: int) -> Sequence[Row[A
     """Roots in the order of snapshot ids."""
     held = select(snapshots.c.id, snapshots.c.root).where(snapshots.c.root.is_not(None), snapshots.c.id > after_id)
     return await uow.all(held.order_by(snapshots.c.id).limit(limit))
+
+
+_KIND_AT = 6
+"""Where a stored root says its kind (`synnefo_archipelago.roots`), counted from 1."""
+
+
+async def unfrozen(uow: UnitOfWork, *, after_id: str, limit: int) -> Sequence[Row[Any]]:
+    """Snapshots whose root still refers to a volume's private blocks."""
+    kind = func.substr(snapshots.c.root, _KIND_AT, 1, type_=LargeBinary)
+    found = select(snapshots.c.id, snapshots.c.root).where(kind == b"\x02", snapshots.c.id > after_id)
+    return await uow.all(found.order_by(snapshots.c.id).limit(limit))
+
+
+async def replace_root(uow: UnitOfWork, snapshot_id: str, *, old: bytes, new: bytes) -> bool:
+    """Exchange the root of a snapshot that still has the old one."""
+    mine = update(snapshots).where(snapshots.c.id == snapshot_id, snapshots.c.root == old)
+    return bool(await uow.run(mine.values(root=new)))

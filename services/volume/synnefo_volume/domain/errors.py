@@ -23,6 +23,15 @@ class SnapshotNotFound(NotFound):
         super().__init__(f"Snapshot {snapshot_id[:64]} could not be found.")
 
 
+class StorageJobNotFound(NotFound):
+    """No storage job of that id."""
+
+    default_code = "volume.storage_job.not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Storage job {job_id[:64]} could not be found.")
+
+
 class VolumeTypeNotFound(NotFound):
     """No volume type of that id or name that the caller may use."""
 

@@ -53,4 +53,11 @@ POLICIES = [
     RuleDefault("volume_extension:services:index", _ADMIN, "List services", [("GET", "/v3/{project_id}/os-services")]),
     RuleDefault("scheduler_extension:scheduler_stats:get_pools", _ADMIN, "See the pools", [("GET", "/v3/{project_id}/scheduler-stats/get_pools")]),
     RuleDefault("volume_extension:capabilities", _ADMIN, "See what the back end can", [("GET", "/v3/{project_id}/capabilities/{host}")]),
+    RuleDefault(
+        "volume_extension:storage_jobs:get",
+        _ADMIN,
+        "See storage jobs and what is stored",
+        [("GET", "/admin/v1/storage/jobs"), ("GET", "/admin/v1/storage/stats")],
+    ),
+    RuleDefault("volume_extension:storage_jobs:create", _ADMIN, "Collect, scrub, check, freeze", [("POST", "/admin/v1/storage/jobs")]),
 ]

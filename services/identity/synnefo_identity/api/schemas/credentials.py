@@ -65,3 +65,17 @@ class CredentialUpdateBody(Body):
     """`PATCH /v3/credentials/{credential_id}`."""
 
     credential: CredentialUpdate
+
+
+class Ec2Body(Body):
+    """`POST /v3/users/{user_id}/credentials/OS-EC2`."""
+
+    tenant_id: Id
+
+
+class SignedBody(Body):
+    """`POST /v3/ec2tokens` and `/v3/s3tokens`: the signed request or string, under any of these names."""
+
+    credentials: dict[str, Any] | None = None
+    credential: dict[str, Any] | None = None
+    ec2Credentials: dict[str, Any] | None = None

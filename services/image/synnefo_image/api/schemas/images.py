@@ -56,6 +56,14 @@ class InternalImageCreate(BaseModel):
     size: int | None = None
 
 
+class RootReplace(BaseModel):
+    """Body of `POST /internal/v1/roots/replace`: roots in base64."""
+
+    id: str
+    old: str
+    new: str
+
+
 def image_view(image: Mapping[str, Any]) -> dict[str, Any]:
     """The image as Glance shows it: custom properties beside the attributes."""
     base = "/v2/images/" + image["id"]

@@ -1,0 +1,1 @@
+"""Use cases of the Pithos API beside those that it shares with Swift."""
