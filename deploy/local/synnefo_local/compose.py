@@ -49,9 +49,10 @@ class Compose:
 
 def engine() -> list[str]:
     """`docker compose` or `docker-compose`. LocalError when there is none, or no engine that answers."""
-    for command in (["docker", "compose"], ["docker-compose"]):
+    docker = os.environ.get("DOCKER", "docker")
+    for command in ([docker, "compose"], ["docker-compose"]):
         if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
-            if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+            if subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
                 raise LocalError("no container engine answers `docker info`: start it, or set DOCKER_HOST")
             return command
     raise LocalError("neither `docker compose` nor `docker-compose` is installed")

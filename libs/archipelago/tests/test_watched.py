@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,22 @@ def test_failures_are_told_apart_and_passed_on(error: Exception, outcome: str) -
     with pytest.raises(type(error)):
         driver.touch(Space.CAS, "k")
     assert heard == [("touch", outcome)]
+
+
+def test_a_volume_lives_through_a_watched_store(tmp_path: Path) -> None:
+    """Cloned, written under a lease, snapshotted and deleted: whatever the store asks of its driver is passed on."""
+    heard: set[str] = set()
+    block = 64 << 10
+    with open_store(f"file://{tmp_path}", block_size=block, observe=lambda operation, *_: heard.add(operation)) as store:
+        writer = store.writer()
+        writer.write(os.urandom(4 * block))
+        root = writer.finish()
+        store.create_volume("v", 4 * block, root)
+        with store.open_volume("v", owner="me") as volume:
+            volume.write(block, b"x" * 100)
+            volume.flush()
+            assert volume.read(block, 100) == b"x" * 100
+        snapshot = store.snapshot_volume("v")
+        assert store.read(snapshot, block, 100) == b"x" * 100
+        store.delete_volume("v")
+    assert {"put", "read", "touch", "cas_record"} <= heard
