@@ -28,7 +28,7 @@ TESTS := $(wildcard libs/*/tests services/*/tests deploy/local/tests) tests
 IN_MEMORY = room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1); if [ "$${room:-0}" -gt 2000000 ]; then export TMPDIR=/dev/shm; fi;
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-.PHONY: kube-check image compose-up compose-down compose-clean help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
+.PHONY: kube-check image compose-up compose-roll compose-down compose-clean help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
 
 ##@ The cloud on this machine
 
@@ -61,13 +61,16 @@ image: ## build the images (S=compute for one)
 compose-up: $(ENV) image ## the whole cloud by docker compose: built, started, seeded
 	$(LOCAL) compose up
 
+compose-roll: $(ENV) image ## replace its services one by one by new images while they serve (S=compute for one)
+	$(LOCAL) compose roll $(if $(S),$(S) $(S)-worker)
+
 compose-down: $(ENV) ## stop it; its volumes are kept (compose-clean deletes them)
 	$(LOCAL) compose down
 
 compose-clean: $(ENV)
 	$(LOCAL) compose clean
 
-kube-check: $(ENV) ## render and check the Kubernetes overlays (needs kubectl; schemas by `pip install kubernetes-validate`)
+kube-check: $(ENV) ## render and check the Kubernetes overlays (needs kubectl)
 	$(PY) -m pytest -n0 -q tests/kubernetes
 
 ##@ Tests

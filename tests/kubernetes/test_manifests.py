@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -59,10 +60,9 @@ def port_names(spec: Document) -> set[str]:
 
 
 def test_documents_are_valid_by_the_schemas(documents: list[Document]) -> None:
-    validator = pytest.importorskip("kubernetes_validate", reason="the Python package kubernetes-validate is not installed")
     for document in documents:
         if document["kind"] not in OTHERS:
-            validator.validate(document, VERSION, strict=True)
+            kubernetes_validate.validate(document, VERSION, strict=True)
 
 
 def test_nothing_is_named_twice_and_all_lie_in_one_namespace(documents: list[Document]) -> None:

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from synnefo_local.client_files import clouds, openrc
@@ -19,6 +19,8 @@ from synnefo_local.seed import seed
 
 Say = Callable[[str], None]
 FILE = CHECKOUT / "deploy/compose.yml"
+COMMAND_S = 900
+STOP_S = 30  # compose.yml: stop_grace_period
 PASSWORDS = ("ADMIN", "DEMO", "ALT_DEMO", "SERVICE", "DATABASE", "RABBITMQ")
 
 
@@ -37,9 +39,21 @@ class Compose:
 
     def run(self, *arguments: str, check: bool = True) -> str:
         """What it prints. LocalError with its complaint."""
-        done = subprocess.run([*self._command, *arguments], env={**os.environ, **self.env}, capture_output=True, text=True, check=False)
+        return self._run([*self._command, *arguments], check=check)
+
+    def docker(self, *arguments: str) -> str:
+        """The engine's own command, for what compose has no word for."""
+        return self._run([docker(), *arguments])
+
+    def _run(self, command: Sequence[str], *, check: bool = True) -> str:
+        try:
+            done = subprocess.run(
+                command, env={**os.environ, **self.env}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LocalError(f"{' '.join(command)}: no end after {COMMAND_S} s") from error
         if check and done.returncode:
-            raise LocalError(f"{' '.join([*self._command, *arguments])}:\n{(done.stderr or done.stdout).strip()[-4000:]}")
+            raise LocalError(f"{' '.join(command)}:\n{(done.stderr or done.stdout).strip()[-4000:]}")
         return done.stdout
 
     def read(self, service: str, path: str) -> str:
@@ -47,12 +61,15 @@ class Compose:
         return self.run("exec", "-T", service, "cat", path)
 
 
+def docker() -> str:
+    return os.environ.get("DOCKER", "docker")
+
+
 def engine() -> list[str]:
     """`docker compose` or `docker-compose`. LocalError when there is none, or no engine that answers."""
-    docker = os.environ.get("DOCKER", "docker")
-    for command in ([docker, "compose"], ["docker-compose"]):
+    for command in ([docker(), "compose"], ["docker-compose"]):
         if shutil.which(command[0]) and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
-            if subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+            if subprocess.run([docker(), "info"], capture_output=True, check=False).returncode:
                 raise LocalError("no container engine answers `docker info`: start it, or set DOCKER_HOST")
             return command
     raise LocalError("neither `docker compose` nor `docker-compose` is installed")
@@ -112,6 +129,32 @@ def fake_clusters(compose: Compose) -> list[Cluster]:
         url = facts["url"].replace("0.0.0.0", "ganeti")
         found.append(Cluster(name, url, facts["user"], facts["password"], compose.read("ganeti", facts["certificate"])))
     return found
+
+
+def roll(root: Path, *, say: Say, names: Sequence[str] = ()) -> None:
+    """Replace services (default: all) one by one while they serve: each new container is ready before the old one is told to end.
+
+    It takes the images as they are now, so that this is an upgrade too, once the databases are migrated.
+    """
+    compose = Compose(root)
+    for name in names or [name for service in SERVICES for name in (service, f"{service}-worker")]:
+        began = time.monotonic()
+        old = compose.run("ps", "-q", name).split()
+        compose.run("up", "-d", "--no-deps", "--no-recreate", "--scale", f"{name}={2 * len(old)}", name)
+        new = [container for container in compose.run("ps", "-q", name).split() if container not in old]
+        wait_healthy(compose, new)
+        for container in old:
+            compose.docker("stop", "-t", str(STOP_S), container)
+            compose.docker("rm", container)
+        say(f"{name}: {len(new)} of {len(old)} replaced in {time.monotonic() - began:.1f} s")
+
+
+def wait_healthy(compose: Compose, containers: Sequence[str], *, timeout_s: float = 120) -> None:
+    until = time.monotonic() + timeout_s
+    while any(compose.docker("inspect", "-f", "{{.State.Health.Status}}", container).strip() != "healthy" for container in containers):
+        if time.monotonic() > until:
+            raise LocalError(f"not healthy after {timeout_s:.0f} s: {' '.join(containers)}")
+        time.sleep(0.5)
 
 
 def down(root: Path, *, say: Say, purge: bool = False) -> None:
