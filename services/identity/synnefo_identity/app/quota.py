@@ -123,11 +123,14 @@ async def settle(uow: UnitOfWork, *, accepted: Collection[str] = (), rejected: C
 
 
 async def release(uow: UnitOfWork, released: Iterable[tuple[str, str, Mapping[str, int]]]) -> None:
-    """Use goes down: (project, user, provisions) each."""
+    """Use goes down: (project, user, provisions) each; up where they are negative."""
     changes: dict[Key, tuple[int, int]] = {}
     for project_id, user_id, provisions in released:
         for key, n in _quantities(provisions, project_id=project_id, user_id=user_id).items():
             changes[key] = (changes.get(key, (0, 0))[0] - n, 0)
+    grown = [key for key, (used, _) in changes.items() if used > 0]
+    if grown:  # without a commission before, nobody has opened the holding
+        await quota.open_holdings(uow, grown)
     await quota.move(uow, changes)
 
 

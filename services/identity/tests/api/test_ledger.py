@@ -127,6 +127,13 @@ async def test_release_that_overtakes_the_acceptance_leaves_nothing(ledger: Ledg
     assert await ledger.holding("compute.cores") == (20, 0, 0)
 
 
+async def test_use_told_as_a_difference_counts_where_nothing_was_reserved_before(ledger: Ledger) -> None:
+    """An unlimited resource is never reserved: the first that the ledger hears of it is how much it grew."""
+    for difference, used in ((500, 500), (-200, 300)):
+        await ledger.tell("quota.adjusted", {"project_id": PROJECT, "user_id": "*", "provisions": {"object.bytes": difference}})
+        assert await ledger.holding("object.bytes") == (-1, used, 0)
+
+
 async def test_same_key_is_the_same_commission(ledger: Ledger) -> None:
     first = await ledger.ask({"compute.cores": 4}, key="saga:commission")
     again = await ledger.ask({"compute.cores": 4}, key="saga:commission")
