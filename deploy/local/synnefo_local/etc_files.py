@@ -23,6 +23,7 @@ class Backends:
     bus_url: str
     database_urls: Mapping[str, str]
     store_url: str
+    second_store_url: str = ""
 
 
 def embedded_backends(layout: Layout) -> Backends:
@@ -30,6 +31,7 @@ def embedded_backends(layout: Layout) -> Backends:
         bus_url="memory:",
         database_urls={name: f"sqlite:///{layout.data / f'{name}.db'}" for name in SERVICES},
         store_url=f"file://{layout.data / 'store'}",
+        second_store_url=f"file://{layout.data / 'store-archive'}",
     )
 
 
@@ -55,6 +57,9 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
         }
     for name in STORE_USERS:
         tables[name]["store_url"] = backends.store_url
+    if backends.second_store_url:
+        tables["object"]["policies"] = [{"name": "Policy-0", "default": True}, {"name": "archive", "store_url": backends.second_store_url}]
+        tables["volume"]["pools"] = {"archive": backends.second_store_url}
     tables["identity"]["bootstrap"] = {
         **{f"{user}_password": passwords[user] for user in ("admin", "demo", "alt_demo")},
         "service_passwords": {name: passwords[f"service/{name}"] for name in SERVICES if name != "identity"},
@@ -65,11 +70,18 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
 def render(name: str, table: Mapping[str, Any]) -> str:
     """One TOML table with its sub-tables. JSON strings, integers and booleans are TOML's too."""
     lines = [f"[{name}]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not (isinstance(value, Mapping) or _is_table_list(value))]
     for key, value in table.items():
         if isinstance(value, Mapping):
             lines += ["", render(f"{name}.{key}", value).rstrip()]
+    for key, value in table.items():
+        if _is_table_list(value):
+            lines += [part for row in value for part in ("", render(f"[{name}.{key}]", row).rstrip())]
     return "\n".join(lines) + "\n"
+
+
+def _is_table_list(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(row, Mapping) for row in value)
 
 
 def write_settings(layout: Layout, memory: Mapping[str, Any], backends: Backends) -> None:
