@@ -129,6 +129,7 @@ openapi: $(ENV) ## write docs/api/*.json from the code
 
 docs: openapi ## what of docs/ is made from the code
 	$(PY) -m tests.observability.reference >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
+	for r in settings policy events; do $(PY) -m tests.references $$r >docs/reference/$$r.new && mv docs/reference/$$r.new docs/reference/$$r.md || exit 1; done
 
 lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions)
 	deploy/local/infra/make-lock $(ARGS)

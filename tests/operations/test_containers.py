@@ -65,7 +65,7 @@ def test_the_demonstration_passes_and_passes_again_after_a_stop(env: dict[str, s
 
 
 def test_no_request_fails_while_every_service_is_replaced(env: dict[str, str]) -> None:
-    command = [ROOT / ".venv/bin/python", "-m", "tests.operations.rolling", "10000"]
+    command = [str(ROOT / ".venv/bin/python"), "-m", "tests.operations.rolling", "10000"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
