@@ -100,7 +100,7 @@ night: $(ENV) packages ## the long storms, fuzz and simulation
 
 packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 rclone prometheus docker.io docker-compose iptables mmdebstrap && \
+	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 rclone prometheus && \
 	  { [ -x /usr/sbin/gnt-cluster ] || deploy/local/ganeti/ganeti-sandbox install >&2; }; \
 	else echo "Not root on Debian: tests that need PostgreSQL, RabbitMQ, RADOS or Ganeti are skipped unless they are installed."; fi
 
