@@ -12,6 +12,7 @@ from synnefo_archipelago.errors import (
     CorruptData,
     LeaseHeld,
     LeaseLost,
+    StoreClaimed,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -19,7 +20,7 @@ from synnefo_archipelago.errors import (
     VolumeNotFound,
 )
 from synnefo_archipelago.hashing import merkle
-from synnefo_archipelago.opening import check_apart, open_store, store_mark
+from synnefo_archipelago.opening import check_apart, open_store
 from synnefo_archipelago.roots import Root, RootKind
 from synnefo_archipelago.store import Store
 from synnefo_archipelago.volume import Volume
@@ -38,6 +39,7 @@ __all__ = [
     "RootKind",
     "Stats",
     "Store",
+    "StoreClaimed",
     "StoreError",
     "StoreFull",
     "StoreUnavailable",
@@ -49,5 +51,4 @@ __all__ = [
     "check_apart",
     "merkle",
     "open_store",
-    "store_mark",
 ]

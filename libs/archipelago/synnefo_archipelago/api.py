@@ -21,6 +21,7 @@ class Space(StrEnum):
     PRIVATE = "priv"  # blocks that one volume may still change
     VOLUME = "vol"  # records: roots of live volumes
     LEASE = "lease"  # records: who may write to a volume
+    CLAIM = "claim"  # one record: which pool the store is
 
 
 class Record(NamedTuple):

@@ -38,6 +38,10 @@ class BlocksMissing(StoreError):
         self.hashes = tuple(hashes)
 
 
+class StoreClaimed(StoreError):
+    """The store is the pool of somebody else."""
+
+
 class StoreFull(StoreError):
     """No space is left in the store."""
 

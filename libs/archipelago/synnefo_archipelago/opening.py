@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from hashlib import sha256
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver
@@ -47,11 +46,6 @@ def open_store(url: str, *, block_size: int = DEFAULT_BLOCK_SIZE, observe: Obser
     """
     driver = open_driver(url)
     return Store(WatchedDriver(driver, observe) if observe else driver, block_size=block_size)
-
-
-def store_mark(url: str) -> str:
-    """A mark by which two services can tell that they mean the same store, without telling its URL."""
-    return sha256(_identity(url).encode()).hexdigest()
 
 
 def check_apart(urls: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from synnefo_archipelago import hashing
+from synnefo_archipelago import claims, hashing
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Data, Driver, Space, Stats, VolumeInfo
 from synnefo_archipelago.blocks import CasBlocks
 from synnefo_archipelago.composing import Composer, Range
@@ -65,6 +65,16 @@ class Store:
         self._renewer = Renewer()
         self._open: dict[str, Volume] = {}
         self._lock = threading.Lock()
+
+    # Whose it is
+
+    def claim(self, names: Sequence[str]) -> str:
+        """See `claims.claim`."""
+        return claims.claim(self.driver, names)
+
+    def mark(self) -> str | None:
+        """By which two services can tell that they mean the same store; None before it is claimed."""
+        return claims.mark_of(self.driver)
 
     # Frozen data
 

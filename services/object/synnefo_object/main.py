@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from synnefo_archipelago import AsyncStore, open_store
 from synnefo_common.auth.verifier import TokenVerifier
 from synnefo_common.bus import Bus
 from synnefo_common.clock import Clock
@@ -22,7 +21,7 @@ from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
 from synnefo_object.app.slices import Slices
-from synnefo_object.app.stores import Stores
+from synnefo_object.app.stores import open_stores
 from synnefo_object.clients.names import Names
 from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.db import all_tables
@@ -41,11 +40,8 @@ def build(
 ) -> Service:
     """Everything wired together; nothing is started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    observe = store_observer(kit.name)
-    policies = settings.storage_policies()
-    stores = Stores(
-        policies,
-        {p.pool: AsyncStore(open_store(p.store_url or settings.store_url, observe=observe), threads=settings.store_threads) for p in policies.all},
+    stores = open_stores(
+        settings.storage_policies(), settings.store_url, threads=settings.store_threads, observe=store_observer(kit.name)
     )
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(

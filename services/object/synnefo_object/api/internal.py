@@ -51,4 +51,4 @@ async def list_roots(
     cursor = urlsafe_b64encode(orjson.dumps(following)).decode() if following is not None else after
     listed = [{"id": name, "root": b64encode(root).decode()} for name, root in rows]
     said = {"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch}
-    return answer(said | ({"pool": pool, "store": roots.store_mark(policy.store_url)} if pool else {}))
+    return answer(said | ({"pool": pool, "store": svc.stores.marks[policy.pool]} if pool else {}))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from synnefo_archipelago import store_mark
 from synnefo_common.errors import Unavailable
 from synnefo_object.app.services import Services
 from synnefo_object.db import roots
 from synnefo_object.db.roots import Cursor
 from synnefo_object.domain.policies import StoragePolicy
 from synnefo_object.domain.s3.parts import Parts
-
-__all__ = ["page", "store_mark"]
 
 
 async def page(svc: Services, policy: StoragePolicy, *, after: Cursor | None, limit: int) -> tuple[Sequence[tuple[str, bytes]], Cursor | None]:

@@ -18,7 +18,9 @@ from services.object.tests.pithos import DATA, P, hashmap_of
 from services.object.tests.s3 import World
 
 from synnefo_archipelago import Root
+from synnefo_common.settings import SettingsError
 from synnefo_common.testing import Harness, wait_until
+from synnefo_object.app.stores import open_stores
 from synnefo_object.main import build
 from synnefo_object.settings import Settings
 
@@ -273,3 +275,15 @@ async def _multipart_copy(s3: Any, bucket: str, key: str, source: str) -> bytes:
 def test_wrong_policies_are_refused_at_start(policies: Sequence[dict[str, Any]], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Settings.model_validate({"policies": policies, "store_url": "file:///x", "service_password": "p", "database_url": "sqlite://"})
+
+
+async def test_stores_that_were_swapped_in_the_settings_are_refused() -> None:
+    """Else a collection with the one pool's roots would sweep the other's data."""
+    given = settings()
+    async with Harness(build, Settings, given):
+        pass
+    fast, old = given["policies"][1], given["policies"][2]
+    fast["store_url"], old["store_url"] = old["store_url"], fast["store_url"]
+    swapped = Settings.model_validate(given)
+    with pytest.raises(SettingsError, match="compare the URLs"):
+        open_stores(swapped.storage_policies(), swapped.store_url, threads=1)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from synnefo_archipelago import Root, RootKind, StoreError, store_mark
+from synnefo_archipelago import Root, RootKind, StoreError
 from synnefo_archipelago.fsck import check_store
 from synnefo_archipelago.gc import Collector
 from synnefo_archipelago.pace import Pace, Progress, Stopped
@@ -95,7 +95,7 @@ class Job:
 
     def _owners(self) -> dict[str, Owner]:
         svc, pool = self.svc, self.row.pool
-        mark = store_mark(svc.settings.pools[pool]) if pool else ""
+        mark = (self._store.mark() or "") if pool else ""
 
         def of_peer(name: str) -> Callable[[int, str], Coroutine[Any, Any, dict[str, Any]]]:
             return lambda epoch, after: list_roots(svc.owners[name], epoch=epoch, after=after, pool=pool, store=mark)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from services.volume.tests.factories import Volumes
 
-from synnefo_archipelago import Root, RootKind, store_mark
+from synnefo_archipelago import Root, RootKind
 from synnefo_common.testing import Harness, wait_until
 from synnefo_volume.app import storage_jobs
 from synnefo_volume.app.store import root_of, root_text
@@ -273,7 +273,7 @@ async def pooled(tmp_path: Path) -> AsyncIterator[Store]:
 
 def told_by(s: Store, roots: dict[str, str], **more: Any) -> Any:
     """How the object service tells of the pool, and of nothing in the store of all."""
-    mark = store_mark(s.services.settings.pools[POOL])
+    mark = s.services.pools[POOL].store.claim([POOL])
 
     def answer(request: Any) -> dict[str, Any]:
         found: dict[str, Any] = {"roots": [], "next": None, "complete": True}
@@ -320,7 +320,7 @@ async def test_each_pool_is_swept_by_the_roots_of_its_own_owners(pooled: Store) 
         (503, None),
         {"roots": [], "next": None, "complete": True},  # one who knows no pools
         {"complete": False},
-        {"store": store_mark("file:///another")},
+        {"store": "another"},
         {"pool": "other"},
     ],
 )
