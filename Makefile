@@ -28,7 +28,7 @@ TESTS := $(wildcard libs/*/tests services/*/tests deploy/local/tests) tests
 IN_MEMORY = room=$$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1); if [ "$${room:-0}" -gt 2000000 ]; then export TMPDIR=/dev/shm; fi;
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
-.PHONY: help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
+.PHONY: kube-check image compose-up compose-roll compose-down compose-clean help up down demo status logs clean audit night test packages check unit story fuzz conformance bench lint fmt types imports migration openapi docs lock
 
 ##@ The cloud on this machine
 
@@ -52,6 +52,26 @@ down: $(ENV) ## stop it; `make up` finds everything as it was
 
 clean: $(ENV) ## stop it and delete its state
 	$(LOCAL) clean
+
+##@ In containers
+
+image: ## build the images (S=compute for one)
+	deploy/build-images $(S)
+
+compose-up: $(ENV) image ## the whole cloud by docker compose: built, started, seeded
+	$(LOCAL) compose up
+
+compose-roll: $(ENV) image ## replace its services one by one by new images while they serve (S=compute for one)
+	$(LOCAL) compose roll $(if $(S),$(S) $(S)-worker)
+
+compose-down: $(ENV) ## stop it; its volumes are kept (compose-clean deletes them)
+	$(LOCAL) compose down
+
+compose-clean: $(ENV)
+	$(LOCAL) compose clean
+
+kube-check: $(ENV) ## render and check the Kubernetes overlays (needs kubectl)
+	$(PY) -m pytest -n0 -q tests/kubernetes
 
 ##@ Tests
 
@@ -80,7 +100,7 @@ night: $(ENV) packages ## the long storms, fuzz and simulation
 
 packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 qemu-utils rclone nbdkit nbdkit-plugin-python libnbd-bin python3-libnbd && \
+	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 qemu-utils rclone prometheus nbdkit nbdkit-plugin-python libnbd-bin python3-libnbd && \
 	  { [ -x /usr/sbin/gnt-cluster ] || deploy/local/ganeti/ganeti-sandbox install >&2; }; \
 	else echo "Not root on Debian: tests that need PostgreSQL, RabbitMQ, RADOS or Ganeti are skipped unless they are installed."; fi
 
@@ -108,6 +128,8 @@ openapi: $(ENV) ## write docs/api/*.json from the code
 	for s in $(SERVICES); do SYNNEFO_ETC=/nonexistent $(PY) -m synnefo_$$s openapi >docs/api/$$s.json || exit 1; done
 
 docs: openapi ## what of docs/ is made from the code
+	$(PY) -m tests.observability.reference >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
+	for r in settings policy events; do $(PY) -m tests.references $$r >docs/reference/$$r.new && mv docs/reference/$$r.new docs/reference/$$r.md || exit 1; done
 
 lock: ## write requirements.lock anew (ARGS=--upgrade for newer versions)
 	deploy/local/infra/make-lock $(ARGS)
@@ -119,4 +141,4 @@ $(ENV): requirements.lock pyproject.toml $(PROJECTS)
 	deploy/local/infra/make-env
 
 help: ## this list
-	awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -19,6 +19,7 @@ from synnefo_local import cloud
 from synnefo_local.client_files import client_env
 from synnefo_local.layout import CHECKOUT, WELL_KNOWN, Layout, load_memory, service_ports
 from synnefo_local.processes import Process
+from synnefo_local.processes import stop as stop_processes
 
 UP_TIMEOUT_S = 600
 
@@ -84,6 +85,10 @@ class Stack:
 
     def stop(self) -> None:
         self._local(["down"])
+
+    def stop_services(self) -> None:
+        """The services only: databases, bus and Ganeti go on."""
+        stop_processes([process for process in self._processes() if process.name != "ganeti"])
 
     def destroy(self) -> None:
         try:

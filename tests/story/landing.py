@@ -34,7 +34,7 @@ def instances(layout: Layout) -> Iterator[dict[str, str]]:
 def assert_landed(stack: Stack, prefix: str) -> None:
     """Each server of the walk is one running instance with its own disks, NICs and tag; both clusters have one."""
     ports = service_ports(load_memory(stack.layout))
-    token, project_id = log_in(ports, stack.passwords["admin"])
+    token, project_id = log_in(stack.url("identity"), stack.passwords["admin"])
 
     def get(service: str, path: str) -> Any:
         return Api(f"http://127.0.0.1:{ports[service]}", token, project_id)("GET", path)

@@ -100,6 +100,20 @@ def embedded(_: argparse.Namespace) -> int:
     return 0
 
 
+def compose(options: argparse.Namespace) -> int:
+    from synnefo_local import compose as stack
+
+    root = stack.compose_root()
+    if options.do == "up":
+        stack.up(root, say=say)
+        print(f"\nNext:  source {os.path.relpath(root / 'openrc')}\nor     SYNNEFO_STATE={os.path.relpath(root)} make demo")
+    elif options.do == "roll":
+        stack.roll(root, say=say, names=options.name)
+    else:
+        stack.down(root, say=say, purge=options.do == "clean")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m synnefo_local", description="Synnefo on one machine.")
     verbs = top.add_subparsers(required=True, metavar="VERB")
@@ -122,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
     verb("clean", clean, "stop the cloud and delete its state")
     walking = verb("demo", demo, "walk the main job with the openstack client")
     walking.add_argument("--keep", action="store_true", help="stop before deleting what the walk made")
+    composing = verb("compose", compose, "the cloud of deploy/compose.yml")
+    composing.add_argument("do", choices=("up", "roll", "down", "clean"))
+    composing.add_argument("name", nargs="*", help="roll: these containers only")
     verb("embedded", embedded, "run all services in the foreground (what `up` starts in the background)")
     return top
 

@@ -99,7 +99,8 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     wait_ready(processes, urls, timeout_s=READY_TIMEOUT_S[layout.is_full])
     say(f"all services are ready after {time.monotonic() - began:.1f} s")
     clusters = real_clusters or ganeti.fake_clusters(layout, memory)
-    made = seed(memory, clusters)
+    roots = {name: f"http://127.0.0.1:{port}" for name, port in service_ports(memory).items()}
+    made = seed(roots, memory["passwords"]["admin"], clusters)
     say(f"seeded {', '.join(made)}" if made else "the seed is there")
     say(f"up after {time.monotonic() - began:.1f} s")
 

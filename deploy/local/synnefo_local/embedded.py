@@ -13,10 +13,11 @@ import sys
 from typing import Any
 
 from synnefo_common.bus import MemoryBus
+from synnefo_common.command import run_loop
 from synnefo_common.crashpoint import arm_from_environment
 from synnefo_common.db import migrate
 from synnefo_common.log import get_logger, setup_logging
-from synnefo_common.service import Service, run_loop
+from synnefo_common.service import Service
 from synnefo_common.settings import ServiceSettings, SettingsError, load_settings
 
 log = get_logger(__name__)
@@ -30,8 +31,10 @@ def load_service(name: str, bus: MemoryBus) -> Service:
     package = f"synnefo_{name}"
     settings_class: type[ServiceSettings] = importlib.import_module(f"{package}.settings").Settings
     settings = load_settings(settings_class)
-    if migrate.current(settings.database_url) != migrate.head(package):
+    found = migrate.current(settings.database_url)
+    if found is None or found < (migrate.head(package) or ""):
         migrate.upgrade(settings.database_url, package)
+    migrate.check(settings.database_url, package)
     build: Any = importlib.import_module(f"{package}.main").build
     service: Service = build(settings, bus=bus)
     return service
@@ -62,8 +65,8 @@ def main() -> None:
     bus = MemoryBus(is_strict=True)
     try:
         services = [load_service(name, bus) for name in PACKAGES]
-    except SettingsError as error:
+    except (SettingsError, migrate.SchemaError) as error:
         sys.exit(f"synnefo: {error}")
     common = services[0].kit.settings.common
-    setup_logging(fmt=common.log_format, level=common.log_level)
+    setup_logging(fmt=common.log_format, level=common.log_level, stream=common.log_stream)
     run_loop(serve(services, bus))

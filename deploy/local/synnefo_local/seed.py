@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synnefo_local.ganeti import Cluster
-from synnefo_local.layout import LocalError, service_ports
+from synnefo_local.layout import LocalError
 from synnefo_local.tiny_image import tiny_disk
 
 FLAVORS = (  # id, name, vCPUs, MiB of memory, GiB of disk
@@ -54,8 +54,8 @@ def send(request: urllib.request.Request) -> tuple[Mapping[str, str], Any]:
         raise LocalError(f"seeding: {request.method} {request.full_url}: {error}") from error
 
 
-def log_in(ports: Mapping[str, int], password: str) -> tuple[str, str]:
-    """Token and project id of the operator."""
+def log_in(identity: str, password: str) -> tuple[str, str]:
+    """Token and project id of the operator, from identity at this root URL."""
     domain = {"name": "Default"}
     body = {
         "auth": {
@@ -66,19 +66,18 @@ def log_in(ports: Mapping[str, int], password: str) -> tuple[str, str]:
             "scope": {"project": {"name": "admin", "domain": domain}},
         }
     }
-    url = f"http://127.0.0.1:{ports['identity']}/v3/auth/tokens"
+    url = f"{identity}/v3/auth/tokens"
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     answered, token = send(urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST"))
     return answered["X-Subject-Token"], token["token"]["project"]["id"]
 
 
-def seed(memory: Mapping[str, Any], clusters: Sequence[Cluster]) -> list[str]:
-    """Make what is missing; the names of what was made."""
-    ports = service_ports(memory)
-    token, project_id = log_in(ports, memory["passwords"]["admin"])
+def seed(roots: Mapping[str, str], admin_password: str, clusters: Sequence[Cluster]) -> list[str]:
+    """Make what is missing, each service being at its root URL; the names of what was made."""
+    token, project_id = log_in(roots["identity"], admin_password)
 
     def api(service: str, path: str) -> Api:
-        return Api(f"http://127.0.0.1:{ports[service]}{path}", token, project_id)
+        return Api(roots[service] + path, token, project_id)
 
     jobs: list[Callable[[], list[str]]] = [
         lambda: seed_clusters(api("dispatcher", "/v1"), clusters),

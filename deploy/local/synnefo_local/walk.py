@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from synnefo_local.client_files import client_env
+from synnefo_local.compose import Compose
 from synnefo_local.layout import Layout
 from synnefo_local.story import Answer, Step, StoryError, Walk
 from synnefo_local.tiny_image import boot_sector
@@ -81,6 +82,10 @@ def run(command: str, *, env: Mapping[str, str]) -> Answer:
 
 def count_blocks(layout: Layout) -> int:
     """How many content-addressed blocks the store holds: files, or RADOS objects."""
+    if (layout.root / ".env").exists():
+        ls = ("rados", "-c", "/var/lib/rados/ceph.conf", "-p", "blocks", "--namespace", "cas", "ls")
+        listed = Compose(layout.root).run("exec", "-T", "rados", *ls)
+        return len(listed.split())
     if layout.is_full:
         conf = layout.real / "rados/ceph.conf"
         done = subprocess.run(

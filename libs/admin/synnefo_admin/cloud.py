@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Cloud:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._auth = config["auth"]
-        self._http = HttpClient()
+        self._http = HttpClient(ca_file=config.get("cacert"))
         self._token = ""
         self._roots: dict[str, str] = {}
 
@@ -68,8 +69,7 @@ class Cloud:
                 if endpoint["interface"] in ("admin", "public"):
                     for service, kind in TYPES.items():
                         if entry["type"] == kind:
-                            scheme, _, rest = endpoint["url"].partition("://")
-                            self._roots[service] = f"{scheme}://{rest.split('/')[0]}"
+                            self._roots[service] = root_of(endpoint["url"])
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -102,3 +102,8 @@ class Cloud:
             raise CloudError(f"the catalogue has no {service} service")
         headers = {"X-Auth-Token": self._token} | ({"Content-Type": content_type} if content is not None else {})
         return await self._http.request(method, self._roots[service] + path, headers=headers, json=json, content=content, timeout_s=120)
+
+
+def root_of(url: str) -> str:
+    """Where a service begins: the endpoint without its version and what follows; a gateway's path before it stays."""
+    return re.sub(r"(://[^/]+(?:/.*?)?)/v\d.*$", r"\1", url).rstrip("/")

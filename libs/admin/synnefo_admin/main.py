@@ -18,7 +18,7 @@ from synnefo_admin import audit as audit_rules
 from synnefo_admin import cluster, network, storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
-from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files
+from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files, show_value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run and look after a Synnefo cloud.", pretty_exceptions_enable=False)
 settings_app = typer.Typer(no_args_is_help=True, help="What can be set, and what is.")
@@ -117,8 +117,7 @@ def settings_show() -> None:
     """What the files say, secrets hidden."""
     for section, table in read_files().items():
         for key, value in table.items():
-            hidden = any(word in key for word in ("password", "secret", "bootstrap"))
-            print(f"{section}.{key} = {'***' if hidden else value!r}")
+            print(f"{section}.{key} = {show_value(key, value)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from synnefo_admin.audit import Facts, check, check_fsck, check_history, settled
+from synnefo_admin.cloud import root_of
 
 PROJECT = "p1"
 WORK = {"sagas": [], "undo_failed": 0, "outbox": 0, "outbox_age_s": 0.0, "dead_letters": 0}
@@ -200,6 +201,18 @@ def test_what_is_gone_when_asked_again_was_work_under_way() -> None:
     facts["dispatcher"]["instances"].pop(0)
     assert settled(check(facts), check(healthy())) == []
     assert settled(check(facts), check(facts)) == check(facts)
+
+
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("http://h:8774/v2.1", "http://h:8774"), ("http://h:8776/v3/11aa", "http://h:8776"), ("http://h:9696", "http://h:9696"),
+        ("https://cloud/compute/v2.1", "https://cloud/compute"), ("https://cloud/network", "https://cloud/network"),
+        ("https://v1.cloud/volume/v3/11aa", "https://v1.cloud/volume"),
+    ],
+)  # fmt: skip
+def test_a_service_is_found_by_its_endpoint_also_behind_a_gateway(url: str, root: str) -> None:
+    assert root_of(url) == root
 
 
 def test_findings_of_the_block_store_are_findings_of_the_audit() -> None:

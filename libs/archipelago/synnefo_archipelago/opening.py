@@ -8,6 +8,7 @@ from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver
 from synnefo_archipelago.drivers.file import FileDriver
 from synnefo_archipelago.drivers.memory import MemoryDriver
 from synnefo_archipelago.store import Store
+from synnefo_archipelago.watched import Observer, WatchedDriver
 
 _shared: dict[str, MemoryDriver] = {}
 
@@ -37,13 +38,14 @@ def open_driver(url: str) -> Driver:
     raise ValueError(f"{url!r} is no URL of a store: memory:[name], file:///path or rados:///ceph.conf?maps=&blocks=")
 
 
-def open_store(url: str, *, block_size: int = DEFAULT_BLOCK_SIZE) -> Store:
+def open_store(url: str, *, block_size: int = DEFAULT_BLOCK_SIZE, observe: Observer | None = None) -> Store:
     """Open, and create if need be, the store at a URL.
 
     `memory:`, `memory:NAME` (shared within the process), `file:///PATH`,
-    `rados:///etc/ceph/ceph.conf?maps=POOL&blocks=POOL&namespace=NAME&user=admin&timeout_s=30`.
+    `rados:///etc/ceph/ceph.conf?maps=POOL&blocks=POOL&namespace=NAME&user=admin&timeout_s=30`. `observe` is told of every call to the driver.
     """
-    return Store(open_driver(url), block_size=block_size)
+    driver = open_driver(url)
+    return Store(WatchedDriver(driver, observe) if observe else driver, block_size=block_size)
 
 
 def check_apart(urls: Sequence[str]) -> None:

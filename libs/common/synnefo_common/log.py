@@ -30,8 +30,10 @@ def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-def setup_logging(*, fmt: str = "console", level: str = "INFO", service: str | None = None) -> None:
-    """Send structlog and the standard library's loggers to stderr as JSON or text."""
+def setup_logging(*, fmt: str = "console", level: str = "INFO", service: str | None = None, stream: str = "stderr") -> None:
+    """Send structlog and the standard library's loggers to stderr or stdout, as JSON or text."""
+    out = sys.stdout if stream == "stdout" else sys.stderr
+    AccessLog.stream = stream
     AccessLog.is_json = fmt == "json"
     AccessLog.is_on = logging.getLevelName(level.upper()) <= logging.INFO
     shared: list[Any] = [
@@ -48,12 +50,16 @@ def setup_logging(*, fmt: str = "console", level: str = "INFO", service: str | N
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=out),
         cache_logger_on_first_use=True,
     )
     if service:
         structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    logging.basicConfig(stream=out, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True)
+    if fmt == "json":
+        of_libraries = structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()])
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(of_libraries)
 
 
 def get_logger(name: str | None = None) -> structlog.stdlib.BoundLogger:
@@ -66,6 +72,7 @@ class AccessLog:
 
     is_json = False
     is_on = False
+    stream = "stderr"
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -75,7 +82,7 @@ class AccessLog:
     def write(
         self, *, method: str, path: str, status: int, ms: float, request_id: str, global_id: str | None, user_id: str | None, project_id: str | None
     ) -> None:
-        """Write the line to stderr at once."""
+        """Write the line at once."""
         if not self.is_on:
             return
         now = time.time()
@@ -90,11 +97,11 @@ class AccessLog:
             }  # fmt: skip
             if global_id is not None:
                 line["global_id"] = global_id
-            sys.stderr.write(orjson.dumps(line).decode() + "\n")
+            getattr(sys, self.stream).write(orjson.dumps(line).decode() + "\n")
             return
         shown = path if path.isprintable() and " " not in path else repr(path)
         ids = f"request_id={request_id}" + (f" global_id={global_id}" if global_id is not None else "")
-        sys.stderr.write(
+        getattr(sys, self.stream).write(
             f"{when} [info     ] request                        {method} {shown} {status} ms={ms} {ids} "
             f"user_id={user_id} project_id={project_id} service={self._service}\n"
         )

@@ -1,22 +1,17 @@
-"""A service as a whole: what every composition root builds (`Kit`), start and stop, and the command line.
+"""A service as a whole: what every composition root builds (`Kit`), start and stop.
 
-Not for any one service's own parts: those are in its `main.build`.
+Not for any one service's own parts: those are in its `main.build`. Its command line is `command`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import gc
-import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import orjson
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import MetaData
@@ -25,23 +20,22 @@ from synnefo_common.auth.revocation import RevocationLog
 from synnefo_common.auth.verifier import LocalVerifier, TokenVerifier
 from synnefo_common.bus import Bus, ConsumerRunner, Consumers, MemoryBus, Relay
 from synnefo_common.clock import Clock, SystemClock
-from synnefo_common.crashpoint import arm_from_environment
-from synnefo_common.db import Database, migrate
+from synnefo_common.db import Database
 from synnefo_common.holder import free_the_dead
 from synnefo_common.housekeeping import keep_house
 from synnefo_common.http import HttpClient, IdentityKeys, ServiceClient, ServiceIdentity
 from synnefo_common.ids import IdSource, RandomIds
-from synnefo_common.log import get_logger, setup_logging
+from synnefo_common.log import get_logger
 from synnefo_common.quota import QuotaClient
 from synnefo_common.reconcile import Reconciler
 from synnefo_common.saga import SagaEngine
-from synnefo_common.settings import SERVICES, ServiceSettings, SettingsError, load_settings
+from synnefo_common.settings import SERVICES, ServiceSettings
+from synnefo_common.web.app import create_worker_app
 from synnefo_common.web.commissions import commission_routes
+from synnefo_common.web.metrics import Reader
+from synnefo_common.web.state_metrics import work_reader
 
 log = get_logger(__name__)
-# A list of a thousand things is tens of thousands of objects and no cycle: with Python's own thresholds a third of its time
-# would go into looking for some.
-_GC_THRESHOLDS = (50_000, 20, 50)
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -93,7 +87,7 @@ def make_kit(
     ids = ids or RandomIds()
     http = http or HttpClient()
     db = Database(settings.database_url, clock=clock, ids=ids)
-    identity = ServiceIdentity(name, settings.service_password, common, http, clock=clock)
+    identity = ServiceIdentity(name, settings.service_password, common, http, old_password=settings.service_password_old, clock=clock)
     if verifier is None:
         source = IdentityKeys(common, http, identity)
         # A poll that waited out the log's age would make the log look too old with identity well.
@@ -132,12 +126,16 @@ class Service:
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
     extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
+    state_metrics: Sequence[Reader] = ()  # gauges of the service's own state, beside those of its messages and sagas
     runner: ConsumerRunner = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _servers: list[uvicorn.Server] = field(default_factory=list)
+    _is_draining: bool = False
 
     def __post_init__(self) -> None:
         self.runner = ConsumerRunner(self.kit.db, self.kit.bus, self.consumers)
+        self.app.state.why_not_ready = lambda: "the process is stopping" if self._is_draining else None
+        self.app.state.metrics.add_readers(work_reader(self.kit.db, service=self.kit.name, sagas=self.sagas), *self.state_metrics)
         if self.kit.name != "identity":  # the ledger is its own
             self.app.include_router(commission_routes(self.kit.db))
 
@@ -161,16 +159,28 @@ class Service:
             await hook()
         if work:
             await self._start_work()
+        settings = self.kit.settings
+        if work and not serve and settings.worker_port:
+            await self._listen(create_worker_app(self.name, self._worker_checks()), settings.listen_host, settings.worker_port)
         if serve:
             self._spawn(self.kit.verifier.follow(), "verifier")
             for task in self.serve_tasks:
                 self._spawn(task(), "serve")
             if serve == "in process":
                 return
-            settings = self.kit.settings
             await self._listen(self.app, settings.listen_host, settings.port)
             for port, app in self.extra_apps.items():
                 await self._listen(app, settings.listen_host, port)
+
+    def _worker_checks(self) -> list[Callable[[], Awaitable[str | None]]]:
+        async def database() -> str | None:
+            await self.kit.db.ping()
+            return None
+
+        async def bus() -> str | None:
+            return None if self.kit.bus.is_connected else "the bus is not connected"
+
+        return [database, bus]
 
     async def _start_work(self) -> None:
         kit = self.kit
@@ -227,8 +237,15 @@ class Service:
         await self.kit.http.close()
         await self.kit.db.close()
 
+    async def drain(self, seconds: float) -> None:
+        """Say at /readyz that we are going and ask clients to connect elsewhere, while every request is still served."""
+        self._is_draining = True
+        for server in self._servers:
+            server.config.encoded_headers.append((b"connection", b"close"))  # from the next tick on, within a second
+        await asyncio.sleep(seconds)
+
     async def stop(self) -> None:
-        """Finish requests in flight, stop the worker, close connections."""
+        """Finish requests in flight, stop the worker, close connections. Messages and sagas under way go back and are taken up elsewhere."""
         for server in self._servers:
             server.should_exit = True
         serving = [t for t in self._tasks if ": port " in t.get_name()]
@@ -247,119 +264,3 @@ class Service:
             await hook()
         await self.kit.http.close()
         await self.kit.db.close()
-
-
-Build = Callable[..., Service]
-
-
-def cli(package: str, build: Build, settings_class: type[ServiceSettings]) -> Callable[[], None]:
-    """The `main` of a service's `__main__`: serve, worker, all, migrate, reconcile, openapi, settings, health."""
-
-    def main() -> None:
-        parser = argparse.ArgumentParser(prog=package)
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        for verb, text in (
-            ("serve", "run the API"), ("worker", "run relay, consumers, sagas and reconcilers"), ("all", "API and worker in one process"),
-            ("migrate", "bring the database to the newest revision"), ("openapi", "print the OpenAPI document"),
-            ("settings", "print the settings in force, secrets hidden"), ("health", "exit 0 if the running service is ready"),
-        ):  # fmt: skip
-            verbs.add_parser(verb, help=text)
-        reconcile = verbs.add_parser("reconcile", help="run the reconcilers once")
-        reconcile.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
-        revision = verbs.add_parser("revision", help="write a new migration")
-        revision.add_argument("message")
-        arguments = parser.parse_args()
-        try:
-            settings = load_settings(settings_class)
-        except SettingsError as error:
-            sys.exit(f"{package}: {error}")
-        sys.exit(_run(arguments, package, build, settings))
-
-    return main
-
-
-def _run(arguments: argparse.Namespace, package: str, build: Build, settings: ServiceSettings) -> int:
-    verb = arguments.verb
-    if verb == "migrate":
-        migrate.upgrade(settings.database_url, package)
-        return 0 if settings.common.bus_url.startswith("memory:") else asyncio.run(_declare_queues(build(settings)))
-    if verb == "revision":
-        migrate.upgrade(settings.database_url, package)
-        migrate.make_revision(settings.database_url, package, arguments.message)
-        return 0
-    if verb == "settings":
-        for key, value in settings.model_dump().items():
-            secret = "password" in key or "secret" in key or "bootstrap" in key
-            print(f"{settings.section}.{key} = {'***' if secret and value else value!r}")
-        return 0
-    if verb == "health":
-        return _health(settings)
-    if verb == "openapi":
-        service = build(settings)
-        sys.stdout.write(orjson.dumps(service.app.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n")
-        return 0
-    setup_logging(fmt=settings.common.log_format, level=settings.common.log_level, service=settings.section)
-    arm_from_environment()
-    check_schema(settings, package)
-    if verb == "reconcile":
-        return asyncio.run(_reconcile_once(build(settings), dry_run=arguments.dry_run))
-    run_loop(_serve_until_signal(build(settings), serve=verb in ("serve", "all"), work=verb in ("worker", "all")))
-    return 0
-
-
-def check_schema(settings: ServiceSettings, package: str) -> None:
-    """Refuse to start on a database of another revision."""
-    found, wanted = migrate.current(settings.database_url), migrate.head(package)
-    if found != wanted:
-        sys.exit(f"{package}: the database is at revision {found}, this code needs {wanted}: run `python -m {package} migrate`")
-
-
-def run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run on uvloop."""
-    import uvloop
-
-    gc.set_threshold(*_GC_THRESHOLDS)
-    uvloop.run(main)
-
-
-async def _serve_until_signal(service: Service, *, serve: bool, work: bool) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await service.start(serve=serve, work=work)
-    log.info("service_started", serve=serve, work=work, port=service.kit.settings.port if serve else None)
-    await stop.wait()
-    await service.stop()
-
-
-async def _declare_queues(service: Service) -> int:
-    """A broker keeps messages only for queues that it knows: they are made with the tables, before anything starts."""
-    bus = service.kit.bus
-    try:
-        await service.declare()
-        await bus.start(wait_s=30)
-        if bus.is_connected:
-            return 0
-        print(f"{service.name}: the broker has not taken the queues", file=sys.stderr)
-        return 1
-    finally:
-        await service.close()
-
-
-async def _reconcile_once(service: Service, *, dry_run: bool) -> int:
-    for reconciler in service.reconcilers:
-        for action in await reconciler.run_once(dry_run=dry_run):
-            print(f"{reconciler.name}: {action}")
-    await service.close()
-    return 0
-
-
-def _health(settings: ServiceSettings) -> int:
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(f"http://{settings.listen_host}:{settings.port}/readyz", timeout=5) as answer:
-            return 0 if answer.status == 200 else 1
-    except (URLError, OSError):
-        return 1

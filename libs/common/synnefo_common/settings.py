@@ -7,6 +7,7 @@ Not for values that change at run time.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -15,13 +16,10 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-DEFAULT_ETC = Path("/etc/synnefo")
+from synnefo_common.health import DEFAULT_ETC, DEFAULT_PORTS
+
 ENV_PREFIX = "SYNNEFO_"
 SERVICES = ("identity", "compute", "network", "image", "volume", "object", "dispatcher")
-DEFAULT_PORTS = {
-    "identity": 5000, "compute": 8774, "network": 9696, "image": 9292, "volume": 8776, "object": 8080, "dispatcher": 8790,
-    "metadata": 8775, "console": 6080,
-}  # fmt: skip
 
 
 class SettingsError(Exception):
@@ -47,6 +45,7 @@ class CommonSettings(Section):
     region: str = Field("RegionOne", description="Region id in the catalogue.")
     bus_url: str = Field("memory:", description="`memory:` (one process) or amqp://user:password@host:port/.")
     log_format: str = Field("console", description="`console` or `json`.", pattern="^(console|json)$")
+    log_stream: str = Field("stderr", description="Where logs go: `stderr`, or `stdout` as containers want it.", pattern="^(stderr|stdout)$")
     log_level: str = Field("INFO", description="Least level that is logged.")
     internal_urls: dict[str, str] = Field(default_factory=_default_urls, description="Base URL of each service for calls between services.")
     public_urls: dict[str, str] = Field(default_factory=_default_urls, description="Base URL of each service as the catalogue shows it.")
@@ -66,9 +65,21 @@ class ServiceSettings(Section):
 
     listen_host: str = Field("127.0.0.1", description="Address to listen on.")
     listen_port: int = Field(0, description="Port to listen on; 0 takes the service's well-known port.")
+    worker_port: int = Field(
+        0, description="Port on which a worker process without API shows /healthz, /readyz and /metrics; 0: none.", ge=0, le=65535
+    )
     database_url: str = Field("sqlite://", description="sqlite:////path or postgresql://user@host:port/name.")
     service_password: str = Field("", description="Password of this service's user in project `service`.", json_schema_extra={"secret": True})
+    service_password_old: str = Field(
+        "",
+        description="The password before, for the time of a change: tried when identity refuses service_password.",
+        json_schema_extra={"secret": True},
+    )
     cors_origins: list[str] = Field(default_factory=lambda: ["*"], description="Origins that browsers may call from.")
+    drain_s: float = Field(
+        0.0, ge=0,
+        description="Seconds for which a process that is to stop goes on serving while /readyz says 503, so that load balancers notice.",
+    )  # fmt: skip
     reconcile_period_s: float = Field(60.0, description="Seconds between two runs of each reconciler.")
 
     common: CommonSettings = Field(default_factory=CommonSettings, exclude=True)
@@ -123,6 +134,10 @@ def check_section_names(values: Mapping[str, Any]) -> None:
 
 
 def _read_secret_files(values: dict[str, Any], where: str) -> None:
+    for key, table in values.items():
+        if isinstance(table, dict):
+            values[key] = {**table}
+            _read_secret_files(values[key], f"{where}.{key}")
     for key in [k for k in values if k.endswith("_file") and isinstance(values[k], str)]:
         path = Path(values.pop(key))
         try:
@@ -172,3 +187,10 @@ def load_settings(cls: type[S], etc: Path | None = None) -> S:
     built = build_section(cls, values.get(cls.section, {}), common=common)
     assert isinstance(built, cls)
     return built
+
+
+def show_value(key: str, value: object) -> str:
+    """For people to read: secrets hidden, also the passwords in URLs."""
+    if value and any(word in key for word in ("password", "secret", "bootstrap")):
+        return "***"
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", repr(value))

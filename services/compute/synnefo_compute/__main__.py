@@ -1,6 +1,6 @@
 """`python -m synnefo_compute`."""
 
-from synnefo_common.service import cli
+from synnefo_common.command import cli
 from synnefo_compute.main import build
 from synnefo_compute.settings import Settings
 

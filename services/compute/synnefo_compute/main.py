@@ -28,6 +28,7 @@ from synnefo_compute.api import (
 )  # fmt: skip
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.internal import audit_facts
+from synnefo_compute.app.metrics import read_capacity
 from synnefo_compute.app.reconcile import instances_reconciler
 from synnefo_compute.app.sagas import all_sagas
 from synnefo_compute.clients.dispatcher import DispatcherClient
@@ -82,4 +83,5 @@ def build(
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=[instances_reconciler(compute)],
+        state_metrics=[lambda: read_capacity(compute)],
     )  # fmt: skip

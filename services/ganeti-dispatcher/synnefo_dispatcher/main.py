@@ -19,6 +19,7 @@ from synnefo_dispatcher.api import clusters, internal, jobs
 from synnefo_dispatcher.app.core import Dispatcher
 from synnefo_dispatcher.app.fleet import Fleet
 from synnefo_dispatcher.app.instances import audit_facts
+from synnefo_dispatcher.app.metrics import read_jobs
 from synnefo_dispatcher.clients.connections import Connections
 from synnefo_dispatcher.clients.vault import Vault
 from synnefo_dispatcher.consumers.jobs import cluster_consumers
@@ -42,7 +43,9 @@ def build(
 ) -> Service:
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    vault = Vault(settings.secret_key, service_password=settings.service_password)
+    vault = Vault(
+        settings.secret_key, service_password=settings.service_password, service_password_old=settings.service_password_old
+    )
     connections = Connections(vault, timeout_s=settings.rapi_timeout_s)
     dispatcher = Dispatcher(settings=settings, db=kit.db, clock=kit.clock, vault=vault, connections=connections)
     fleet = Fleet(dispatcher, ConsumerRunner(kit.db, kit.bus, cluster_consumers(dispatcher)))
@@ -65,4 +68,5 @@ def build(
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=Consumers("dispatcher"),
         work_tasks=[fleet.run, forget_old_jobs], on_declare=[fleet.declare], on_stop=[connections.close],
+        state_metrics=[lambda: read_jobs(dispatcher)],
     )  # fmt: skip

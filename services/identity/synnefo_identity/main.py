@@ -33,6 +33,7 @@ from synnefo_identity.app import housekeeping
 from synnefo_identity.app.audit import audit_facts
 from synnefo_identity.app.bootstrap import bootstrap
 from synnefo_identity.app.feed import Feed, OwnVerifier
+from synnefo_identity.app.metrics import read_quota
 from synnefo_identity.app.services import Services
 from synnefo_identity.consumers.quota import quota_consumers
 from synnefo_identity.db import all_tables
@@ -98,5 +99,6 @@ def build(
         consumers=quota_consumers(),
         work_tasks=[partial(housekeeping.run_expiry, svc), partial(housekeeping.run_cleaning, svc)],
         on_start=[partial(bootstrap, svc)],
+        state_metrics=[partial(read_quota, svc)],
         on_stop=[feed.close, svc.passwords.close],
     )

@@ -1,6 +1,6 @@
 """`python -m synnefo_image`."""
 
-from synnefo_common.service import cli
+from synnefo_common.command import cli
 from synnefo_image.main import build
 from synnefo_image.settings import Settings
 

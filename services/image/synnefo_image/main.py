@@ -11,6 +11,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
+from synnefo_common.store_metrics import store_observer
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import ImageDialect
 from synnefo_image.api import data, images, internal, members, schema_documents, tags, versions
@@ -34,7 +35,7 @@ def build(
 ) -> Service:
     """The image service with all its parts."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
+    store = AsyncStore(open_store(settings.store_url, observe=store_observer(kit.name)), threads=settings.store_threads)
     services = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, store=store)
 
     app = create_service_app(

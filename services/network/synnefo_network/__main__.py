@@ -1,6 +1,6 @@
 """`python -m synnefo_network`."""
 
-from synnefo_common.service import cli
+from synnefo_common.command import cli
 from synnefo_network.main import build
 from synnefo_network.settings import Settings
 

@@ -41,6 +41,7 @@ from synnefo_network.api import (
 from synnefo_network.app.agents import follow_agents
 from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import MemoryDriver
+from synnefo_network.app.metrics import read_pools
 from synnefo_network.app.orphans import orphans_reconciler
 from synnefo_network.app.services import Services
 from synnefo_network.consumers import projects
@@ -118,4 +119,5 @@ def build(
         consumers=consumers,
         reconcilers=[orphans_reconciler(services)],
         work_tasks=[lambda: follow_agents(services)],
+        state_metrics=[lambda: read_pools(services)],
     )

@@ -1,6 +1,6 @@
 """`python -m synnefo_object`."""
 
-from synnefo_common.service import cli
+from synnefo_common.command import cli
 from synnefo_object.main import build
 from synnefo_object.settings import Settings
 

@@ -10,6 +10,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
+from synnefo_common.store_metrics import store_observer
 from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import ObjectDialect
 from synnefo_object.api import document, internal, routes
@@ -39,7 +40,9 @@ def build(
 ) -> Service:
     """Everything wired together; nothing is started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    stores = open_stores(settings.storage_policies(), settings.store_url, threads=settings.store_threads)
+    stores = open_stores(
+        settings.storage_policies(), settings.store_url, threads=settings.store_threads, observe=store_observer(kit.name)
+    )
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(
         settings=settings,

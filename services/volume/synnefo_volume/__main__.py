@@ -1,6 +1,6 @@
 """`python -m synnefo_volume`."""
 
-from synnefo_common.service import cli
+from synnefo_common.command import cli
 from synnefo_volume.main import build
 from synnefo_volume.settings import Settings
 

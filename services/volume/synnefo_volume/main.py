@@ -12,6 +12,7 @@ from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.saga import SagaEngine
 from synnefo_common.service import Service, make_kit
+from synnefo_common.store_metrics import store_observer
 from synnefo_common.web import Microversions, Version, audit_router, create_service_app
 from synnefo_common.web.dialects import VolumeDialect
 from synnefo_volume.api import (
@@ -52,8 +53,9 @@ def build(
 ) -> Service:
     """The volume service with all its parts."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
-    pools = {name: AsyncStore(open_store(url), threads=settings.store_threads) for name, url in settings.pools.items()}
+    observe = store_observer(kit.name)
+    store = AsyncStore(open_store(settings.store_url, observe=observe), threads=settings.store_threads)
+    pools = {name: AsyncStore(open_store(url, observe=observe), threads=settings.store_threads) for name, url in settings.pools.items()}
     engine = SagaEngine(kit.db, service="volume", sagas=SAGAS)
     svc = Services(
         settings=settings,

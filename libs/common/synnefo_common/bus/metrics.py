@@ -10,6 +10,4 @@ messages_consumed = Counter(
 messages_published = Counter(
     "synnefo_messages_published_total", "Outbox rows by outcome: confirmed, refused.", ["service", "outcome"]
 )
-outbox_rows = Gauge("synnefo_outbox_rows", "Outbox rows waiting, at most one batch of them.", ["service"])
-outbox_age = Gauge("synnefo_outbox_oldest_seconds", "Age of the oldest outbox row waiting.", ["service"])
 bus_up = Gauge("synnefo_bus_up", "1 while the relay can publish.", ["service"])

@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 
 from synnefo_common.bus import metrics
 from synnefo_common.bus.api import Bus, BusUnavailable, Outgoing, Undeliverable
-from synnefo_common.clock import MICROS
 from synnefo_common.crashpoint import crashpoint
 from synnefo_common.db import Database
 from synnefo_common.db.outbox import CHANNEL, OutboxRow
@@ -40,7 +39,6 @@ class _Lane:
 
     task: asyncio.Task[None]
     confirmed: list[int]
-    since_us: int
 
 
 def crash_points(service: str) -> list[str]:
@@ -126,7 +124,6 @@ class Relay:
             await asyncio.wait([slow.task for slow in self._slow.values()], timeout=self.round_s, return_when="FIRST_COMPLETED")
         done = await self._finish([], self._end_slow())
         rows = (self._handed() or await self._read()) if len(self._slow) < _MOST_SLOW else []
-        self._measure(rows)
         if not rows:
             return done
         crashpoint(f"{self.service}.relay.before_publish")
@@ -151,7 +148,7 @@ class Relay:
     def _begin(self, lane: str, rows: Sequence[_Row]) -> _Lane:
         confirmed: list[int] = []
         task = asyncio.create_task(self._publish_lane(lane, rows, confirmed), name=f"relay {self.service} {lane}")
-        return _Lane(task, confirmed, rows[0].occurred_at)
+        return _Lane(task, confirmed)
 
     async def _finish(self, rows: Sequence[_Row], lanes: Sequence[_Lane]) -> int:
         """Delete what was confirmed so far, also in lanes that go on."""
@@ -246,9 +243,3 @@ class Relay:
             return self.poll_s
         first = min(until for until, _ in self._blocked.values())
         return min(self.poll_s, max(0.01, first - self.db.clock.monotonic()))
-
-    def _measure(self, rows: Sequence[_Row]) -> None:
-        metrics.outbox_rows.labels(self.service).set(len(rows))
-        oldest = min([slow.since_us for slow in self._slow.values()] + [row.occurred_at for row in rows[:1]], default=None)
-        age = (self.db.clock.now_us() - oldest) / MICROS if oldest is not None else 0.0
-        metrics.outbox_age.labels(self.service).set(age)

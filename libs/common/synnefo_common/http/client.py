@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,10 +42,10 @@ class HttpAnswer:
 class HttpClient:
     """One connection pool. `transport` is for tests."""
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None, limit: int = 64) -> None:
+    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None, limit: int = 64, ca_file: str | None = None) -> None:
         self._client = httpx.AsyncClient(
             transport=transport, limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=30),
-            follow_redirects=False, trust_env=False,
+            follow_redirects=False, trust_env=False, verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
         )  # fmt: skip
 
     async def request(
@@ -77,9 +78,11 @@ class HttpClient:
 class ServiceIdentity:
     """This service's own token, got with its password and renewed before it expires."""
 
-    def __init__(self, name: str, password: str, common: CommonSettings, http: HttpClient, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, name: str, password: str, common: CommonSettings, http: HttpClient, *, old_password: str = "", clock: Clock | None = None
+    ) -> None:
         self._name = name
-        self._password = password
+        self._passwords = [password, old_password] if old_password else [password]
         self._url = common.internal_urls["identity"] + "/v3/auth/tokens"
         self._http = http
         self._clock = clock or SystemClock()
@@ -102,10 +105,13 @@ class ServiceIdentity:
             self._token = None
 
     async def _renew(self) -> None:
-        user = {"name": self._name, "domain": {"id": "default"}, "password": self._password}
-        scope = {"project": {"name": "service", "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        answer = await self._http.request("POST", self._url + "?nocatalog", json=body, timeout_s=30)
+        for password in self._passwords:
+            user = {"name": self._name, "domain": {"id": "default"}, "password": password}
+            scope = {"project": {"name": "service", "domain": {"id": "default"}}}
+            body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+            answer = await self._http.request("POST", self._url + "?nocatalog", json=body, timeout_s=30)
+            if answer.status != 401:
+                break
         if answer.status != 201:
             raise Unavailable(f"service {self._name} cannot log in: identity answered {answer.status}")
         expires = parse_iso(answer.json()["token"]["expires_at"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -69,7 +70,7 @@ def create_service_app(
     app.state.metrics = metrics
     dialect.auth_uri = settings.common.public_urls.get("identity", "") + "/v3"
     _add_error_map(app, dialect)
-    all_routers = [_health_router(metrics, ready_checks), *routers]
+    all_routers = [_health_router(metrics.render, ready_checks), *routers]
     for router in all_routers:
         app.include_router(router)
     app.add_middleware(
@@ -95,7 +96,18 @@ def _add_error_map(app: FastAPI, dialect: Dialect) -> None:
     app.add_exception_handler(HTTPException, on_error)
 
 
-def _health_router(metrics: RequestMetrics, ready_checks: Sequence[ReadyCheck]) -> APIRouter:
+def create_worker_app(name: str, ready_checks: Sequence[ReadyCheck] = ()) -> FastAPI:
+    """What a process without an API shows on its `worker_port`: health, and what the process counts."""
+    app = FastAPI(title=f"Synnefo {name} worker", docs_url=None, redoc_url=None, openapi_url=None)
+
+    async def render() -> bytes:
+        return generate_latest()
+
+    app.include_router(_health_router(render, ready_checks))
+    return app
+
+
+def _health_router(render: Callable[[], Awaitable[bytes]], ready_checks: Sequence[ReadyCheck]) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz")
@@ -104,9 +116,10 @@ def _health_router(metrics: RequestMetrics, ready_checks: Sequence[ReadyCheck]) 
         return answer({"status": "ok"})
 
     @router.get("/readyz", responses={503: {"description": "Something it needs is missing; the body names it."}})
-    async def readyz() -> Response:
-        """All that the service needs answers."""
-        reasons = []
+    async def readyz(request: Request) -> Response:
+        """All that the service needs answers, and the process is not about to stop."""
+        why_not: Callable[[], str | None] = getattr(request.app.state, "why_not_ready", lambda: None)
+        reasons = [reason] if (reason := why_not()) else []
         for check in ready_checks:
             try:
                 reason = await check()
@@ -119,6 +132,6 @@ def _health_router(metrics: RequestMetrics, ready_checks: Sequence[ReadyCheck]) 
     @router.get("/metrics")
     async def show_metrics() -> Response:
         """Prometheus text."""
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+        return Response(await render(), media_type="text/plain; version=0.0.4")
 
     return router

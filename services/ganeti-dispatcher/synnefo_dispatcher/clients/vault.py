@@ -18,12 +18,11 @@ class VaultError(Exception):
 class Vault:
     """Fernet under one or several keys."""
 
-    def __init__(self, secret_key: str, *, service_password: str) -> None:
+    def __init__(self, secret_key: str, *, service_password: str, service_password_old: str = "") -> None:
         """Raises SettingsError for a key that is none."""
         texts = [key.strip() for key in secret_key.split(",") if key.strip()]
-        if not texts and service_password:
-            derived = HKDF(SHA256(), 32, salt=None, info=b"synnefo dispatcher cluster passwords")
-            texts = [base64.urlsafe_b64encode(derived.derive(service_password.encode())).decode()]
+        # Beside keys that are set the derived one still reads what was stored before there were any.
+        texts += [_derived(password) for password in (service_password, service_password_old) if password]
         try:
             keys = [Fernet(text) for text in texts]
             self._first: Fernet | None = keys[0] if keys else None
@@ -55,3 +54,8 @@ class Vault:
             return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken as error:
             raise VaultError("the password was stored under another key: register it anew") from error
+
+
+def _derived(password: str) -> str:
+    derived = HKDF(SHA256(), 32, salt=None, info=b"synnefo dispatcher cluster passwords")
+    return base64.urlsafe_b64encode(derived.derive(password.encode())).decode()

@@ -177,3 +177,10 @@ async def cluster_of_server(uow: UnitOfWork, server_id: str) -> str | None:
 
 async def prune(uow: UnitOfWork, *, older_than_s: float) -> int:
     return await uow.run(delete(jobs).where(jobs.c.ended_at < uow.db.clock.now_us() - int(older_than_s * 1_000_000)))
+
+
+async def unfinished_by_cluster(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """How many jobs of each cluster and state have not ended, and since when the oldest waits."""
+    of = (jobs.c.cluster, jobs.c.state)
+    unfinished = jobs.c.state.in_((JobState.QUEUED, *LIVE))
+    return await uow.all(select(*of, func.count().label("number"), func.min(jobs.c.created_at).label("oldest")).where(unfinished).group_by(*of))

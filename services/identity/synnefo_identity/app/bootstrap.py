@@ -201,8 +201,8 @@ async def _seed_catalog(svc: Services, uow: UnitOfWork) -> None:
             await uow.run(e.update().where(e.c.id == row_id).values(url=wanted[row_id]["url"]))
 
 
-async def rotate_key(svc: Services) -> None:
-    """Make the signing key, or a new one if it is old; retired keys go when their last token is over."""
+async def rotate_key(svc: Services, *, now_old: bool = False) -> None:
+    """Make the signing key, or a new one if it is old or called so; retired keys go when their last token is over."""
     now = svc.clock.now_us()
     oldest = now - int(svc.settings.signing_key_days * 86400 * MICROS)
     gone = now - int((svc.settings.token_ttl_s + svc.settings.expired_token_window_s) * MICROS)
@@ -215,7 +215,7 @@ async def rotate_key(svc: Services) -> None:
         await uow.run(tokens.revocation_head.update().where(tokens.revocation_head.c.id == 1).values(id=1))
         rows = [row for row in await tokens.keys(uow) if row.state == "active"]
         await uow.run(k.delete().where(k.c.state == "retired", k.c.retired_at < gone))
-        if rows and rows[0].created_at > oldest:
+        if rows and rows[0].created_at > oldest and not now_old:
             return
         await uow.run(k.update().where(k.c.state == "active").values(state="retired", retired_at=now))
         row = {

@@ -212,3 +212,11 @@ async def all_holdings(uow: UnitOfWork) -> Sequence[Row[Any]]:
 async def undecided(uow: UnitOfWork) -> Sequence[Row[Any]]:
     """Commissions that are neither accepted nor rejected."""
     return await uow.all(commissions.select().where(commissions.c.state == "pending"))
+
+
+async def pending_by_issuer(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """How many commissions of each issuer are undecided, and since when the oldest is."""
+    c = commissions.c
+    return await uow.all(
+        select(c.issuer, func.count().label("number"), func.min(c.created_at).label("oldest")).where(c.state == "pending").group_by(c.issuer)
+    )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest, Forbidden, UnsupportedMediaType
 from synnefo_common.web import Context, Ctx, answer, empty
+from synnefo_common.web.links import outer_root
 from synnefo_common.web.paging import read_limit
 from synnefo_image.api.deps import Svc, target_of, viewer_of
 from synnefo_image.api.filters import read_filters, read_sort
@@ -59,7 +60,7 @@ async def create_image(body: ImageCreate, request: Request, ctx: Ctx, svc: Svc) 
     _check_value(ctx, target, "visibility", draft.visibility)
     row = await images.create_image(svc, draft, image_id=values.get("id"))
     view = image_view(row)
-    location = f"{request.url.scheme}://{request.url.netloc}{view['self']}"
+    location = outer_root(request) + view["self"]
     return answer(view, 201, {"Location": location, "OpenStack-image-import-methods": "glance-direct"})
 
 

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from synnefo_common.web import answer
+from synnefo_common.web.links import outer_root
 
 router = APIRouter(tags=["versions"])
 _SUPPORTED = ("2.7", "2.6", "2.5", "2.4", "2.3", "2.2", "2.1", "2.0")
 
 
 def _document(request: Request) -> dict[str, object]:
-    href = f"{request.url.scheme}://{request.url.netloc}/v2/"
+    href = outer_root(request) + "/v2/"
     return {
         "versions": [
             {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from synnefo_common.clock import parse_iso
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import answer
+from synnefo_common.web.links import outer_root
 from synnefo_network.domain.listing import TAG_FILTERS, Kind, ListQuery, Resource
 
 _MAX = 2**31 - 1
@@ -137,8 +138,7 @@ def _link(request: Request, marker: str | None, *, reverse: bool) -> str:
         pairs.append(("marker", marker))
     if reverse:
         pairs.append(("page_reverse", "True"))
-    url = request.url.replace(query="", scheme=request.headers.get("x-forwarded-proto") or request.url.scheme)
-    return f"{url}?{urlencode(pairs)}"
+    return f"{outer_root(request)}{request.url.path}?{urlencode(pairs)}"
 
 
 def show_fields(request: Request) -> frozenset[str]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from synnefo_common.web import Ctx, answer
+from synnefo_common.web.links import outer_root
 from synnefo_network.api.base import PathId
 from synnefo_network.domain.errors import ExtensionNotFound
 from synnefo_network.domain.extensions import EXTENSIONS
@@ -33,8 +34,7 @@ _COLLECTIONS = (
 
 
 def _base(request: Request) -> str:
-    scheme = request.headers.get("x-forwarded-proto") or request.url.scheme
-    return f"{scheme}://{request.url.netloc}"
+    return outer_root(request)
 
 
 @router.get("/")

@@ -98,3 +98,10 @@ async def delete_subnet(uow: UnitOfWork, subnet_id: str) -> int:
 async def delete_subnets_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
     """Delete all subnets of a network; their owners, a row each."""
     return await uow.all(delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.id, subnets.c.project_id))
+
+
+async def shared_subnets(uow: UnitOfWork) -> Sequence[Row[Any]]:
+    """Subnets of external and of shared networks, with `network_name`."""
+    within = subnets.join(networks, networks.c.id == subnets.c.network_id)
+    of_all = or_(networks.c.is_external, networks.c.shared)
+    return await uow.all(select(subnets, networks.c.name.label("network_name")).select_from(within).where(of_all).order_by(subnets.c.id))

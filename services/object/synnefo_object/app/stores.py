@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from synnefo_archipelago import AsyncStore, Root, StoreClaimed, open_store
+from synnefo_archipelago.watched import Observer
 from synnefo_common.settings import SettingsError
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.policies import BASE, StoragePolicies
 
 
-def open_stores(policies: StoragePolicies, base_url: str, *, threads: int) -> Stores:
+def open_stores(policies: StoragePolicies, base_url: str, *, threads: int, observe: Observer | None = None) -> Stores:
     """All of them, each claimed for its pool. Raises SettingsError for the store of another pool, StoreUnavailable."""
-    stores = {policy.pool: AsyncStore(open_store(policy.store_url or base_url), threads=threads) for policy in policies.all}
+    stores = {policy.pool: AsyncStore(open_store(policy.store_url or base_url, observe=observe), threads=threads) for policy in policies.all}
     try:
         marks = {policy.pool: stores[policy.pool].store.claim(policy.pools) for policy in policies.all if policy.store_url}
     except StoreClaimed as error:

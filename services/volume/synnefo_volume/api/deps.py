@@ -8,6 +8,7 @@ from fastapi import Body, Depends, Request
 
 from synnefo_common.errors import BadRequest
 from synnefo_common.web import Context, Ctx, services
+from synnefo_common.web.links import outer_root
 from synnefo_volume.app.services import Services
 
 Svc = Annotated[Services, Depends(services)]
@@ -32,4 +33,4 @@ def reach_of(ctx: Context) -> str | None:
 
 def base_url(request: Request) -> str:
     """Scheme and host as the caller used them."""
-    return f"{request.url.scheme}://{request.url.netloc}"
+    return outer_root(request)

@@ -1,0 +1,109 @@
+"""Keys and passwords are exchanged while everything runs."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner
+
+from synnefo_admin.main import app
+from synnefo_common.errors import Unavailable
+from synnefo_common.http import HttpClient, ServiceIdentity
+from synnefo_common.settings import CommonSettings
+from synnefo_common.testing import wait_until
+from synnefo_dispatcher.clients.vault import Vault, VaultError
+from synnefo_identity.app.bootstrap import rotate_key
+from tests.fleet import CLUSTERS, Fleet
+
+
+@pytest.fixture
+async def fleet() -> AsyncIterator[Fleet]:
+    async with Fleet() as running:
+        yield running
+
+
+async def test_tokens_of_the_key_before_stay_good_and_new_ones_have_the_new_key(fleet: Fleet) -> None:
+    keys = {key["kid"] for key in (await fleet.demo.json("identity", "GET", "/internal/v1/keys"))["keys"]}
+    await rotate_key(fleet.services["identity"].app.state.services, now_old=True)
+    await fleet.demo.json("compute", "GET", "/v2.1/servers")
+    later = {key["kid"] for key in (await fleet.demo.json("identity", "GET", "/internal/v1/keys"))["keys"]}
+    assert keys < later
+    before = fleet.demo.token
+    await fleet.demo.login()
+    assert fleet.demo.token != before
+    for service, path in (("compute", "/v2.1/servers"), ("network", "/v2.0/networks"), ("volume", f"/v3/{fleet.demo.project_id}/volumes")):
+        await fleet.demo.json(service, "GET", path)
+
+
+async def test_a_service_password_is_changed_under_a_service_that_knows_both(fleet: Fleet) -> None:
+    urls = {"identity": "http://identity"}
+    identity = ServiceIdentity("compute", "new", CommonSettings(internal_urls=urls), HttpClient(transport=fleet.transport), old_password="pw")
+    assert await identity.token()  # identity knows the old one only
+    users = await fleet.admin.json("identity", "GET", "/v3/users?name=compute")
+    await fleet.admin.json("identity", "PATCH", f"/v3/users/{users['users'][0]['id']}", {"user": {"password": "new"}})
+    identity.forget(await identity.token())
+    assert await identity.token()  # and now the new one only
+    only_old = ServiceIdentity("compute", "pw", CommonSettings(internal_urls=urls), HttpClient(transport=fleet.transport))
+    with pytest.raises(Unavailable, match="401"):
+        await only_old.token()
+
+
+def test_stored_rapi_passwords_outlive_the_service_password_they_were_encrypted_under() -> None:
+    stored = Vault("", service_password="old").encrypt("rapi")
+    with pytest.raises(VaultError):
+        Vault("", service_password="new").decrypt(stored)
+    during = Vault("", service_password="new", service_password_old="old")
+    assert during.decrypt(stored) == "rapi"
+    assert Vault("", service_password="new").decrypt(during.renew(stored)) == "rapi"
+
+
+def test_a_secret_key_can_be_introduced_and_exchanged() -> None:
+    first, second = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    stored = Vault("", service_password="pw").encrypt("rapi")
+    renewed = Vault(first, service_password="pw").renew(stored)
+    assert Vault(first, service_password="other").decrypt(renewed) == "rapi"
+    again = Vault(f"{second},{first}", service_password="other").renew(renewed)
+    assert Vault(second, service_password="other").decrypt(again) == "rapi"
+    with pytest.raises(VaultError):
+        Vault(first, service_password="other").decrypt(again)
+
+
+async def test_rapi_credentials_are_exchanged_while_jobs_are_under_way(fleet: Fleet) -> None:
+    image = await fleet.demo.make_image("tiny", b"x" * 1024)
+    body = {"server": {"name": "s", "flavorRef": "1", "imageRef": image}}
+    servers = [(await fleet.demo.json("compute", "POST", "/v2.1/servers", body))["server"]["id"] for _ in range(4)]
+    for name in CLUSTERS:
+        facts = fleet.cluster_facts(name)
+        await fleet.admin.json("dispatcher", "PUT", f"/v1/clusters/{name}", {"username": facts["user"], "password": facts["password"]})
+
+    async def all_active() -> bool:
+        found = [(await fleet.demo.json("compute", "GET", f"/v2.1/servers/{i}"))["server"]["status"] for i in servers]
+        assert "ERROR" not in found
+        return found == ["ACTIVE"] * len(servers)
+
+    await wait_until(all_active, 30, what="all servers active")
+    await fleet.assert_invariants()
+
+
+async def test_wrong_rapi_credentials_are_shown_and_right_ones_mend_it(fleet: Fleet) -> None:
+    async def alpha() -> dict[str, object]:
+        found: dict[str, object] = (await fleet.admin.json("dispatcher", "GET", "/v1/clusters/alpha"))["cluster"]
+        return found
+
+    async def is_online() -> bool:
+        return bool((await alpha())["online"])
+
+    async def is_offline() -> bool:
+        return not await is_online()
+
+    await fleet.admin.json("dispatcher", "PUT", "/v1/clusters/alpha", {"password": "nonsense"})
+    await wait_until(is_offline, 10, what="alpha offline")
+    assert "401" in str((await alpha())["error"])
+    await fleet.admin.json("dispatcher", "PUT", "/v1/clusters/alpha", {"password": fleet.cluster_facts("alpha")["password"]})
+    await wait_until(is_online, 10, what="alpha online")
+
+
+def test_the_command_needs_something_to_change() -> None:
+    done = CliRunner().invoke(app, ["cluster", "set", "alpha"])
+    assert done.exit_code == 1
+    assert "nothing to change" in done.output
