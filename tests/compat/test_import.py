@@ -151,6 +151,7 @@ def test_objects_and_volumes_of_an_old_pool_come_over(stack: Stack, cloud: Any, 
     code, found, _ = take_over(stack, pools, list_file)
     assert code == 0 and [o["state"] for o in found] == ["there"] * 3
     assert [o["sent_bytes"] for o in found] == [0, 0, 0]
+    stack.assert_invariants()
 
 
 def test_a_damaged_or_missing_block_fails_its_line_alone(stack: Stack, cloud: Any, pools: OldPools, tmp_path: Path) -> None:

@@ -123,15 +123,23 @@ async def settle(uow: UnitOfWork, *, accepted: Collection[str] = (), rejected: C
 
 
 async def release(uow: UnitOfWork, released: Iterable[tuple[str, str, Mapping[str, int]]]) -> None:
-    """Use goes down: (project, user, provisions) each; up where they are negative."""
+    """Use goes down: (project, user, provisions) each."""
     changes: dict[Key, tuple[int, int]] = {}
     for project_id, user_id, provisions in released:
         for key, n in _quantities(provisions, project_id=project_id, user_id=user_id).items():
             changes[key] = (changes.get(key, (0, 0))[0] - n, 0)
-    grown = [key for key, (used, _) in changes.items() if used > 0]
-    if grown:  # without a commission before, nobody has opened the holding
-        await quota.open_holdings(uow, grown)
     await quota.move(uow, changes)
+
+
+async def adjust(uow: UnitOfWork, adjusted: Iterable[tuple[str, str, Mapping[str, int]]]) -> None:
+    """Use goes up or down by what its owner counted: (project, user, provisions) each. Nobody need have reserved any of it before."""
+    changes: dict[Key, tuple[int, int]] = {}
+    for project_id, user_id, provisions in adjusted:
+        for key, n in _quantities(provisions, project_id=project_id, user_id=user_id).items():
+            changes[key] = (changes.get(key, (0, 0))[0] + n, 0)
+    if changes:
+        await quota.open_holdings(uow, changes)
+        await quota.move(uow, changes)
 
 
 async def balances(svc: Services, *, project_id: str, user_id: str | None, prefix: str) -> dict[str, Balance]:

@@ -25,7 +25,6 @@ def quota_consumers() -> Consumers:
     @consumers.on_batch("quota.adjusted")
     async def adjust_quota(uow: UnitOfWork, messages: list[Envelope]) -> None:
         """Use that is counted by its owner and told as a difference, up or down."""
-        changes = [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages]
-        await quota.release(uow, [(p, u, {resource: -n for resource, n in provisions.items()}) for p, u, provisions in changes])
+        await quota.adjust(uow, [(m.data["project_id"], m.data.get("user_id") or "", m.data["provisions"]) for m in messages])
 
     return consumers

@@ -127,11 +127,17 @@ async def test_release_that_overtakes_the_acceptance_leaves_nothing(ledger: Ledg
     assert await ledger.holding("compute.cores") == (20, 0, 0)
 
 
-async def test_use_told_as_a_difference_counts_where_nothing_was_reserved_before(ledger: Ledger) -> None:
-    """An unlimited resource is never reserved: the first that the ledger hears of it is how much it grew."""
-    for difference, used in ((500, 500), (-200, 300)):
-        await ledger.tell("quota.adjusted", {"project_id": PROJECT, "user_id": "*", "provisions": {"object.bytes": difference}})
-        assert await ledger.holding("object.bytes") == (-1, used, 0)
+async def test_use_that_nobody_reserved_is_counted_from_the_first_message_on(ledger: Ledger) -> None:
+    """A project without a limit reserves nothing: what its owner counted is all that the ledger hears."""
+
+    async def adjust(n: int) -> None:
+        await ledger.tell("quota.adjusted", {"project_id": PROJECT, "user_id": "*", "provisions": {"object.bytes": n}})
+
+    await adjust(1000)
+    assert (await ledger.holding("object.bytes"))[1:] == (1000, 0)
+    await adjust(-400)
+    await adjust(5)
+    assert (await ledger.holding("object.bytes"))[1:] == (605, 0)
 
 
 async def test_same_key_is_the_same_commission(ledger: Ledger) -> None:
