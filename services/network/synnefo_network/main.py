@@ -35,8 +35,9 @@ from synnefo_network.api import (
     tags,
 )
 from synnefo_network.app.audit import audit_facts
-from synnefo_network.app.driver import MemoryDriver
+from synnefo_network.app.driver import Driver, MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
+from synnefo_network.app.projection import Projection
 from synnefo_network.app.services import Services
 from synnefo_network.consumers import projects
 from synnefo_network.db import all_tables
@@ -67,6 +68,22 @@ ROUTERS = (
 )
 
 
+def make_driver(settings: Settings, ids: IdSource) -> Driver:
+    """OVN where the settings name it, else memory."""
+    if not settings.ovn_northbound:
+        return MemoryDriver()
+    from synnefo_network.clients.ovn.driver import OvnDriver
+
+    return OvnDriver(
+        northbound=settings.ovn_northbound,
+        southbound=settings.ovn_southbound,
+        northd_remote=settings.ovn_northd_remote,
+        check_s=settings.ovn_check_s,
+        grace_s=settings.ovn_grace_s,
+        ids=ids,
+    )
+
+
 def build(
     settings: Settings,
     *,
@@ -76,6 +93,7 @@ def build(
     verifier: TokenVerifier | None = None,
     http: HttpClient | None = None,
     quota: QuotaClient | None = None,
+    driver: Driver | None = None,
 ) -> Service:
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
@@ -84,7 +102,7 @@ def build(
         clock=kit.clock,
         ids=kit.ids,
         quota=kit.quota,
-        driver=MemoryDriver(),
+        driver=driver or make_driver(settings, kit.ids),
         settings=settings,
         peers=kit.peers,
     )
@@ -102,4 +120,7 @@ def build(
         ready_checks=kit.ready_checks(),
         ids=kit.ids,
     )
-    return Service(kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)])
+    return Service(
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)],
+        work_tasks=[Projection(services).run] if services.driver.is_followed else [],
+    )
