@@ -74,6 +74,13 @@ class Projection:
                 with contextlib.suppress(Exception):
                     await unlisten()
 
+    async def is_even(self) -> bool:
+        """Whether all that has been committed has been brought over."""
+        if self._session is None:
+            return False
+        async with self._svc.db.read() as uow:
+            return await db.scan(uow) == self._seen
+
     async def turn(self) -> None:
         """Bring over what has changed; then the statuses if they may have changed."""
         session = self._driver.session

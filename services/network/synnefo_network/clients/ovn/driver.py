@@ -148,7 +148,7 @@ def _admit(replica: Replica, generation: str, northd_remote: str) -> None:
         if northd_remote and all(c.target != northd_remote for c in (row.connections if rows else ())):
             remote = transaction.insert(replica.tables["Connection"])
             remote.target = northd_remote
-            remote.external_ids = {KEY: "northd"}
+            remote.external_ids = {"synnefo:remote": "northd"}
             row.connections = [*(row.connections if rows else ()), remote]
         commit(transaction)
     finally:
