@@ -85,7 +85,8 @@ class Space:
             assert not await self.ping(address, *options), f"{self.name} reached {address}"
 
     async def connects(self, address: str, port: int) -> bool:
-        return (await self.run("nc", "-zw1", address, str(port))).returncode == 0
+        """Within two seconds: the first packet may be lost while neighbours are found, and is sent again after one."""
+        return (await self.run("nc", "-zw2", address, str(port))).returncode == 0
 
     async def listen(self, port: int) -> None:
         """A TCP server until the test ends."""

@@ -6,9 +6,10 @@ Both hold the rows that `domain.northbound` computes and pass one contract suite
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from synnefo_network.domain.northbound.rows import Change, Delete, Insert, Parent, Row, Scope
+from synnefo_network.domain.northbound.rows import Change, Delete, Insert, Row, Scope
 from synnefo_network.domain.northbound.topology import Chassis
 
 
@@ -56,7 +57,6 @@ class MemoryDriver:
         self.session: int | None = 1
         self.nodes: list[Chassis] = []
         self._rows: dict[tuple[str, str], Row] = {}
-        self._members: dict[Parent, set[tuple[str, str]]] = {}
 
     def immediate_status(self, *, is_bound: bool, admin_state_up: bool) -> str | None:
         return "ACTIVE" if is_bound and admin_state_up else "DOWN"
@@ -84,10 +84,14 @@ class MemoryDriver:
         return stale
 
     def _remove(self, name: tuple[str, str]) -> None:
-        """With it goes what hangs in nothing else, as in OVSDB."""
+        """With it goes what it holds, as in OVSDB; a port group only refers to its ports."""
         self._rows.pop(name, None)
-        for child in [r for r in self._rows.values() if any((p.table, p.key) == name and p.column != "ports" or _holds(p, name) for p in r.parents)]:
-            self._rows.pop(child.name, None)
+        for child in list(self._rows.values()):
+            links = {parent for parent in child.parents if (parent.table, parent.key) == name}
+            if any(link.table != "Port_Group" or link.column != "ports" for link in links):
+                self._rows.pop(child.name, None)
+            elif links:
+                self._rows[child.name] = replace(child, parents=child.parents - links)
 
     async def admit(self) -> None:
         return None
@@ -98,7 +102,3 @@ class MemoryDriver:
     async def chassis(self) -> Sequence[Chassis]:
         return list(self.nodes)
 
-
-def _holds(parent: Parent, name: tuple[str, str]) -> bool:
-    """A port group refers to its ports and does not hold them."""
-    return (parent.table, parent.key) == name and parent.table != "Port_Group"
