@@ -80,7 +80,7 @@ class OvnDriver:
             assert nb is not None
             _ask_nodes(nb)
             self._is_stirred |= self._sb.look(sb)
-        if self._is_stirred and self._loop is not None:
+        if self._is_stirred and self._loop is not None and not self._loop.is_closed():
             self._is_stirred = False
             self._loop.call_soon_threadsafe(self._on_change)
 
