@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from synnefo_common.testing import Harness
+from synnefo_network.app.projection import Projection
 from synnefo_network.main import build
 from synnefo_network.settings import Settings
 from tests.packets.lab import Guest, Lab, eventually, why_not
@@ -101,9 +102,14 @@ class Cloud(Harness):
 
     async def settled(self) -> None:
         """All that was accepted until now is in the flows of all nodes."""
-        projection = self.service.work_tasks[0].__self__  # type: ignore[attr-defined]  # the method's Projection
+        projection = projection_of(self)
         await eventually(projection.is_even, what="the data plane has all changes")
         self.lab.nb("--wait=hv", "sync")
+
+
+def projection_of(cloud: Harness) -> Projection:
+    """What brings the data plane after the service's database."""
+    return next(task.__self__ for task in cloud.service.work_tasks if isinstance(getattr(task, "__self__", None), Projection))
 
 
 @pytest.fixture(scope="session")

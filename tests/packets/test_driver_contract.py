@@ -16,7 +16,7 @@ from synnefo_network.clients.ovn.driver import GENERATION, OvnDriver
 from synnefo_network.domain.northbound.rows import Parent, Ref, Row, Scope, plan
 from synnefo_network.main import build, make_driver
 from synnefo_network.settings import Settings
-from tests.packets.conftest import Cloud
+from tests.packets.conftest import Cloud, projection_of
 from tests.packets.lab import Lab, eventually
 
 NETWORK, PORT, GROUP = Scope("network", "n1"), Scope("port", "p1"), Scope("security_group", "g1")
@@ -134,7 +134,7 @@ async def test_the_api_makes_the_same_rows_in_both(lab: Lab) -> None:
     await ovn.stop()
     async with Cloud(partial(build, driver=memory), Settings) as cloud:
         await _story(cloud)
-        projection = cloud.service.work_tasks[0].__self__  # type: ignore[attr-defined]
+        projection = projection_of(cloud)
         await eventually(projection.is_even, what="all is brought over")
         wanted = await memory.observe()
         ovn = _ovn(lab)
@@ -185,7 +185,7 @@ async def test_what_somebody_changed_by_hand_is_put_right(cloud: Cloud) -> None:
     await cloud.settled()
     cloud.lab.nb("lsp-set-addresses", port["id"], "unknown")
     cloud.lab.nb("pg-del", "neutron_pg_drop")
-    projection = cloud.service.work_tasks[0].__self__  # type: ignore[attr-defined]
+    projection = projection_of(cloud)
     await projection.bring_all()
     assert await projection.bring_all() == 0
     assert port["mac_address"] in cloud.lab.nb("lsp-get-addresses", port["id"])

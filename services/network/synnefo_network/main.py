@@ -14,8 +14,12 @@ from synnefo_common.web import audit_router, create_service_app
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
     address_groups,
+    address_history,
     address_scopes,
+    agents,
+    auto_allocated_topologies,
     availability_zones,
+    default_security_group_rules,
     floating_ips,
     internal_servers,
     network_ip_availabilities,
@@ -34,6 +38,7 @@ from synnefo_network.api import (
     subnets,
     tags,
 )
+from synnefo_network.app.agents import follow_agents
 from synnefo_network.app.audit import audit_facts
 from synnefo_network.app.driver import Driver, MemoryDriver
 from synnefo_network.app.orphans import orphans_reconciler
@@ -51,6 +56,7 @@ ROUTERS = (
     ports.router,
     security_groups.router,
     security_group_rules.router,
+    default_security_group_rules.router,
     floating_ips.router,
     port_forwardings.router,
     routers.router,
@@ -62,8 +68,11 @@ ROUTERS = (
     qos_rules.router,
     quotas.router,
     availability_zones.router,
+    agents.router,
+    auto_allocated_topologies.router,
     network_ip_availabilities.router,
     internal_servers.router,
+    address_history.router,
     tags.router,
 )
 
@@ -121,6 +130,10 @@ def build(
         ids=kit.ids,
     )
     return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=consumers, reconcilers=[orphans_reconciler(services)],
-        work_tasks=[Projection(services).run] if services.driver.is_followed else [],
+        kit=kit,
+        app=app,
+        metadata=all_tables(),
+        consumers=consumers,
+        reconcilers=[orphans_reconciler(services)],
+        work_tasks=[lambda: follow_agents(services), *([Projection(services).run] if services.driver.is_followed else [])],
     )

@@ -28,6 +28,7 @@ class Settings(ServiceSettings):
     max_host_routes: int = Field(20, ge=0, description="Most host routes of a subnet.")
     max_routes: int = Field(30, ge=0, description="Most extra routes of a router.")
     max_allowed_address_pairs: int = Field(10, ge=0, description="Most allowed address pairs of a port.")
+    agent_down_time_s: float = Field(75.0, gt=0, description="An agent (chassis) not seen for so long is shown as not alive, seconds.")
     orphan_grace_s: float = Field(600.0, description="Age at which a port made with a server that does not exist is deleted, seconds.")
     ovn_northbound: str = Field(
         "", description="OVN's northbound database, like unix:/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641, several by commas. Empty: no packets."

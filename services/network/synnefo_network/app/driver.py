@@ -9,10 +9,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from synnefo_common.ids import uuid5
 from synnefo_network.domain.northbound.rows import Change, Delete, Insert, Row, Scope
-from synnefo_network.domain.northbound.topology import Chassis
-
-
+from synnefo_network.domain.northbound.topology import Agent, Chassis
 class Driver(Protocol):
     """A data plane. One process at a time writes to it: `session` is None in the others."""
 
@@ -46,6 +45,12 @@ class Driver(Protocol):
 
     async def chassis(self) -> Sequence[Chassis]:
         """The nodes that carry packets."""
+
+    async def agents(self) -> Sequence[Agent]:
+        """The parts on machines that are alive just now; the API shows them."""
+
+
+_HERE = uuid5("synnefo.network.memory_driver", "memory")
 
 
 class MemoryDriver:
@@ -102,3 +107,5 @@ class MemoryDriver:
     async def chassis(self) -> Sequence[Chassis]:
         return list(self.nodes)
 
+    async def agents(self) -> Sequence[Agent]:
+        return [Agent(_HERE, "memory", "Memory driver", "synnefo-network", configurations={"carries_packets": False})]

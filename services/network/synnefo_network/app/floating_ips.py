@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.floating_ip_association import find_association
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
@@ -29,7 +30,7 @@ from synnefo_network.db import floating_ips as db
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
-from synnefo_network.domain.errors import BadResource, FloatingIPNotFound, IpAddressGenerationFailure, NetworkNotFound
+from synnefo_network.domain.errors import BadResource, FloatingIPInUse, FloatingIPNotFound, IpAddressGenerationFailure, NetworkNotFound
 from synnefo_network.domain.listing import FLOATING_IPS, ListQuery
 from synnefo_network.domain.policy import RULES
 from synnefo_network.domain.port import FLOATING_IP_OWNER, PortSpec
@@ -129,6 +130,7 @@ async def create_floating_ips(svc: Services, ctx: Context, bodies: Sequence[dict
             led = await find_association(uow, svc, ctx, given, owner=row["project_id"], network_id=row["floating_network_id"])
             whole = {**row, **led, "floating_ip_address": port.fixed_ips[0]["ip_address"], "floating_port_id": port.row.id}
             await insert_row(uow, db.floating_ips, whole)
+        await follow_addresses(uow, svc, floating_ip_ids=[row["id"] for row in rows])
         if led_to := [given["port_id"] for given in bodies if given.get("port_id")]:
             await emit_updated(uow, led_to)
         for commission in commissions:
@@ -175,12 +177,15 @@ async def update_floating_ip(
             await check_bound(uow, ctx, [given])
             values["qos_policy_id"] = given["qos_policy_id"]
         changes = "port_id" in given or bool(given.get("fixed_ip_address"))
+        if changes and row.port_id is not None and row.router_id is None:
+            raise FloatingIPInUse(f"Floating IP {row.id} is the address of port {row.port_id} itself: delete that port first.")
         if changes:
             if given.get("port_id") and (await db.forwardings_of(uow, [row.id]))[row.id]:
                 raise FipInUseByPortForwarding(f"Floating IP {row.id} in use by Port Forwarding resources.")
             values |= await find_association(uow, svc, ctx, given, owner=row.project_id, network_id=row.floating_network_id, row=row)
         after = await update_row(uow, db.floating_ips, row, values)
         if changes:
+            await follow_addresses(uow, svc, floating_ip_ids=[row.id])
             await emit_updated(uow, [p for p in {row.port_id, after.port_id} if p is not None])
         return (await _views(uow, [after]))[0]
 
@@ -194,6 +199,8 @@ async def delete_floating_ip(svc: Services, ctx: Context, floating_ip_id: str, *
         row = await load(uow, ctx, floating_ip_id)
         authorize(ctx, "delete_floatingip", {"project_id": row.project_id})
         check_revision(row, revision)
+        if row.port_id is not None and row.router_id is None:
+            raise FloatingIPInUse(f"Floating IP {row.id} is the address of port {row.port_id} itself: delete that port first.")
         gone = await db.delete_floating_ip(uow, floating_ip_id)
         if gone is None:
             raise FloatingIPNotFound(floating_ip_id)

@@ -8,11 +8,12 @@ from typing import Any
 from synnefo_common.db import UnitOfWork
 from synnefo_network.app.services import Services
 from synnefo_network.db import security_groups as db
-from synnefo_network.domain.security_group import DEFAULT, Rule, default_group_id, first_rules
+from synnefo_network.db.default_security_group_rules import templates_for
+from synnefo_network.domain.security_group import DEFAULT, Rule, default_group_id, rules_from
 
 
 async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) -> str:
-    """Its id; made with its four rules if it is not there. Neither it nor these rules count in the quota."""
+    """Its id; made with its first rules if it is not there. Neither it nor these rules count in the quota."""
     group_id = default_group_id(project_id)
     if group_id in svc.known_groups:
         return group_id
@@ -31,7 +32,7 @@ async def ensure_default_group(uow: UnitOfWork, svc: Services, project_id: str) 
         "shared": False,
     }
     if await db.insert_group_once(uow, row):
-        rules = first_rules(group_id, is_default=True)
+        rules = rules_from(await templates_for(uow, is_default=True), group_id)
         await db.insert_rules(uow, rule_rows(svc, group_id, project_id, rules, is_charged=False))
     uow.after_commit(lambda: svc.known_groups.add(group_id))
     return group_id

@@ -22,7 +22,7 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
-from synnefo_network.app.sharing import change_sharing, share_with_all
+from synnefo_network.app.sharing import change_external, change_sharing, share_with_all
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
@@ -53,6 +53,8 @@ _COLUMN = {
     "provider:network_type": "network_type",
     "provider:physical_network": "physical_network",
     "provider:segmentation_id": "segmentation_id",
+    "synnefo:drained": "is_drained",
+    "synnefo:direct_floating_ips": "direct_floating_ips",
 }
 
 
@@ -87,6 +89,9 @@ def _view(row: Any, svc: Services, *, subnets: list[str], shows_provider: bool, 
     }
     if row.is_external:
         shown["is_default"] = row.is_default
+        shown["synnefo:direct_floating_ips"] = row.direct_floating_ips
+    if row.is_drained:
+        shown["synnefo:drained"] = True
     if shows_provider:
         shown["provider:network_type"] = row.network_type
         shown["provider:physical_network"] = row.physical_network
@@ -186,6 +191,8 @@ def _new_row(svc: Services, given: dict[str, Any], *, project_id: str) -> dict[s
         "shared": given.get("shared", False),
         "is_external": given.get("router:external", False),
         "is_default": given.get("is_default", False),
+        "is_drained": given.get("synnefo:drained", False),
+        "direct_floating_ips": given.get("synnefo:direct_floating_ips", False),
         "port_security_enabled": given.get("port_security_enabled", True),
         "mtu": _mtu(svc, given.get("mtu")),
         "network_type": network_type,
@@ -262,6 +269,8 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
         await _check_default(uow, network_id, is_default=values.get("is_default", False))
         if "shared" in values:
             await change_sharing(uow, svc, "network", row, shared=values["shared"])
+        if values.get("is_external", row.is_external) != row.is_external:
+            await change_external(uow, svc, row, is_external=values["is_external"])
         scopes = await scopes_of_networks(uow, [network_id])
         return await update_row(uow, db.networks, row, values), [s.id for s in subnets], scopes.get(network_id)
 

@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.db import UnitOfWork
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.addresses import allocate
+from synnefo_network.app.direct_floating_ips import claim, needs_floating_ip, split_addresses
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_events import PortFacts, emit_port
 from synnefo_network.app.services import Services
@@ -20,7 +22,7 @@ from synnefo_network.db import security_groups as db_groups
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import pack_tags
 from synnefo_network.domain.addresses import make_mac
-from synnefo_network.domain.errors import IpAddressGenerationFailureNoMatchingSubnet, MacAddressInUse, SecurityGroupNotFound
+from synnefo_network.domain.errors import IpAddressGenerationFailureNoMatchingSubnet, MacAddressInUse, NetworkDrained, SecurityGroupNotFound
 from synnefo_network.domain.port import (
     FLOATING_IP_OWNER,
     PortSpec,
@@ -54,6 +56,8 @@ async def make_ports(
     """
     if subnets is None:
         subnets = await db_subnets.subnets_of(uow, {s.network_id for s in specs})
+    for network_id in {s.network_id for s in specs}:
+        check_drained(networks[network_id])
     groups = await _groups(uow, svc, specs, networks, sees_all=sees_all)
     rows = [_row(svc, spec, networks[spec.network_id]) for spec in specs]
     for spec, row, chosen in zip(specs, rows, groups, strict=True):
@@ -67,22 +71,38 @@ async def make_ports(
         )
     inserted = await _insert(uow, svc, specs, rows)
     wants: list[Want] = []
+    floating: dict[str, list[dict[str, str]]] = {}
     for spec, row in zip(specs, rows, strict=True):
+        usable, fixed_ips = _usable(spec, subnets[spec.network_id]), spec.fixed_ips
+        if not spec.is_forced and needs_floating_ip(spec.project_id, spec.device_owner, networks[spec.network_id]):
+            asked, fixed_ips = split_addresses(spec, usable)
+            floating[row["id"]] = await claim(uow, svc, spec, row["id"], asked)
+            usable = [s for s in usable if s.ip_version == 6]
         wants += plan_addresses(
             row["id"],
             row["mac_address"],
-            _usable(spec, subnets[spec.network_id]),
-            fixed_ips=spec.fixed_ips,
+            usable,
+            fixed_ips=fixed_ips,
             network_id=spec.network_id,
             most=svc.settings.max_fixed_ips_per_port,
         )
     held = await allocate(uow, svc, wants, network_id=specs[0].network_id) if wants else {}
+    for port_id, addresses in floating.items():
+        held[port_id] = [*addresses, *held.get(port_id, [])]
     await db.set_groups(uow, [(row["id"], g) for row, chosen in zip(rows, groups, strict=True) for g in chosen])
+    if outside := [s.id for s in inserted.values() if networks[s.network_id].is_external and s.device_owner != FLOATING_IP_OWNER]:
+        await follow_addresses(uow, svc, port_ids=outside)
     made = [PortFacts(inserted[r["id"]], held.get(r["id"], []), chosen) for r, chosen in zip(rows, groups, strict=True)]
     for port in made if is_told else ():
         if not port.row.device_owner.startswith("network:"):
             emit_port(uow, "created", port.document(networks[port.row.network_id]), row=port.row)
     return made
+
+
+def check_drained(network: Any) -> None:
+    """Raises NetworkDrained."""
+    if network.is_drained:
+        raise NetworkDrained(f"Network {network.id} is drained: it gives out no new addresses.")
 
 
 def _usable(spec: PortSpec, subnets: Sequence[Any]) -> Sequence[Any]:

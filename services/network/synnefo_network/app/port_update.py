@@ -10,7 +10,10 @@ from sqlalchemy import Row
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.addresses import allocate
+from synnefo_network.app.direct_floating_ips import needs_floating_ip
+from synnefo_network.app.port_create import check_drained
 from synnefo_network.app.port_events import PortFacts, emit_port, gather
 from synnefo_network.app.ports import authorize_port, load, port_target, shows_binding, view_port
 from synnefo_network.app.qos_policies import check_bound
@@ -68,10 +71,16 @@ async def update_port(svc: Services, ctx: Context, port_id: str, given: dict[str
         if given.get("fixed_ips") is not None:
             if is_undeletable(row.device_owner) and row.device_owner != INTERFACE_OWNER:
                 raise ServicePortInUse(f"The addresses of port {port_id} belong to its {row.device_owner}.")
+            if seen_by(ctx) is not None and needs_floating_ip(row.project_id, row.device_owner, network):
+                raise BadResource("port", f"The addresses of port {port_id} are floating IPs: make another port for another address.")
+            if {f.get("ip_address") for f in given["fixed_ips"]} - {h["ip_address"] for h in before.fixed_ips}:
+                check_drained(network)
             fixed_ips = await replace_addresses(uow, svc, after, before.fixed_ips, wanted=given["fixed_ips"])
             await _check_used(uow, after, before=before.fixed_ips, after=fixed_ips)
         if groups is not None:
             await db.set_groups(uow, [(port_id, g) for g in groups], instead_of=port_id)
+        if network.is_external or before.floating_ips:
+            await follow_addresses(uow, svc, port_ids=[port_id])
         facts = PortFacts(after, fixed_ips, before.groups if groups is None else groups, before.floating_ips)
         emit_port(uow, "updated", facts.document(network), row=after)
         return facts

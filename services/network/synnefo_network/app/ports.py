@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.networks import charged
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import PortFacts, describe, emit_port, gather
@@ -38,6 +39,7 @@ def port_target(port: Any, network: Any) -> dict[str, Any]:
         "project_id": port.project_id,
         "network_project_id": network.project_id,
         "network_shared": network.shared,
+        "network_direct": network.direct_floating_ips,
         "is_network_device": port.device_owner.startswith(NETWORK_DEVICE),
     }
 
@@ -206,8 +208,10 @@ async def remove_ports(uow: UnitOfWork, svc: Services, rows: Sequence[Any], *, u
     Ids of those that were there.
     """
     documents = {d["id"]: d for d in await describe(uow, rows)}
-    await db_floating_ips.dissociate(uow, [r.id for r in rows])
+    led = await db_floating_ips.dissociate(uow, [r.id for r in rows])
     gone = await db.delete_ports(uow, [r.id for r in rows])
+    if led:
+        await follow_addresses(uow, svc, floating_ip_ids=led)
     for row in gone:
         emit_port(uow, "deleted", documents[row.id], row=row)
     if releases:

@@ -54,7 +54,6 @@ def _view(row: Any) -> dict[str, Any]:
     }
 
 
-
 async def list_policies(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
     """The caller's policies, and those that give him something."""
     async with svc.db.read() as uow:
@@ -95,8 +94,7 @@ async def create_policies(svc: Services, ctx: Context, bodies: Sequence[dict[str
             await _check_object(uow, ctx, row)
             if not await db.insert_policies(uow, [row]):
                 raise DuplicateRbacPolicy("An RBAC policy already exists with those values.")
-            if row["target_project"] == db.EVERYONE:
-                await _set_shared(uow, row["object_type"], row["object_id"], shared=True)
+            await _mark(uow, row["object_type"], row["object_id"], row["action"], {row["target_project"]})
         found = {r.id: r for r in await uow.all(select(db.rbac_policies).where(db.rbac_policies.c.id.in_([r["id"] for r in rows])))}
         return [_view(found[r["id"]]) for r in rows]
 
@@ -115,10 +113,13 @@ async def _check_object(uow: UnitOfWork, ctx: Context, row: dict[str, Any]) -> N
         raise NotFound(f"{row['object_type']} {row['object_id']} could not be found.", kind="ObjectNotFound")
 
 
-async def _set_shared(uow: UnitOfWork, object_type: str, object_id: str, *, shared: bool) -> None:
+async def _mark(uow: UnitOfWork, object_type: str, object_id: str, action: str, targets: set[str], *, is_less: bool = False) -> None:
+    """Keep the object's own row in step: it is shared if it is so with everyone, external if it is so for anyone."""
     table = TABLES[object_type]
-    values = {"shared": shared, "revision": table.c.revision + 1, "updated_at": uow.db.clock.now_us()}
-    await uow.run(table.update().where(table.c.id == object_id).values(**values))
+    is_given, column = (bool(targets), "is_external") if action == db.EXTERNAL else (db.EVERYONE in targets, "shared")
+    if is_given or is_less:
+        changed = {column: is_given, "revision": table.c.revision + 1, "updated_at": uow.db.clock.now_us()}
+        await uow.run(table.update().where(table.c.id == object_id, table.c[column] != is_given).values(**changed))
 
 
 async def update_policy(svc: Services, ctx: Context, policy_id: str, given: dict[str, Any], *, revision: int | None) -> dict[str, Any]:
@@ -132,11 +133,11 @@ async def update_policy(svc: Services, ctx: Context, policy_id: str, given: dict
         authorize_attributes(ctx, "update_rbac_policy", given, target, rules=_RULES)
         if wanted == row.target_project:
             return _view(row)
-        others = await db.targets_of(uow, row.object_type, row.object_id) - {row.target_project}
+        others = await db.targets_of(uow, row.object_type, row.object_id, action=row.action) - {row.target_project}
         if wanted in others:
             raise DuplicateRbacPolicy("An RBAC policy already exists with those values.")
         await _check_unused(uow, row, others | {wanted})
-        await _set_shared(uow, row.object_type, row.object_id, shared=db.EVERYONE in others | {wanted})
+        await _mark(uow, row.object_type, row.object_id, row.action, others | {wanted}, is_less=True)
         return _view(await update_row(uow, db.rbac_policies, row, {"target_project": wanted}))
 
     return await svc.write(work)
@@ -146,8 +147,12 @@ async def _check_unused(uow: UnitOfWork, row: Any, left: set[str]) -> None:
     """Whoever uses the object may do so without this policy too. Raises RbacPolicyInUse."""
     if db.EVERYONE in left:
         return
-    owner = await uow.scalar(select(TABLES[row.object_type].c.project_id).where(TABLES[row.object_type].c.id == row.object_id))
-    lost = await users_of(uow, row.object_type, row.object_id) - left - {owner, ""}
+    table = TABLES[row.object_type]
+    of = await uow.one(select(table).where(table.c.id == row.object_id))
+    assert of is not None
+    if row.action == db.EXTERNAL and row.target_project == db.EVERYONE and of.is_default:
+        raise RbacPolicyInUse(f"RBAC policy on object {row.object_id} cannot be removed because it is the default external network.")
+    lost = await users_of(uow, row.object_type, row.object_id, action=row.action) - left - {of.project_id, ""}
     if row.target_project != db.EVERYONE:
         lost &= {row.target_project}
     if lost:
@@ -160,10 +165,9 @@ async def delete_policy(svc: Services, ctx: Context, policy_id: str, *, revision
     async def work(uow: UnitOfWork) -> None:
         row = await _load(uow, ctx, policy_id, action="delete")
         check_revision(row, revision)
-        left = await db.targets_of(uow, row.object_type, row.object_id) - {row.target_project}
+        left = await db.targets_of(uow, row.object_type, row.object_id, action=row.action) - {row.target_project}
         await _check_unused(uow, row, left)
         await db.delete_policies(uow, policy_id=policy_id)
-        if row.target_project == db.EVERYONE:
-            await _set_shared(uow, row.object_type, row.object_id, shared=False)
+        await _mark(uow, row.object_type, row.object_id, row.action, left, is_less=True)
 
     await svc.write(work)

@@ -17,6 +17,7 @@ from synnefo_network.app.services import Services, authorize, check_revision, ne
 from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import security_groups as db
+from synnefo_network.db.default_security_group_rules import templates_for
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
 from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.domain.errors import (
@@ -27,7 +28,7 @@ from synnefo_network.domain.errors import (
     SecurityGroupNotFound,
 )
 from synnefo_network.domain.listing import SECURITY_GROUPS, ListQuery
-from synnefo_network.domain.security_group import DEFAULT, first_rules
+from synnefo_network.domain.security_group import DEFAULT, rules_from
 
 KIND = Shareable(SECURITY_GROUPS, db.security_groups, "security_group", SecurityGroupNotFound)
 QUOTA = "network.security_groups"
@@ -115,7 +116,7 @@ async def load(uow: UnitOfWork, ctx: Context, group_id: str) -> Row[Any]:
 
 
 async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none; each starts with all traffic out allowed.
+    """All of them or none; each starts with the rules of the templates.
 
     Raises SecurityGroupDefaultAlreadyExists, QuotaExceeded.
     """
@@ -128,21 +129,21 @@ async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, 
         standard = standard_values(svc, given, project_id=owner) | {"revision": 1}
         rows.append({**standard, "name": given.get("name") or "", "stateful": given.get("stateful", True), "is_default": False, "shared": False})
     owners = Counter(r["project_id"] for r in rows)
+    async with svc.db.read() as uow:
+        templates = await templates_for(uow, is_default=False)
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         for owner in owners:
             await ensure_default_group(uow, svc, owner)
         await insert_row(uow, db.security_groups, *rows)
-        rules = [
-            rule for row in rows for rule in rule_rows(svc, row["id"], row["project_id"], first_rules(row["id"], is_default=False), is_charged=True)
-        ]
+        rules = [rule for row in rows for rule in rule_rows(svc, row["id"], row["project_id"], rules_from(templates, row["id"]), is_charged=True)]
         await db.insert_rules(uow, rules)
         for commission in commissions:
             svc.quota.accept(uow, commission)
         ids = [r["id"] for r in rows]
         return await db.get_groups(uow, ids, project_id=None), await db.rules_of(uow, ids)
 
-    found, rules = await charged(svc, ctx, {o: {QUOTA: n, RULE_QUOTA: 2 * n} for o, n in owners.items()}, work)
+    found, rules = await charged(svc, ctx, {o: {QUOTA: n, RULE_QUOTA: len(templates) * n} for o, n in owners.items()}, work)
     return [_view(found[r["id"]], rules[r["id"]]) for r in rows]
 
 

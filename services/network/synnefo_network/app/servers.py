@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.db import UnitOfWork
+from synnefo_network.app.address_history import follow_addresses
 from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import describe, emit_port
@@ -108,7 +109,7 @@ def _attachable(networks: dict[str, Row[Any]], entry: dict[str, Any], project_id
     network = networks.get(entry.get("uuid") or "")
     if network is None or not (network.project_id == project_id or network.shared or network.is_external):
         raise NetworkNotFound(entry.get("uuid") or "")
-    if network.is_external and not network.shared and network.project_id != project_id:
+    if network.is_external and not (network.shared or network.direct_floating_ips or network.project_id == project_id):
         raise ExternalNetworkAttachForbidden(f"It is not allowed to create an interface on external network {network.id}.")
     return network
 
@@ -184,6 +185,7 @@ async def _bind(uow: UnitOfWork, svc: Services, server_id: str, rows: Sequence[R
             raise PortInUse(f"Port {row.id} is still in use.")
     if not rows:
         return {}
+    await follow_addresses(uow, svc, port_ids=[r.id for r in rows])
     after = await db.get_ports(uow, [r.id for r in rows], project_id=None)
     documents = {d["id"]: d for d in await describe(uow, list(after.values()))}
     for row in after.values():
@@ -210,6 +212,7 @@ async def remove(uow: UnitOfWork, svc: Services, server_id: str, *, port_id: str
         await db.unbind_port(uow, row.id, device_id=server_id, status=status)
         unbound.append(row.id)
     if unbound:
+        await follow_addresses(uow, svc, port_ids=unbound)
         after = await db.get_ports(uow, unbound, project_id=None)
         documents = {d["id"]: d for d in await describe(uow, list(after.values()))}
         for row in after.values():

@@ -62,7 +62,7 @@ async def load_shareable(uow: UnitOfWork, ctx: Context, kind: Shareable, row_id:
 
 
 async def share_with_all(uow: UnitOfWork, svc: Services, object_type: str, rows: Sequence[Any]) -> None:
-    """Keep a policy for everyone for those of the new rows (as mappings) that are shared."""
+    """Keep policies for everyone for those of the new rows (as mappings) that are shared or external."""
     now = svc.clock.now_us()
     policies = [
         {
@@ -75,11 +75,12 @@ async def share_with_all(uow: UnitOfWork, svc: Services, object_type: str, rows:
             "updated_at": now,
             "object_type": object_type,
             "object_id": row["id"],
-            "action": db.SHARED,
+            "action": action,
             "target_project": db.EVERYONE,
         }
         for row in rows
-        if row["shared"]
+        for action, column in ((db.SHARED, "shared"), (db.EXTERNAL, "is_external"))
+        if row.get(column)
     ]
     if policies:
         await db.insert_policies(uow, policies)
@@ -90,4 +91,12 @@ async def change_sharing(uow: UnitOfWork, svc: Services, object_type: str, row: 
     if shared:
         await share_with_all(uow, svc, object_type, [{"id": row.id, "project_id": row.project_id, "shared": True}])
     else:
-        await db.delete_policies(uow, object_type=object_type, object_id=row.id, target=db.EVERYONE)
+        await db.delete_policies(uow, object_type=object_type, object_id=row.id, target=db.EVERYONE, action=db.SHARED)
+
+
+async def change_external(uow: UnitOfWork, svc: Services, network: Any, *, is_external: bool) -> None:
+    """Make a network external for everyone or for nobody."""
+    if is_external:
+        await share_with_all(uow, svc, "network", [{"id": network.id, "project_id": network.project_id, "is_external": True}])
+    else:
+        await db.delete_policies(uow, object_type="network", object_id=network.id, action=db.EXTERNAL)

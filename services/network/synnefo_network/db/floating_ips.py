@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, ForeignKey, Index, Integer, Row, String, Table, UniqueConstraint, delete, select, true, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    delete,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from synnefo_common.db import UnitOfWork
+from synnefo_network.db.address_history import end_rows
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
-from synnefo_network.db.ports import ports
+from synnefo_network.db.ports import ip_allocations, ports
+from synnefo_network.db.subnets import subnets
 
 floating_ips = Table(
     "floating_ips",
@@ -82,15 +100,22 @@ async def other_floating_ip(uow: UnitOfWork, row: Row[Any] | None, *, port_id: s
     return found
 
 
-async def dissociate(uow: UnitOfWork, port_ids: Collection[str]) -> None:
-    """Take floating IPs and port forwardings from ports."""
+async def dissociate(uow: UnitOfWork, port_ids: Collection[str]) -> list[str]:
+    """Take floating IPs and port forwardings from ports; the ids of the floating IPs that led to them."""
     f, p = floating_ips, port_forwardings
     nothing = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
     now = uow.db.clock.now_us()
-    await uow.run(update(f).where(f.c.port_id.in_(port_ids)).values(**nothing, revision=f.c.revision + 1, updated_at=now))
+    let_go = update(f).where(f.c.port_id.in_(port_ids)).values(**nothing, revision=f.c.revision + 1, updated_at=now)
+    led = await uow.all(let_go.returning(f.c.id, f.c.floating_ip_address, f.c.floating_network_id, f.c.floating_port_id))
+    for row in led:  # of one that sat on the port itself the address goes back to its keeper
+        of_network = select(subnets.c.id).where(subnets.c.network_id == row.floating_network_id)
+        a = ip_allocations.c
+        sat = and_(a.port_id.in_(port_ids), a.ip_address == row.floating_ip_address, a.subnet_id.in_(of_network))
+        await uow.run(update(ip_allocations).where(sat).values(port_id=row.floating_port_id))
     gone = await uow.all(delete(p).where(p.c.internal_port_id.in_(port_ids)).returning(p.c.floatingip_id))
     if gone:
         await forget_idle(uow, {row.floatingip_id for row in gone})
+    return [row.id for row in led]
 
 
 async def forget_idle(uow: UnitOfWork, floating_ip_ids: Collection[str]) -> int:
@@ -150,13 +175,41 @@ async def delete_forwarding(uow: UnitOfWork, forwarding_id: str) -> int:
 
 
 async def delete_floating_ip(uow: UnitOfWork, floating_ip_id: str) -> Row[Any] | None:
-    """Delete it; (project_id, floating_port_id, port_id), or None if it was not there."""
+    """Delete it unless it sits on a port; (project_id, floating_port_id, port_id), or None if it was not there."""
     f = floating_ips
-    return await uow.one(delete(f).where(f.c.id == floating_ip_id).returning(f.c.project_id, f.c.floating_port_id, f.c.port_id))
+    await end_rows(uow, floating_ip_ids=[floating_ip_id])
+    free = or_(f.c.port_id.is_(None), f.c.router_id.is_not(None))
+    return await uow.one(delete(f).where(f.c.id == floating_ip_id, free).returning(f.c.project_id, f.c.floating_port_id, f.c.port_id))
 
 
 async def delete_floating_ips_of(uow: UnitOfWork, network_id: str) -> Sequence[Row[Any]]:
-    """Delete those of an external network that lead nowhere; (project_id, floating_port_id) of each."""
+    """Delete those of an external network that lead nowhere; (id, project_id, floating_port_id) of each."""
     f = floating_ips
     gone = delete(f).where(f.c.floating_network_id == network_id, f.c.port_id.is_(None), ~_forwards())
-    return await uow.all(gone.returning(f.c.project_id, f.c.floating_port_id))
+    rows = await uow.all(gone.returning(f.c.id, f.c.project_id, f.c.floating_port_id))
+    if rows:
+        await end_rows(uow, floating_ip_ids=[row.id for row in rows])
+    return rows
+
+
+async def free_floating_ip(uow: UnitOfWork, project_id: str, network_id: str, *, address: str | None, subnet_id: str | None) -> Row[Any] | None:
+    """The project's oldest floating IP of the network that leads nowhere, with `subnet_id`; this address or any, of this subnet or any."""
+    f, a = floating_ips, ip_allocations
+    idle = select(f, a.c.subnet_id).join(a, and_(a.c.port_id == f.c.floating_port_id, a.c.ip_address == f.c.floating_ip_address))
+    idle = idle.where(f.c.project_id == project_id, f.c.floating_network_id == network_id, f.c.port_id.is_(None), f.c.router_id.is_(None))
+    if address is not None:
+        idle = idle.where(f.c.floating_ip_address == address)
+    if subnet_id is not None:
+        idle = idle.where(a.c.subnet_id == subnet_id)
+    return await uow.one(idle.order_by(f.c.created_at, f.c.id).limit(1))
+
+
+async def sit_on_port(uow: UnitOfWork, row: Row[Any], port_id: str, *, status: str) -> bool:
+    """Pass the address of a floating IP to a port of its network; whether nobody was quicker."""
+    f, a = floating_ips, ip_allocations
+    values = {"port_id": port_id, "fixed_ip_address": row.floating_ip_address, "status": status, "revision": f.c.revision + 1}
+    unchanged = and_(f.c.id == row.id, f.c.revision == row.revision)
+    if not await uow.run(update(f).where(unchanged).values(**values, updated_at=uow.db.clock.now_us())):
+        return False
+    held = and_(a.c.subnet_id == row.subnet_id, a.c.ip_address == row.floating_ip_address, a.c.port_id == row.floating_port_id)
+    return await uow.run(update(a).where(held).values(port_id=port_id)) == 1

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    false,
     func,
     or_,
     select,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
-from synnefo_network.db.rbac_policies import seen_columns, shared_with
+from synnefo_network.db.rbac_policies import given_to, seen_columns, shared_with
 
 networks = Table(
     "networks",
@@ -46,6 +47,8 @@ networks = Table(
     Column("segment", String(128), unique=True),  # "<type>/<physical network>/<id>" where only one network may have it
     Column("availability_zone_hints", JSON, nullable=False),
     Column("qos_policy_id", String(36), ForeignKey("qos_policies.id", name="fk_networks_qos_policy_id"), index=True),
+    Column("is_drained", Boolean, nullable=False, server_default=false()),  # gives out no new addresses
+    Column("direct_floating_ips", Boolean, nullable=False, server_default=false()),  # tenants' ports on it have floating IPs as addresses
     Index("ix_networks_shared", "shared"),
     Index("ix_networks_is_external", "is_external"),
 )
@@ -55,7 +58,7 @@ def visible(project_id: str | None) -> ColumnElement[bool]:
     """Networks that a project sees: its own, those shared with it and external ones; None sees all."""
     if project_id is None:
         return true()
-    return or_(networks.c.project_id == project_id, shared_with(networks, "network", project_id), networks.c.is_external)
+    return or_(networks.c.project_id == project_id, networks.c.id.in_(given_to("network", project_id)))
 
 
 def columns(project_id: str | None) -> list[Any]:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
+from synnefo_network.db.address_history import end_rows
 from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import networks
@@ -204,8 +205,10 @@ async def bind_port(uow: UnitOfWork, port_id: str, *, device_id: str, values: di
 
 
 async def delete_ports(uow: UnitOfWork, ids: Collection[str]) -> Sequence[Row[Any]]:
-    """Delete ports; (id, project_id, device_id, device_owner) of those that were there."""
+    """Delete ports and end the history of their addresses; (id, project_id, device_id, device_owner) of those that were there."""
     t = ports
+    if ids:
+        await end_rows(uow, port_ids=ids)
     return await uow.all(delete(t).where(t.c.id.in_(ids)).returning(t.c.id, t.c.project_id, t.c.device_id, t.c.device_owner))
 
 

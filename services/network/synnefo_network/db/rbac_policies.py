@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Index, Row, String, Table, UniqueConstraint, delete, or_, select, true
+from sqlalchemy import Column, ColumnElement, Index, Row, Select, String, Table, UniqueConstraint, delete, or_, select, true
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.sql import insert_for
@@ -16,6 +16,7 @@ from synnefo_network.db.base import metadata
 from synnefo_network.db.columns import standard_columns
 
 SHARED = "access_as_shared"
+EXTERNAL = "access_as_external"  # of networks: for gateways and floating IPs
 EVERYONE = "*"
 
 rbac_policies = Table(
@@ -38,6 +39,12 @@ def shared_with(table: Table, object_type: str, project_id: str | None) -> Colum
     p = rbac_policies
     named = select(p.c.object_id).where(p.c.target_project == project_id, p.c.object_type == object_type, p.c.action == SHARED)
     return or_(table.c.shared, table.c.id.in_(named))
+
+
+def given_to(object_type: str, project_id: str) -> Select[tuple[str]]:
+    """Ids of the objects that a policy gives to the project, whatever for."""
+    p = rbac_policies
+    return select(p.c.object_id).where(p.c.target_project.in_((project_id, EVERYONE)), p.c.object_type == object_type)
 
 
 def visible(table: Table, object_type: str, project_id: str | None) -> ColumnElement[bool]:
@@ -71,19 +78,26 @@ def visible_policies(project_id: str | None) -> ColumnElement[bool]:
     return true() if project_id is None else or_(p.c.project_id == project_id, p.c.target_project.in_((project_id, EVERYONE)))
 
 
-async def targets_of(uow: UnitOfWork, object_type: str, object_id: str) -> set[str]:
+async def targets_of(uow: UnitOfWork, object_type: str, object_id: str, *, action: str = SHARED) -> set[str]:
     """With whom an object is shared."""
     p = rbac_policies
-    found = await uow.all(select(p.c.target_project).where(p.c.object_type == object_type, p.c.object_id == object_id))
-    return {row.target_project for row in found}
+    named = select(p.c.target_project).where(p.c.object_type == object_type, p.c.object_id == object_id, p.c.action == action)
+    return {row.target_project for row in await uow.all(named)}
 
 
 async def delete_policies(
-    uow: UnitOfWork, *, policy_id: str | None = None, object_type: str = "", object_id: str = "", target: str | None = None
+    uow: UnitOfWork,
+    *,
+    policy_id: str | None = None,
+    object_type: str = "",
+    object_id: str = "",
+    target: str | None = None,
+    action: str | None = None,
 ) -> int:
-    """Delete one policy, or those of an object (with one target)."""
+    """Delete one policy, or those of an object (with one target, of one action)."""
     p = rbac_policies
     if policy_id is not None:
         return await uow.run(delete(p).where(p.c.id == policy_id))
     of_target = p.c.target_project == target if target is not None else true()
-    return await uow.run(delete(p).where(p.c.object_type == object_type, p.c.object_id == object_id, of_target))
+    of_action = p.c.action == action if action is not None else true()
+    return await uow.run(delete(p).where(p.c.object_type == object_type, p.c.object_id == object_id, of_target, of_action))

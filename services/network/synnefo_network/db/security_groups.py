@@ -85,6 +85,8 @@ async def insert_group_once(uow: UnitOfWork, row: dict[str, Any]) -> bool:
 
 async def insert_rules(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Insert rules; the ids of those that no rule of the group equals."""
+    if not rows:
+        return set()
     r = security_group_rules
     statement = insert_for(uow.dialect, r).values(list(rows))
     statement = statement.on_conflict_do_nothing(index_elements=["security_group_id", "fingerprint"])

@@ -10,13 +10,20 @@ from synnefo_common.db import UnitOfWork
 from synnefo_network.db.floating_ips import floating_ips
 from synnefo_network.db.networks import networks
 from synnefo_network.db.ports import port_security_groups, ports
+from synnefo_network.db.rbac_policies import EXTERNAL, SHARED
+from synnefo_network.db.routers import router_ports, routers
 from synnefo_network.db.security_groups import security_group_rules
 from synnefo_network.db.subnet_pools import subnetpools
 from synnefo_network.db.subnets import subnets
 
 
-def _statement(object_type: str, object_id: str) -> Select[Any] | CompoundSelect[Any]:
+def _statement(object_type: str, object_id: str, *, action: str) -> Select[Any] | CompoundSelect[Any]:
     """The projects, in a column `project_id`."""
+    if action == EXTERNAL:
+        behind = select(ports.c.id).where(ports.c.network_id == object_id)
+        gateways = select(routers.c.project_id).join(router_ports, router_ports.c.router_id == routers.c.id)
+        leading = gateways.where(router_ports.c.is_gateway, router_ports.c.port_id.in_(behind))
+        return leading.union(select(floating_ips.c.project_id).where(floating_ips.c.floating_network_id == object_id))
     if object_type == "network":
         return select(ports.c.project_id).where(ports.c.network_id == object_id)
     if object_type == "security_group":
@@ -32,6 +39,6 @@ def _statement(object_type: str, object_id: str) -> Select[Any] | CompoundSelect
     return select(ports.c.project_id).where(ports.c.qos_policy_id == object_id).union(*bound)
 
 
-async def users_of(uow: UnitOfWork, object_type: str, object_id: str) -> set[str]:
-    """The projects that use the object, its owner too."""
-    return {row.project_id for row in await uow.all(_statement(object_type, object_id))}
+async def users_of(uow: UnitOfWork, object_type: str, object_id: str, *, action: str = SHARED) -> set[str]:
+    """The projects that use the object in the way that the action of a policy allows, its owner too."""
+    return {row.project_id for row in await uow.all(_statement(object_type, object_id, action=action))}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, false, func, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, Table, and_, false, func, literal, or_, select, true, update
 
 from synnefo_common.db import UnitOfWork
 from synnefo_network.db.address_groups import address_groups
@@ -148,16 +148,21 @@ async def set_port_status(uow: UnitOfWork, ids: Collection[str], status: str) ->
 
 
 async def set_floating_ip_statuses(uow: UnitOfWork, synced: Mapping[str, tuple[int, str | None]]) -> int:
-    """Floating IPs whose router has been written lead somewhere."""
+    """Floating IPs that lead somewhere and whose router or port has been written are ACTIVE."""
     f = floating_ips
-    waiting = await uow.all(select(f.c.id, f.c.revision, f.c.router_id).where(f.c.status == "DOWN", f.c.router_id.is_not(None)))
+    waiting = await uow.all(select(f.c.id, f.c.revision, f.c.router_id).where(_waits()))
     ready = [row.id for row in waiting if synced.get(row.id) == (row.revision, row.router_id)]
     if not ready:
         return 0
-    return await uow.run(update(f).where(f.c.id.in_(ready), f.c.router_id.is_not(None)).values(status="ACTIVE", updated_at=uow.db.clock.now_us()))
+    return await uow.run(update(f).where(f.c.id.in_(ready), _waits()).values(status="ACTIVE", updated_at=uow.db.clock.now_us()))
 
 
 async def has_waiting_floating_ips(uow: UnitOfWork) -> bool:
     """Whether some floating IP leads somewhere and does not say so."""
     f = floating_ips
-    return await uow.scalar(select(f.c.id).where(f.c.status == "DOWN", f.c.router_id.is_not(None)).limit(1)) is not None
+    return await uow.scalar(select(f.c.id).where(_waits()).limit(1)) is not None
+
+
+def _waits() -> ColumnElement[bool]:
+    f = floating_ips
+    return and_(f.c.status == "DOWN", or_(f.c.router_id.is_not(None), f.c.port_id.is_not(None)))

@@ -71,6 +71,14 @@ class SecurityGroupRuleNotFound(Missing):
     noun, key = "Security group rule", "security_group_rule"
 
 
+class DefaultSecurityGroupRuleNotFound(Missing):
+    noun, key = "Default security group rule", "default_security_group_rule"
+
+
+class AgentNotFound(Missing):
+    noun, key = "Agent", "agent"
+
+
 class TagNotFound(NotFound):
     default_code = "network.tag.not_found"
 
@@ -221,6 +229,18 @@ class IpAddressInUse(Conflict):
     default_code = "network.address.in_use"
 
 
+class NetworkDrained(Conflict):
+    default_code = "network.network.drained"
+
+
+class NoFreeFloatingIP(Conflict):
+    default_code = "network.floating_ip.none_free"
+
+
+class FloatingIPInUse(Conflict):
+    default_code = "network.floating_ip.in_use"
+
+
 class IpAddressGenerationFailure(Conflict):
     default_code = "network.address.exhausted"
 
@@ -275,6 +295,10 @@ class SecurityGroupCannotUpdateDefault(Conflict):
 
 class SecurityGroupRuleExists(Conflict):
     default_code = "network.security_group_rule.exists"
+
+
+class DefaultSecurityGroupRuleExists(Conflict):
+    default_code = "network.default_security_group_rule.exists"
 
 
 class NoUniqueSecurityGroup(Conflict):
@@ -336,6 +360,14 @@ class QuotaLimitBelowUsage(BadRequest):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind="QuotaResourceLimitBelowUsage")
+
+
+class AgentInUse(Conflict):
+    default_code = "network.agent.alive"
+
+
+class AutoAllocationFailure(Conflict):
+    default_code = "network.auto_allocation"
 
 
 class NetworkAmbiguous(Conflict):

@@ -9,7 +9,9 @@ _TAGGED = "network, subnet, port, security_group, floatingip, router, address_sc
 _TABLE = """
 address-group | Address group | 2020-07-15 | Groups of addresses for security group rules.
 address-scope | Address scope | 2015-07-26 | Subnet pools of one scope do not overlap.
+agent | agent | 2013-02-03 | The chassis of the data plane, for administrators.
 allowed-address-pairs | Allowed Address Pairs | 2013-07-23 | Addresses that a port may use beside its own.
+auto-allocated-topology | Auto Allocated Topology Services | 2016-01-01 | A network for who asks for one and says no more.
 availability_zone | Availability Zone | 2015-01-01 | The availability zones of networks.
 availability_zone_filter | Availability Zone Filter Extension | 2018-06-22 | Availability zones can be filtered.
 binding | Port Binding | 2014-02-03 | Where a port is bound, for administrators.
@@ -56,6 +58,7 @@ revision-if-match | If-Match constraints based on revision_number | 2016-12-11 |
 router | Neutron L3 Router | 2012-07-20 | Routers between subnets and to the outside, floating IPs.
 router_availability_zone | Router Availability Zone | 2015-01-01 | Routers have availability zones.
 security-group | security-group | 2012-10-05 | Security groups and their rules.
+security-groups-default-rules | Default rules for security groups | 2022-12-19 | The rules that new security groups start with.
 security-groups-normalized-cidr | Normalized CIDR field for security group rules | 2020-07-28 | Rules show their prefix without host bits.
 security-groups-remote-address-group | Remote address group id field for security group rules | 2020-08-25 | A rule can name an address group.
 security-groups-shared-filtering | Security group filtering on the shared field | 2021-10-05 | Security groups can be filtered by shared.
@@ -70,6 +73,7 @@ subnet-external-network | Subnet belongs to an external network | 2024-02-05 | A
 subnet-service-types | Subnet service types | 2016-03-15 | Subnets for ports of some device owners.
 subnet_allocation | Subnet Allocation | 2015-03-30 | Subnets from subnet pools.
 subnetpool-prefix-ops | Subnet Pool Prefix Operations | 2019-02-08 | Prefixes can be added to subnet pools and removed.
+synnefo-network | Synnefo networks | 2026-11-22 | Networks can be drained; floating IPs can be the addresses of ports themselves.
 tag-creation | Tag creation extension | 2023-11-28 | Tags can be added to those that are there.
 tag-ports-during-bulk-creation | Tag Ports During Bulk Creation | 2019-12-29 | Ports can be created with tags.
 """

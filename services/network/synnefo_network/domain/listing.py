@@ -77,6 +77,8 @@ NETWORKS = Resource(
         "shared": ("shared", Kind.BOOL),
         "router:external": ("is_external", Kind.BOOL),
         "is_default": ("is_default", Kind.BOOL),
+        "synnefo:drained": ("is_drained", Kind.BOOL),
+        "synnefo:direct_floating_ips": ("direct_floating_ips", Kind.BOOL),
         "mtu": ("mtu", Kind.INT),
         "qos_policy_id": ("qos_policy_id", Kind.TEXT),
         "port_security_enabled": ("port_security_enabled", Kind.BOOL),
@@ -138,6 +140,23 @@ SECURITY_GROUP_RULES = Resource(
         "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
         "port_range_min": ("port_range_min", Kind.INT),
         "port_range_max": ("port_range_max", Kind.INT),
+    },
+)
+DEFAULT_SECURITY_GROUP_RULES = Resource(
+    "default_security_group_rule",
+    "default_security_group_rules",
+    {
+        **{k: v for k, v in STANDARD.items() if k not in ("name", "project_id", "tenant_id")},
+        "direction": ("direction", Kind.TEXT),
+        "ethertype": ("ethertype", Kind.TEXT),
+        "protocol": ("protocol", Kind.TEXT),
+        "remote_ip_prefix": ("remote_ip_prefix", Kind.TEXT),
+        "remote_group_id": ("remote_group_id", Kind.TEXT),
+        "remote_address_group_id": ("remote_address_group_id", Kind.TEXT),
+        "port_range_min": ("port_range_min", Kind.INT),
+        "port_range_max": ("port_range_max", Kind.INT),
+        "used_in_default_sg": ("used_in_default_sg", Kind.BOOL),
+        "used_in_non_default_sg": ("used_in_non_default_sg", Kind.BOOL),
     },
 )
 FLOATING_IPS = Resource(
@@ -225,6 +244,7 @@ BY_PLURAL = {
         PORTS,
         SECURITY_GROUPS,
         SECURITY_GROUP_RULES,
+        DEFAULT_SECURITY_GROUP_RULES,
         FLOATING_IPS,
         ROUTERS,
         ADDRESS_SCOPES,

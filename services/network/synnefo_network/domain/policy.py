@@ -14,6 +14,7 @@ _NET_READ = "rule:reader and rule:network_owner"
 _NET_WRITE = "rule:member and rule:network_owner"
 _READ_SHARED = f"{_READ} or True:%(shared)s"
 _SHARED = "True:%(network_shared)s"
+_DIRECT = "True:%(network_direct)s"
 _EXTERNAL = "True:%(network_external)s"
 
 
@@ -42,7 +43,7 @@ RULES: list[RuleDefault] = [
     RuleDefault("network_owner", "project_id:%(network_project_id)s", "The token's project owns the network of the target."),
     RuleDefault("network_device", "True:%(is_network_device)s", "device_owner starts with network:."),
     *_crud("network", "/v2.0/networks", get=f"{_READ} or True:%(shared)s or True:%(external)s"),
-    *_attributes(_ADMIN, "network", f"shared router:external is_default {_PROVIDER}"),
+    *_attributes(_ADMIN, "network", f"shared router:external is_default synnefo:drained synnefo:direct_floating_ips {_PROVIDER}"),
     *_attributes(_ADMIN, "network", _PROVIDER, actions="get"),
     *_crud(
         "subnet",
@@ -55,7 +56,7 @@ RULES: list[RuleDefault] = [
     *_crud(
         "port",
         "/v2.0/ports",
-        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and {_SHARED})",
+        create=f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or (rule:member and ({_SHARED} or {_DIRECT}))",
         get=f"{_READ} or {_NET_READ}",
         delete=f"{_WRITE} or {_NET_WRITE}",
     ),
@@ -63,15 +64,29 @@ RULES: list[RuleDefault] = [
     *_attributes(
         f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}",
         "port",
-        "port_security_enabled fixed_ips:ip_address allowed_address_pairs",
+        "port_security_enabled allowed_address_pairs",
     ),
-    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips"),
+    # Where addresses come from floating IPs, which one is the project's to choose.
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_DIRECT}", "port", "fixed_ips:ip_address", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED} or {_DIRECT}", "port", "fixed_ips", actions="create"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "fixed_ips:ip_address", actions="update"),
+    *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE} or {_SHARED}", "port", "fixed_ips", actions="update"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or {_NET_WRITE}", "port", "mac_address", actions="create"),
     *_attributes(f"{_ADMIN_OR_SERVICE} or (rule:manager and rule:network_owner)", "port", "mac_address", actions="update"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile"),
     *_attributes(_ADMIN_OR_SERVICE, "port", "binding:host_id binding:profile binding:vif_type binding:vif_details", actions="get"),
     *_crud("security_group", "/v2.0/security-groups", get=_READ_SHARED),
     *_crud("security_group_rule", "/v2.0/security-group-rules"),
+    RuleDefault(
+        "get_default_security_group_rule", "@", "See the rules that new security groups start with.", [("GET", "/v2.0/default-security-group-rules")]
+    ),
+    *(
+        RuleDefault(f"{action}_default_security_group_rule", _ADMIN, text, [(method, path)])
+        for action, text, method, path in (
+            ("create", "Add a rule that new security groups start with.", "POST", "/v2.0/default-security-group-rules"),
+            ("delete", "Delete one of them.", "DELETE", "/v2.0/default-security-group-rules/{id}"),
+        )
+    ),
     *_crud("floatingip", "/v2.0/floatingips"),
     *_attributes("rule:admin or (rule:manager and rule:owner)", "floatingip", "floating_ip_address", actions="create"),
     *_crud("address_scope", "/v2.0/address-scopes", get=_READ_SHARED),
@@ -118,6 +133,17 @@ RULES: list[RuleDefault] = [
     RuleDefault("list_quotas", _ADMIN, "List the projects with quotas of their own.", [("GET", "/v2.0/quotas")]),
     RuleDefault("update_quota", _ADMIN, "Set a project's quotas.", [("PUT", "/v2.0/quotas/{id}")]),
     RuleDefault("delete_quota", _ADMIN, "Give a project the default quotas.", [("DELETE", "/v2.0/quotas/{id}")]),
+    *_crud("agent", "/v2.0/agents", get=_ADMIN, update=_ADMIN, delete=_ADMIN)[1:],
+    *(
+        RuleDefault(
+            f"{action}_auto_allocated_topology", f"rule:admin or (rule:{role} and rule:owner)", text, [(method, "/v2.0/auto-allocated-topology/{id}")]
+        )
+        for action, role, method, text in (
+            ("get", "member", "GET", "Have a network made for a project that names none, or ask whether it could be."),
+            ("delete", "member", "DELETE", "Delete it."),
+        )
+    ),
+    RuleDefault("get_address_history", _ADMIN, "See who had an address when.", [("GET", "/admin/v1/address-history")]),
     RuleDefault("get_availability_zone", "@", "List availability zones.", [("GET", "/v2.0/availability_zones")]),
     RuleDefault(
         "get_network_ip_availability",

@@ -46,6 +46,7 @@ class PortSpec:
     is_bound: bool = False
     is_server_made: bool = False
     qos_policy_id: str | None = None
+    is_forced: bool = False  # every server has it: it asks for no floating IP
 
     @property
     def is_network_device(self) -> bool:

@@ -25,6 +25,7 @@ from synnefo_network.domain.errors import (
 )
 
 DEFAULT = "default"
+PARENT = "PARENT"  # as the remote group of a template: the group that the rule comes into
 PROTOCOLS = {
     "ah": 51,
     "dccp": 33,
@@ -105,9 +106,7 @@ def read_rule(given: dict[str, Any]) -> Rule:
     protocol = _read_protocol(given.get("protocol"), ethertype=ethertype)
     low, high = _read_port(given.get("port_range_min")), _read_port(given.get("port_range_max"))
     if sum(1 for name in ("remote_ip_prefix", "remote_group_id", "remote_address_group_id") if given.get(name)) > 1:
-        raise SecurityGroupMultipleRemoteEntites(
-            "Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be provided."
-        )
+        raise SecurityGroupMultipleRemoteEntites("Only one of remote_ip_prefix, remote_group_id or remote_address_group_id may be provided.")
     prefix = given.get("remote_ip_prefix") or None
     if prefix is not None:
         prefix = _read_prefix(prefix, ethertype=ethertype)
@@ -194,9 +193,49 @@ def default_group_id(project_id: str) -> str:
     return uuid5("synnefo.security_group.default", project_id)
 
 
-def first_rules(group_id: str, *, is_default: bool) -> list[Rule]:
-    """All traffic out; into the default group also everything from its own members."""
-    rules = [Rule("egress", "IPv4"), Rule("egress", "IPv6")]
-    if is_default:
-        rules += [Rule("ingress", "IPv4", remote_group_id=group_id), Rule("ingress", "IPv6", remote_group_id=group_id)]
-    return rules
+def first_templates() -> list[dict[str, Any]]:
+    """The templates of a new cloud, as rows: all traffic out; into the default group also everything from its own members."""
+    rules = [Rule("egress", f"IPv{v}") for v in (4, 6)] + [Rule("ingress", f"IPv{v}", remote_group_id=PARENT) for v in (4, 6)]
+    return [
+        {
+            "id": uuid5("synnefo.default_security_group_rule", rule.fingerprint),
+            "project_id": "",
+            "description": f"Legacy default SG rule for {rule.direction} traffic",  # the words by which clients know them
+            "tags": "",
+            "revision": 0,
+            "created_at": number,
+            "updated_at": number,
+            **template_columns(rule, in_default=True, in_others=rule.direction == "egress"),
+        }
+        for number, rule in enumerate(rules)
+    ]
+
+
+def template_columns(rule: Rule, *, in_default: bool, in_others: bool) -> dict[str, Any]:
+    """What a template's row says of its rule and where it is used."""
+    parent = rule.remote_group_id == PARENT
+    return asdict(rule) | {
+        "remote_group_id": None if parent else rule.remote_group_id,
+        "remote_is_parent": parent,
+        "used_in_default_sg": in_default,
+        "used_in_non_default_sg": in_others,
+        "default_key": rule.fingerprint if in_default else None,
+        "non_default_key": rule.fingerprint if in_others else None,
+    }
+
+
+def rules_from(templates: Iterable[Any], group_id: str) -> list[Rule]:
+    """The rules that a new group gets from templates (rows)."""
+    return [
+        Rule(
+            direction=t.direction,
+            ethertype=t.ethertype,
+            protocol=t.protocol,
+            port_range_min=t.port_range_min,
+            port_range_max=t.port_range_max,
+            remote_ip_prefix=t.remote_ip_prefix,
+            remote_group_id=group_id if t.remote_is_parent else t.remote_group_id,
+            remote_address_group_id=t.remote_address_group_id,
+        )
+        for t in templates
+    ]

@@ -147,3 +147,56 @@ async def test_address_group_changes_and_is_held_by_rules(cloud: Cloud) -> None:
     assert (refused.status_code, error_type(refused)) == (409, "AddressGroupInUse")
     await member.delete(f"/v2.0/security-group-rules/{made['id']}")
     assert (await member.delete(one)).status_code == 204
+
+
+async def test_external_policy_opens_a_network_for_gateways_of_one_project(cloud: Cloud) -> None:
+    admin, other, member = cloud.as_admin(), cloud.as_project(), cloud.as_member()
+    network = await cloud.make_network(by=admin)
+    await cloud.make_subnet(network, "203.0.113.0/24", by=admin)
+    path = f"/v2.0/networks/{network['id']}"
+    body = {"object_type": "network", "object_id": network["id"], "action": "access_as_external"}
+
+    async def open_to(target: str) -> dict[str, Any]:
+        return await cloud.make("rbac-policies", "rbac_policy", by=admin, target_tenant=target, **body)
+
+    policy = await open_to(cloud.other_project_id)
+    assert (await admin.get(path)).json()["network"]["router:external"] is True
+    assert (await member.get(path)).status_code == 404
+    floating = {"floating_network_id": network["id"]}
+    assert (await member.post("/v2.0/floatingips", json={"floatingip": floating})).status_code == 404
+    router = await cloud.make("routers", "router", by=other, external_gateway_info={"network_id": network["id"]})
+    assert error_type(await admin.delete(f"/v2.0/rbac-policies/{policy['id']}")) == "RbacPolicyInUse"
+    everyone = await open_to("*")
+    assert (await admin.delete(f"/v2.0/rbac-policies/{policy['id']}")).status_code == 204
+    assert error_type(await admin.delete(f"/v2.0/rbac-policies/{everyone['id']}")) == "RbacPolicyInUse"
+    narrowed = await admin.put(f"/v2.0/rbac-policies/{everyone['id']}", json={"rbac_policy": {"target_tenant": cloud.other_project_id}})
+    assert narrowed.status_code == 200
+    assert (await member.get(path)).status_code == 404
+    assert (await other.delete(f"/v2.0/routers/{router['id']}")).status_code == 204
+    assert (await admin.delete(f"/v2.0/rbac-policies/{everyone['id']}")).status_code == 204
+    assert (await admin.get(path)).json()["network"]["router:external"] is False
+    assert (await other.get(path)).status_code == 404
+
+
+async def test_external_network_has_a_policy_for_everyone(cloud: Cloud) -> None:
+    admin = cloud.as_admin()
+    network = await cloud.make_public()
+    listed = f"/v2.0/rbac-policies?object_id={network['id']}&action=access_as_external"
+    (policy,) = (await admin.get(listed)).json()["rbac_policies"]
+    assert policy["target_tenant"] == "*"
+    refused = await admin.delete(f"/v2.0/rbac-policies/{policy['id']}")
+    assert (refused.status_code, error_type(refused)) == (409, "RbacPolicyInUse")  # it is the default one
+    path = f"/v2.0/networks/{network['id']}"
+    await admin.put(path, json={"network": {"is_default": False, "router:external": False}})
+    assert (await admin.get(listed)).json()["rbac_policies"] == []
+    await admin.put(path, json={"network": {"router:external": True}})
+    assert len((await admin.get(listed)).json()["rbac_policies"]) == 1
+
+
+async def test_only_networks_are_given_as_external(cloud: Cloud) -> None:
+    group = await cloud.make("address-groups", "address_group", name="a")
+    body = {"object_type": "address_group", "object_id": group["id"], "action": "access_as_external", "target_tenant": cloud.other_project_id}
+    assert (await cloud.as_member().post("/v2.0/rbac-policies", json={"rbac_policy": body})).status_code == 400
+    network = await cloud.make_network()
+    body |= {"object_type": "network", "object_id": network["id"], "target_tenant": "*"}
+    assert (await cloud.as_member().post("/v2.0/rbac-policies", json={"rbac_policy": body})).status_code == 403

@@ -13,7 +13,7 @@ _STANDARD = "id, project_id, description, tags, revision, created_at, updated_at
 _VALUES = "'p', '', '', 1, 5, 5"
 ROWS = [
     f"INSERT INTO networks ({_STANDARD}, name, admin_state_up, status, shared, is_external, is_default, port_security_enabled, mtu, network_type,"
-    f" availability_zone_hints) VALUES ('n', {_VALUES}, 'n', true, 'ACTIVE', true, false, false, true, 1442, 'geneve', '[]')",
+    f" availability_zone_hints) VALUES ('n', {_VALUES}, 'n', true, 'ACTIVE', true, true, false, true, 1442, 'geneve', '[]')",
     f"INSERT INTO subnets ({_STANDARD}, name, network_id, ip_version, cidr, enable_dhcp, allocation_pools, dns_nameservers, host_routes)"
     f" VALUES ('s', {_VALUES}, 's', 'n', 4, '10.0.0.0/24', true, '[]', '[]', '[]')",
     f"INSERT INTO ports ({_STANDARD}, name, network_id, mac_address, admin_state_up, status, device_id, device_owner, port_security_enabled,"
@@ -52,5 +52,9 @@ def test_rows_of_the_first_revision_come_through(tmp_path: Path) -> None:
         assert connection.execute(text("SELECT port_id, security_group_id FROM port_security_groups")).all() == [("q", "g")]
         assert connection.execute(text("SELECT id, port_id FROM floating_ips")).all() == [("f", None)]
         assert connection.execute(text("SELECT id FROM security_group_rules")).all() == [("r",)]
-        assert connection.execute(text("SELECT object_type, object_id, target_project FROM rbac_policies")).all() == [("network", "n", "*")]
+        assert connection.execute(text("SELECT count(*) FROM default_security_group_rules")).scalar() == 4
+        assert connection.execute(text("SELECT object_type, object_id, action, target_project FROM rbac_policies ORDER BY action")).all() == [
+            ("network", "n", "access_as_external", "*"),
+            ("network", "n", "access_as_shared", "*"),
+        ]
     engine.dispose()

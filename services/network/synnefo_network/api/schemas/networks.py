@@ -14,6 +14,8 @@ class NetworkCreate(Owned):
     shared: Bool = False
     external: Bool = Field(False, alias="router:external")
     is_default: Bool = False
+    drained: Bool = Field(False, alias="synnefo:drained")
+    direct_floating_ips: Bool = Field(False, alias="synnefo:direct_floating_ips")
     port_security_enabled: Bool = True
     mtu: Int = Field(0, ge=0)
     qos_policy_id: Uuid | None = None
@@ -31,6 +33,8 @@ class NetworkUpdate(Body):
     shared: Bool = False
     external: Bool = Field(False, alias="router:external")
     is_default: Bool = False
+    drained: Bool = Field(False, alias="synnefo:drained")
+    direct_floating_ips: Bool = Field(False, alias="synnefo:direct_floating_ips")
     port_security_enabled: Bool = True
     mtu: Int = Field(0, ge=0)
     qos_policy_id: Uuid | None = None

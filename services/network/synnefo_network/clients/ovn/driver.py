@@ -9,14 +9,14 @@ from typing import Any
 
 from ovs.db import idl as ovs_idl
 
-from synnefo_common.ids import IdSource
+from synnefo_common.ids import IdSource, uuid5
 from synnefo_network.clients.ovn.connection import Connection, Replica, Source, commit, unavailable
 from synnefo_network.clients.ovn.northbound import TABLES as NB_TABLES
 from synnefo_network.clients.ovn.northbound import Northbound
 from synnefo_network.clients.ovn.southbound import TABLES as SB_TABLES
 from synnefo_network.clients.ovn.southbound import Southbound
 from synnefo_network.domain.northbound.rows import KEY, Change, Row, Scope
-from synnefo_network.domain.northbound.topology import Chassis
+from synnefo_network.domain.northbound.topology import Agent, Chassis
 
 NB, SB = "OVN_Northbound", "OVN_Southbound"
 GENERATION = "synnefo:generation"
@@ -126,6 +126,15 @@ class OvnDriver:
     async def chassis(self) -> Sequence[Chassis]:
         found: list[Chassis] = await self._work(lambda: self._sb.chassis(self._replica(SB)))
         return found
+
+    async def agents(self) -> Sequence[Agent]:
+        return [_agent(chassis) for chassis in await self.chassis() if chassis.is_alive]
+
+
+def _agent(chassis: Chassis) -> Agent:
+    kind = "OVN Controller Gateway agent" if chassis.is_gateway else "OVN Controller agent"
+    configurations = {"chassis_name": chassis.name, "bridge-mappings": sorted(chassis.physical_networks)}
+    return Agent(uuid5("synnefo.network.chassis", chassis.name), chassis.hostname, kind, "ovn-controller", configurations=configurations)
 
 
 def _ask_nodes(replica: Replica) -> None:

@@ -37,3 +37,15 @@ class Chassis:
     physical_networks: frozenset[str] = frozenset()
     is_gateway: bool = False
     is_alive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A part of the data plane on one machine, as the API shows it."""
+
+    id: str
+    host: str
+    agent_type: str
+    binary: str
+    availability_zone: str = ""
+    configurations: Mapping[str, Any] = field(default_factory=dict)
