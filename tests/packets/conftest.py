@@ -60,7 +60,9 @@ class Cloud(Harness):
         network["subnet"] = [await self.make_subnet(network, "203.0.113.0/24", by=admin, enable_dhcp=False)]
         return network
 
-    async def make_router(self, *networks: dict[str, Any], public: dict[str, Any] | None = None, by: httpx.AsyncClient | None = None) -> dict[str, Any]:
+    async def make_router(
+        self, *networks: dict[str, Any], public: dict[str, Any] | None = None, by: httpx.AsyncClient | None = None
+    ) -> dict[str, Any]:
         """A router with an interface on every subnet of the networks."""
         gateway = {"external_gateway_info": {"network_id": public["id"]}} if public else {}
         router = await self.make("routers", "router", by=by, name="r", **gateway)
@@ -83,7 +85,9 @@ class Cloud(Harness):
         rule = {"direction": "ingress", "ethertype": "IPv4", **rule}
         return await self.make("security-group-rules", "security_group_rule", by=by, security_group_id=group_id, **rule)
 
-    async def make_guest(self, network: dict[str, Any], *, node: int = 1, by: httpx.AsyncClient | None = None, has_dhcp: bool = True, **body: Any) -> Guest:
+    async def make_guest(
+        self, network: dict[str, Any], *, node: int = 1, by: httpx.AsyncClient | None = None, has_dhcp: bool = True, **body: Any
+    ) -> Guest:
         """A port with a guest behind it, which has its address by DHCP."""
         port = await self.make_port(network, by=by, **body)
         guest = await self.lab.attach(port, node=node)
@@ -109,7 +113,8 @@ class Cloud(Harness):
 
 def projection_of(cloud: Harness) -> Projection:
     """What brings the data plane after the service's database."""
-    return next(task.__self__ for task in cloud.service.work_tasks if isinstance(getattr(task, "__self__", None), Projection))
+    owners = (getattr(task, "__self__", None) for task in cloud.service.work_tasks)
+    return next(owner for owner in owners if isinstance(owner, Projection))
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,10 @@ def run(*argv: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
+def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 async def do(*argv: str, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
     """Run beside the service, which is in this process."""
     return await asyncio.to_thread(run, *argv, timeout_s=timeout_s)
@@ -91,7 +95,7 @@ class Space:
     async def listen(self, port: int) -> None:
         """A TCP server until the test ends."""
         argv = ["ip", "netns", "exec", self.name, "nc", "-lk", "0.0.0.0", str(port)]
-        self.servers.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        self.servers.append(await asyncio.to_thread(_start, argv))
 
         async def is_open() -> bool:
             return f":{port} " in (await self.run("ss", "-ltn")).stdout
@@ -132,7 +136,7 @@ class Guest(Space):
             said = (await self.run("udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "5", "-T", "1", *ask, "-s", str(self.script))).stdout
             for line in said.splitlines():
                 if line.startswith("LEASE "):
-                    lease.update(pair.split("=", 1) for pair in line.split()[1:] if "=" in pair)
+                    lease.update((k, v) for k, _, v in (pair.partition("=") for pair in line.split()[1:]))
             return bool(lease)
 
         await eventually(bound, what=f"{self.name} gets a lease", timeout_s=20)
@@ -156,7 +160,8 @@ class Lab:
     def up(self) -> None:
         """Start what is down."""
         env = {**os.environ, "OVN_CHASSIS": str(self.nodes)}
-        with open(self.directory.parent / "ovn-up.log", "w+") as said, open(self.directory.parent / "ovn-up.err", "w+") as complaint:
+        # Files and no pipes: the daemons keep what they are given.
+        with (self.directory.parent / "ovn-up.log").open("w+") as said, (self.directory.parent / "ovn-up.err").open("w+") as complaint:
             done = subprocess.run([str(INFRA / "ovn-up"), str(self.directory)], stdout=said, stderr=complaint, env=env, check=False, timeout=60)
             said.seek(0)
             complaint.seek(0)

@@ -14,7 +14,7 @@ import pytest
 
 from synnefo_network.settings import Settings
 from tests.packets.conftest import Cloud
-from tests.packets.lab import OUTSIDE_ADDRESS, Guest, Lab, Space, eventually
+from tests.packets.lab import OUTSIDE_ADDRESS, Guest, Lab, Space
 from tests.packets.test_driver_contract import _bring, _ovn, _started
 
 pytestmark = pytest.mark.slow
@@ -194,7 +194,7 @@ async def test_a_writer_killed_in_mid_transaction_leaves_all_or_nothing_of_it(la
     await empty.stop()
     for delay_s in (0.0, 0.07, 0.15):
         argv = [sys.executable, "-c", _WRITER, lab.facts["OVN_NORTHBOUND"], lab.facts["OVN_SOUTHBOUND"]]
-        writer = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        writer = await asyncio.to_thread(lambda argv=argv: subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))  # type: ignore[misc]
         assert writer.stdout is not None
         await asyncio.to_thread(writer.stdout.readline)
         await asyncio.sleep(delay_s)

@@ -92,7 +92,7 @@ async def test_a_port_forwarding_leads_to_one_port_of_one_guest(cloud: Cloud) ->
     guest = await cloud.make_guest(network, node=2, security_groups=[group])
     await guest.listen(80)
     floating = await cloud.make("floatingips", "floatingip", floating_network_id=public["id"])
-    forwarding = {"protocol": "tcp", "external_port": 8080, "internal_port": 80}
+    forwarding: dict[str, Any] = {"protocol": "tcp", "external_port": 8080, "internal_port": 80}
     inside = {"internal_port_id": guest.port["id"], "internal_ip_address": guest.address}
     made = await cloud.make(f"floatingips/{floating['id']}/port_forwardings", "port_forwarding", **forwarding, **inside)
     address = floating["floating_ip_address"]
@@ -118,7 +118,7 @@ async def test_an_extra_route_leads_through_a_guest(cloud: Cloud) -> None:
 
 
 async def test_ipv6_is_routed_between_networks(cloud: Cloud) -> None:
-    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    modes: dict[str, Any] = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
     one, two = await cloud.make_network("fd00:5::/64", **modes), await cloud.make_network("fd00:6::/64", **modes)
     await cloud.make_router(one, two)
     here, there = [await cloud.make_guest(n, node=k, has_dhcp=False) for n, k in ((one, 1), (two, 2))]
@@ -127,7 +127,7 @@ async def test_ipv6_is_routed_between_networks(cloud: Cloud) -> None:
 
 
 async def test_a_stateful_ipv6_subnet_gives_addresses_by_dhcp(cloud: Cloud) -> None:
-    modes = {"ipv6_ra_mode": "dhcpv6-stateful", "ipv6_address_mode": "dhcpv6-stateful"}
+    modes: dict[str, Any] = {"ipv6_ra_mode": "dhcpv6-stateful", "ipv6_address_mode": "dhcpv6-stateful"}
     network = await cloud.make_network("fd00:5::/64", **modes)
     await cloud.make_router(network)
     guest = await cloud.make_guest(network, has_dhcp=False)

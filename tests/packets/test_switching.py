@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.packets.conftest import Cloud
-from tests.packets.lab import addresses
+from tests.packets.lab import Guest, addresses, eventually
 
 
 async def test_a_guest_gets_its_address_routes_and_mtu_by_dhcp(cloud: Cloud) -> None:
@@ -111,17 +113,15 @@ async def test_the_status_of_a_port_follows_its_plug(cloud: Cloud) -> None:
 
 
 async def test_guests_reach_each_other_by_ipv6_addresses_of_their_own_making(cloud: Cloud) -> None:
-    modes = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
+    modes: dict[str, Any] = {"ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"}
     network = await cloud.make_network("fd00:5::/64", **modes)
     await cloud.make_router(network)
     one, two = [await cloud.make_guest(network, node=node, has_dhcp=False) for node in (1, 2)]
-    from tests.packets.lab import eventually
-
     for guest in (one, two):
         (wanted,) = addresses(guest.port, 6)
 
-        async def has(guest: object = guest, wanted: str = wanted) -> bool:
-            return f" {wanted}/64" in (await guest.run("ip", "-6", "addr", "show", "dev", "eth0")).stdout  # type: ignore[attr-defined]
+        async def has(guest: Guest = guest, wanted: str = wanted) -> bool:
+            return f" {wanted}/64" in (await guest.run("ip", "-6", "addr", "show", "dev", "eth0")).stdout
 
         await eventually(has, what=f"SLAAC gives {wanted}", timeout_s=20)
     await one.reaches(addresses(two.port, 6)[0], "-6")

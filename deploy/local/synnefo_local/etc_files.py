@@ -6,7 +6,7 @@ The files are rewritten by each `up` and always say the same for the same state.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Backends:
     bus_url: str
     database_urls: Mapping[str, str]
     store_url: str
+    network: Mapping[str, str] = field(default_factory=dict)  # the network service's settings of OVN; none: no packets
 
 
 def embedded_backends(layout: Layout) -> Backends:
@@ -55,6 +56,9 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
         }
     for name in STORE_USERS:
         tables[name]["store_url"] = backends.store_url
+    tables["network"].update(backends.network)
+    if backends.network:  # Ganeti's NICs are plugged into OVN's switch
+        tables["compute"].update({"nic_mode": "openvswitch", "nic_link": "br-int"})
     tables["identity"]["bootstrap"] = {
         **{f"{user}_password": passwords[user] for user in ("admin", "demo", "alt_demo")},
         "service_passwords": {name: passwords[f"service/{name}"] for name in SERVICES if name != "identity"},

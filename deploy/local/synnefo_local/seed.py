@@ -84,7 +84,7 @@ def seed(memory: Mapping[str, Any], clusters: Sequence[Cluster]) -> list[str]:
         lambda: seed_clusters(api("dispatcher", "/v1"), clusters),
         lambda: seed_flavors(api("compute", "/v2.1")),
         lambda: seed_image(api("image", "/v2")),
-        lambda: seed_network(api("network", "/v2.0")),
+        lambda: seed_network(api("network", "/v2.0"), has_packets=memory.get("network") == "ovn"),
         lambda: seed_volume_type(api("volume", f"/v3/{project_id}")),
     ]
     with ThreadPoolExecutor(len(jobs)) as pool:
@@ -112,10 +112,12 @@ def seed_image(image: Api) -> list[str]:
     return ["image tiny"]
 
 
-def seed_network(network: Api) -> list[str]:
+def seed_network(network: Api, *, has_packets: bool = False) -> list[str]:
     found = network("GET", "/networks?name=public&router:external=True")["networks"]
     if not found:
         body = {"name": "public", "router:external": True, "shared": False, "admin_state_up": True}
+        if has_packets:  # the bridge of each node that leads outside
+            body |= {"provider:network_type": "flat", "provider:physical_network": "physnet1"}
         found = [network("POST", "/networks", {"network": body})["network"]]
     network_id = found[0]["id"]
     if network("GET", f"/subnets?network_id={network_id}")["subnets"]:

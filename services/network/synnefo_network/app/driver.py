@@ -12,6 +12,8 @@ from typing import Protocol
 from synnefo_common.ids import uuid5
 from synnefo_network.domain.northbound.rows import Change, Delete, Insert, Row, Scope
 from synnefo_network.domain.northbound.topology import Agent, Chassis
+
+
 class Driver(Protocol):
     """A data plane. One process at a time writes to it: `session` is None in the others."""
 

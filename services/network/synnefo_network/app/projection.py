@@ -172,8 +172,8 @@ class Projection:
                 router = known["router_ports"].get(scope.id, (0, None))[1]
                 scopes |= {Scope("router", router)} if router else set()
         # A port that came to a router, or left it, has another logical port.
-        for table in (before, after):
-            scopes |= {Scope("port", k) for k, (_, router) in table["router_ports"].items() if Scope("router", router or "") in scopes}
+        for known in (before, after):
+            scopes |= {Scope("port", k) for k, (_, router) in known["router_ports"].items() if Scope("router", router or "") in scopes}
         return scopes
 
     async def _bring_statuses(self) -> None:

@@ -42,7 +42,7 @@ async def scan(uow: UnitOfWork) -> Scan:
     found: dict[str, dict[str, tuple[int, str | None]]] = {}
     for table, key, revision, owner in _SCANNED:
         rows = await uow.all(select(key.label("k"), revision.label("r"), owner.label("o")))
-        found[table.name] = {k: (r, o) for k, r, o in rows}
+        found[table.name] = {row.k: (row.r, row.o) for row in rows}
     return found
 
 
@@ -110,7 +110,8 @@ async def load(uow: UnitOfWork, scopes: Collection[Scope] | None) -> Topology:
     t.address_groups = await _by_id(uow, address_groups, ids("address_group"))
     t.security_groups = await _by_id(uow, security_groups, ids("security_group"))
     t.rules = await _grouped(uow, security_group_rules, "security_group_id", ids("security_group"))
-    of_routers = await uow.all(select(router_ports).where(or_(_in(router_ports.c.router_id, ids("router")), _in(router_ports.c.port_id, ids("port")))))
+    rp = router_ports.c
+    of_routers = await uow.all(select(router_ports).where(or_(_in(rp.router_id, ids("router")), _in(rp.port_id, ids("port")))))
     t.router_of = {row.port_id: row for row in of_routers}
     more = {row.port_id for row in of_routers} - t.ports.keys()
     every = {**t.ports, **(await _by_id(uow, ports, more))}

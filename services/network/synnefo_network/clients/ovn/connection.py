@@ -134,7 +134,7 @@ class Connection(threading.Thread):
             what, future, loop = self._queue.get()
             try:
                 result, error = what(), None
-            except Exception as caught:  # it is handed to who asked
+            except Exception as caught:  # noqa: BLE001 - it is handed to who asked
                 result, error = None, caught
             loop.call_soon_threadsafe(_settle, future, result, error)
         poller = ovs.poller.Poller()

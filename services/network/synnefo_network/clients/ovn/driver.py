@@ -69,15 +69,15 @@ class OvnDriver:
     def _after_round(self, connection: Connection) -> None:
         """What follows from what the servers have said: who writes, whether the nodes answer."""
         nb, sb = connection.replicas.get(NB), connection.replicas.get(SB)
-        is_writer = nb is not None and nb.is_current and bool(nb.has_lock)
+        is_writer = nb is not None and sb is not None and nb.is_current and sb.is_current and bool(nb.has_lock)
         if is_writer != self._is_writer:
             self._is_writer = is_writer
             self._sessions += 1
             self.session = self._sessions if is_writer else None
             self._is_stirred = True
-        if is_writer and sb is not None and self._check_s and time.monotonic() >= self._next_check:
+        if is_writer and self._check_s and time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + self._check_s
-            assert nb is not None
+            assert nb is not None and sb is not None
             _ask_nodes(nb)
             self._is_stirred |= self._sb.look(sb)
         if self._is_stirred and self._loop is not None and not self._loop.is_closed():

@@ -36,7 +36,8 @@ def drop_rows() -> Iterator[Row]:
         ("nd-in", "to-lport", _ALLOW, f"{into} && (nd || nd_ra || mldv1 || mldv2)", "allow"),
     )
     for key, direction, priority, match, action in rules:
-        yield _acl(f"{DROP_GROUP}-{key}", CLOUD, DROP_GROUP, direction, priority, match, action, {}, 0)
+        columns = {"direction": direction, "priority": priority, "match": match, "action": action, "external_ids": {}}
+        yield Row("ACL", f"{DROP_GROUP}-{key}", CLOUD, columns, frozenset({Parent("Port_Group", "acls", DROP_GROUP)}))
 
 
 def security_group_rows(topology: Topology, group: Any) -> Iterator[Row]:
@@ -47,15 +48,11 @@ def security_group_rows(topology: Topology, group: Any) -> Iterator[Row]:
     action = "allow-related" if group.stateful else "allow-stateless"
     for rule in topology.rules.get(group.id, ()):
         direction = "to-lport" if rule.direction == "ingress" else "from-lport"
-        ids = {"neutron:security_group_rule_id": rule.id}
-        yield _acl(rule.id, scope, name, direction, _ALLOW, match_of(rule, name), action, ids, rule.revision)
-
-
-def _acl(
-    key: str, scope: Scope, group: str, direction: str, priority: int, match: str, action: str, ids: dict[str, str], revision: int
-) -> Row:  # fmt: skip
-    columns = {"direction": direction, "priority": priority, "match": match, "action": action, "external_ids": ids}
-    return Row("ACL", key, scope, columns, frozenset({Parent("Port_Group", "acls", group)}), revision)
+        columns = {
+            "direction": direction, "priority": _ALLOW, "match": match_of(rule, name), "action": action,
+            "external_ids": {"neutron:security_group_rule_id": rule.id},
+        }  # fmt: skip
+        yield Row("ACL", rule.id, scope, columns, frozenset({Parent("Port_Group", "acls", name)}), rule.revision)
 
 
 def match_of(rule: Any, group: str) -> str:

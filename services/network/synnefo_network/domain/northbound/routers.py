@@ -123,20 +123,17 @@ def _nat(topology: Topology, router: Any, gateway: Any) -> Iterator[Row]:
         for port in topology.router_ports.get(router.id, ()):
             for _, subnet in _held(topology, port):
                 if port.id != gateway.id and subnet.ip_version == 4:
-                    yield _nat_row(f"snat-{router.id}-{subnet.id}", scope, parent, "snat", outside, subnet.cidr, {}, router.revision)
+                    columns = {"type": "snat", "external_ip": outside, "logical_ip": subnet.cidr, "external_ids": {}}
+                    yield Row("NAT", f"snat-{router.id}-{subnet.id}", scope, columns, parent, router.revision)
     for floating in topology.floating_ips.get(router.id, ()):
         if floating.fixed_ip_address:
             ids = {"neutron:fip_id": floating.id, "neutron:fip_port_id": floating.port_id or "", "neutron:router_name": router.id}
-            address, inside = floating.floating_ip_address, floating.fixed_ip_address
-            yield _nat_row(f"fip-{floating.id}", scope, parent, "dnat_and_snat", address, inside, ids, floating.revision)
+            columns = {
+                "type": "dnat_and_snat", "external_ip": floating.floating_ip_address, "logical_ip": floating.fixed_ip_address, "external_ids": ids,
+            }  # fmt: skip
+            yield Row("NAT", f"fip-{floating.id}", scope, columns, parent, floating.revision)
         yield from _forwardings(topology, router, floating)
         yield from _floating_qos(topology, router, gateway, floating)
-
-
-def _nat_row(
-    key: str, scope: Scope, parent: frozenset[Parent], kind: str, outside: str, inside: str, ids: dict[str, str], revision: int
-) -> Row:  # fmt: skip
-    return Row("NAT", key, scope, {"type": kind, "external_ip": outside, "logical_ip": inside, "external_ids": ids}, parent, revision)
 
 
 def _forwardings(topology: Topology, router: Any, floating: Any) -> Iterator[Row]:
