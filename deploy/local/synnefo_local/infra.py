@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synnefo_local.etc_files import Backends
-from synnefo_local.layout import CHECKOUT, SERVICES, Layout, LocalError
+from synnefo_local.layout import CHECKOUT, SERVICES, Layout, LocalError, load_memory
 
 SCRIPTS = CHECKOUT / "deploy/local/infra"
 PARTS = ("postgres", "rabbitmq", "rados")
@@ -74,6 +74,16 @@ def start_ovn(layout: Layout) -> dict[str, str]:
         "ovn_southbound": facts["OVN_SOUTHBOUND"],
         "ovn_northd_remote": facts["OVN_NORTHD_REMOTE"],
     }
+
+
+def packet_names(layout: Layout) -> dict[str, str] | None:
+    """What the story's commands name of OVN: `lab`, the script and its state, and `outside`, the namespace at the other end of
+    the external network. None where networks carry no packets."""
+    if load_memory(layout).get("network") != "ovn":
+        return None
+    place = layout.real / "ovn"
+    facts = dict(line.split("=", 1) for line in (place / "settings").read_text().splitlines())
+    return {"lab": f"{SCRIPTS / 'ovn-lab'} {place}", "outside": facts["OVN_OUTSIDE"]}
 
 
 def start_infra(layout: Layout, memory: Mapping[str, Any], *, throwaway: bool) -> Backends:
@@ -145,7 +155,7 @@ def infra_pids(layout: Layout) -> dict[str, tuple[int | None, Path]]:
         "ovn-northd": ("ovn/central/northd.pid", "ovn/central/northd.log"),
         "rados-osd": ("rados/run/osd.0.pid", "rados/log/osd.0.log"),
     }
-    for node in sorted((layout.real / "ovn").glob("ch*")):
+    for node in sorted((layout.real / "ovn").glob("ch[0-9]*")):
         for daemon, log in (("ovs-vswitchd", "vswitchd.log"), ("ovn-controller", "controller.log")):
             places[f"ovn-{node.name}-{daemon}"] = (f"ovn/{node.name}/{daemon}.pid", f"ovn/{node.name}/{log}")
     found: dict[str, tuple[int | None, Path]] = {}
