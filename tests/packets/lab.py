@@ -170,7 +170,8 @@ class Lab:
 
     def down(self) -> None:
         self.clear()
-        run(str(INFRA / "ovn-down"), str(self.directory), "--purge", timeout_s=60)
+        done = run(str(INFRA / "ovn-down"), str(self.directory), "--purge", timeout_s=60)
+        assert done.returncode == 0, done.stderr
 
     def pid(self, daemon: str) -> int:
         """Of `central/nb`, `ch1/ovs-vswitchd` …"""
@@ -204,7 +205,7 @@ class Lab:
         return await do(str(INFRA / "ovn-lab"), str(self.directory), "exec", str(node), *argv)
 
     def nb(self, *argv: str) -> str:
-        done = run("ovn-nbctl", f"--db={self.facts['OVN_NORTHBOUND']}", "--timeout=10", *argv)
+        done = run("ovn-nbctl", f"--db={self.facts['OVN_NORTHBOUND']}", "--timeout=10", *argv, timeout_s=400)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
