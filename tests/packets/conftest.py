@@ -91,7 +91,7 @@ class Cloud(Harness):
         """A port with a guest behind it, which has its address by DHCP."""
         port = await self.make_port(network, by=by, **body)
         guest = await self.lab.attach(port, node=node)
-        await self.is_active(port)
+        await self.is_active(port, timeout_s=60)
         if has_dhcp:
             await guest.dhcp()
         return guest

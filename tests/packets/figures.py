@@ -101,6 +101,8 @@ async def main(ports: int, networks: int) -> None:
                     )
                 sizes = {name: _rss_mib(lab.pid(name)) for name in ("central/nb", "central/sb", "central/northd", "ch1/ovn-controller")}
                 print("memory: " + ", ".join(f"{name} {size:.0f} MiB" for name, size in sizes.items()))
+                print(f"with {ports} ports:")
+                await _accept_to_flows(cloud, samples=10)
                 lab.kill("central/nb")
                 (lab.directory / "central/nb.db").unlink()
                 began = time.monotonic()
@@ -110,7 +112,6 @@ async def main(ports: int, networks: int) -> None:
                 print(f"northbound database lost: rebuilt and shown to northd after {time.monotonic() - began:.1f} s")
                 lab.nb("--timeout=300", "--wait=hv", "sync")
                 print(f"northbound database lost: all in the flows of all nodes after {time.monotonic() - began:.1f} s", flush=True)
-                await _accept_to_flows(cloud, samples=10)
         finally:
             lab.down()
 
