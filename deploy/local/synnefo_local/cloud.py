@@ -120,7 +120,10 @@ def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tu
     with ThreadPoolExecutor(1) as pool:
         clusters = pool.submit(ganeti.start_real, layout) if layout.has_real_ganeti else None
         backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
-        return backends, clusters.result() if clusters else ()
+        found = clusters.result() if clusters else ()
+    if found and backends.network:
+        ganeti.join_ovn(layout)
+    return backends, found
 
 
 def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int]) -> None:
