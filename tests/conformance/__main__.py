@@ -1,7 +1,7 @@
-"""`python -m tests.conformance tempest|sdk|swift [expression]`: OpenStack's own API tests against an embedded cloud.
+"""`python -m tests.conformance tempest|sdk|swift|s3 [expression]`: OpenStack's own API tests against an embedded cloud.
 
 `tempest` takes a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
-(`image/v2`), `swift` a file of Swift's (`test_slo.py`); more arguments go to `tempest run` or pytest. Tests of what we do not
+(`image/v2`), `swift` and `s3` a file of Swift's (`test_slo.py`); more arguments go to `tempest run` or pytest. Tests of what we do not
 offer are left out by left_out.txt, left_out_sdk.txt and left_out_swift.txt.
 With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
 The tools live in a virtual environment of their own: they pin much that we do not.
@@ -121,7 +121,7 @@ def run_sdk(work: Path, clouds: Path, expression: str, more: Sequence[str]) -> i
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("suite", choices=("tempest", "sdk", "swift"))
+    parser.add_argument("suite", choices=("tempest", "sdk", "swift", "s3"))
     parser.add_argument("expression", nargs="?", default="")
     arguments, more = parser.parse_known_args()
     with ExitStack() as exits:
@@ -132,8 +132,9 @@ def main() -> int:
         work = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="synnefo-conformance-")))
         clouds = work / "clouds.yaml"
         write_clouds(layout.root / "clouds.yaml", clouds)
-        if arguments.suite == "swift":
-            return swift_suite.run(swift_suite.prepare(clouds, work), arguments.expression, more)
+        if arguments.suite in ("swift", "s3"):
+            folder = "functional" if arguments.suite == "swift" else "s3api"
+            return swift_suite.run(swift_suite.prepare(clouds, work), arguments.expression, more, folder=folder)
         prepare(clouds, load_memory(layout)["passwords"]["admin"], work)
         if arguments.suite == "sdk":
             return run_sdk(work, clouds, arguments.expression, more)

@@ -1,4 +1,4 @@
-"""Swift's own functional tests: their environment, the users that they need, and the run."""
+"""Swift's own functional tests, of its API and of S3: their environment, the users that they need, and the run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+import yaml
 
 VERSION = "2.38.3"
 TOOLS = Path(os.environ.get("SYNNEFO_CONFORMANCE_SWIFT_ENV", ".venv-conformance-swift")).absolute()
@@ -68,18 +69,35 @@ def prepare(clouds: Path, work: Path) -> Path:
         section |= {f"account{suffix}": project_name, f"username{suffix}": name, f"password{suffix}": "testing", f"domain{suffix}": domain_name}
     config = configparser.ConfigParser()
     config["func_test"] = {key: value for key, value in section.items() if key != "domain"}
+    config["s3api_test"] = _s3_section(clouds)
     path = work / "test.conf"
     with path.open("w") as file:
         config.write(file)
     return path
 
 
-def run(config: Path, expression: str, more: Sequence[str]) -> int:
-    """`expression` is a file in Swift's folder of functional tests, with or without a test in it."""
+def _s3_section(clouds: Path) -> dict[str, str]:
+    """S3's endpoint, and keys of the first three users."""
+    auth_url = yaml.safe_load(clouds.read_text())["clouds"]["admin"]["auth"]["auth_url"]
+    section = {"region": "us-east-1", "s3_acl_tests_enabled": "False"}
+    for number, (name, project, domain, _) in enumerate(USERS[:3], 1):
+        auth = {"auth_url": auth_url, "username": name, "password": "testing", "project_name": project}
+        user = openstack.connect(auth=auth | {"user_domain_name": domain, "project_domain_name": domain})
+        made = user.identity.post(f"/users/{user.current_user_id}/credentials/OS-EC2", json={"tenant_id": user.current_project_id})
+        if made.status_code != 201:
+            raise RuntimeError(f"no key for {name}: {made.text}")
+        key = made.json()["credential"]
+        section |= {f"access_key{number}": key["access"], f"secret_key{number}": key["secret"]}
+        section["endpoint"] = str(user.session.get_endpoint(service_type="s3", interface="public"))
+    return section
+
+
+def run(config: Path, expression: str, more: Sequence[str], *, folder: str = "functional") -> int:
+    """`expression` is a file in Swift's folder of tests, with or without a test in it."""
     source = tools()
-    left_out = [f"--deselect=test/functional/{line}" for line in LEFT_OUT.read_text().splitlines() if line and not line.startswith("#")]
+    left_out = [f"--deselect=test/{line}" for line in LEFT_OUT.read_text().splitlines() if line and not line.startswith("#")]
     command = [
         str(TOOLS / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", "--tb=short",
-        f"test/functional/{expression}".rstrip("/"), "--ignore=test/functional/s3api", *left_out, *more,
+        f"test/{folder}/{expression}".rstrip("/"), "--ignore=test/functional/s3api", *left_out, *more,
     ]  # fmt: skip
     return subprocess.run(command, cwd=source, env={**os.environ, "SWIFT_TEST_CONFIG_FILE": str(config)}, check=False).returncode

@@ -118,6 +118,19 @@ def _wait_for(port: int) -> None:
 
 
 @bench
+def object_writers(cloud: Cloud) -> Iterator[Figure]:
+    """PUTs of 1 KiB into one container by ever more writers: they must not wait for each other."""
+    base = f"{cloud.stack.url('object')}/v1/AUTH_{cloud.project_id}/writers"
+    load.run(base, n=1, clients=1, method="PUT", expect=201, headers=cloud.headers)
+    for clients in (1, 4, 16):
+        how: dict[str, Any] = {"n": 1000, "clients": clients, "method": "PUT", "size": 1024, "expect": 201, "headers": cloud.headers}
+        with LockWatch(cloud) as locks:
+            result, cost = cloud.cost(partial(load.run, f"{base}/{clients}-{{i}}", **how))
+        seen = {"CPU ms": cost["cloud"], "p50 ms": result.p50, "p99 ms": result.p99, **locks.seen()}
+        yield Figure(f"PUT 1 KiB, writers: {clients}", result.rate, "ops/s", "", seen)
+
+
+@bench
 def object_listing(cloud: Cloud) -> Iterator[Figure]:
     """10,000 of 1,000,000 objects, wherever in the container."""
     base = f"{cloud.stack.url('object')}/v1/AUTH_{cloud.project_id}/listing"
@@ -164,6 +177,40 @@ def object_memory(cloud: Cloud) -> Iterator[Figure]:
             seconds = time.monotonic() - began
         yield Figure(f"memory above idle, {method} of 5 GiB", watch.peak_mib, "MiB", "<= 64", {"MB/s": size / seconds / 1e6})
     send("DELETE", f"{path}/5g")
+
+
+class LockWatch:
+    """How many of the service's busy connections to PostgreSQL wait for another transaction, within the block."""
+
+    _QUERY = text(
+        "SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity "
+        "WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()"
+    )
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._engine = cloud.engine("object")
+        self._stop = threading.Event()
+        self._busy = self._waiting = 0
+
+    def seen(self) -> dict[str, float]:
+        return {"waiting for locks %": 100 * self._waiting / self._busy} if self._busy else {}
+
+    def _run(self) -> None:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while not self._stop.wait(0.02):
+                busy, waiting = connection.execute(self._QUERY).one()
+                self._busy, self._waiting = self._busy + busy, self._waiting + waiting
+
+    def __enter__(self) -> LockWatch:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        if self._engine.dialect.name == "postgresql":
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
 
 class Watch:

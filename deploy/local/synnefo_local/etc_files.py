@@ -24,6 +24,7 @@ class Backends:
     database_urls: Mapping[str, str]
     store_url: str
     network: Mapping[str, str] = field(default_factory=dict)  # the network service's settings of OVN; none: no packets
+    second_store_url: str = ""
 
 
 def embedded_backends(layout: Layout) -> Backends:
@@ -31,6 +32,7 @@ def embedded_backends(layout: Layout) -> Backends:
         bus_url="memory:",
         database_urls={name: f"sqlite:///{layout.data / f'{name}.db'}" for name in SERVICES},
         store_url=f"file://{layout.data / 'store'}",
+        second_store_url=f"file://{layout.data / 'store-archive'}",
     )
 
 
@@ -59,6 +61,9 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
     tables["network"].update(backends.network)
     if backends.network:  # Ganeti's NICs are plugged into OVN's switch
         tables["compute"].update({"nic_mode": "openvswitch", "nic_link": "br-int"})
+    if backends.second_store_url:
+        tables["object"]["policies"] = [{"name": "Policy-0", "default": True}, {"name": "archive", "store_url": backends.second_store_url}]
+        tables["volume"]["pools"] = {"archive": backends.second_store_url}
     tables["identity"]["bootstrap"] = {
         **{f"{user}_password": passwords[user] for user in ("admin", "demo", "alt_demo")},
         "service_passwords": {name: passwords[f"service/{name}"] for name in SERVICES if name != "identity"},
@@ -69,11 +74,18 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
 def render(name: str, table: Mapping[str, Any]) -> str:
     """One TOML table with its sub-tables. JSON strings, integers and booleans are TOML's too."""
     lines = [f"[{name}]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not (isinstance(value, Mapping) or _is_table_list(value))]
     for key, value in table.items():
         if isinstance(value, Mapping):
             lines += ["", render(f"{name}.{key}", value).rstrip()]
+    for key, value in table.items():
+        if _is_table_list(value):
+            lines += [part for row in value for part in ("", render(f"[{name}.{key}]", row).rstrip())]
     return "\n".join(lines) + "\n"
+
+
+def _is_table_list(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(row, Mapping) for row in value)
 
 
 def write_settings(layout: Layout, memory: Mapping[str, Any], backends: Backends) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from synnefo_common.http import HttpClient
+from synnefo_common.http import HttpAnswer, HttpClient
 
 # Service → type in the catalogue, and what to cut off its URL to reach the root.
 TYPES = {
@@ -34,6 +35,11 @@ def read_cloud(name: str | None = None) -> dict[str, Any]:
                 raise CloudError(f"{path} has no cloud {wanted!r}: set OS_CLOUD to one of {', '.join(sorted(clouds))}")
             return dict(clouds[wanted])
     raise CloudError("no clouds.yaml found: set OS_CLIENT_CONFIG_FILE, e.g. by `source .synnefo/openrc`")
+
+
+def refusal(method: str, path: str, answer: HttpAnswer) -> CloudError:
+    """What a service said, as an error."""
+    return CloudError(f"{method} {path}: {answer.status} {answer.body[:300].decode(errors='replace')}")
 
 
 class Cloud:
@@ -76,10 +82,23 @@ class Cloud:
 
     async def call(self, service: str, method: str, path: str, json: Any = None) -> Any:
         """The parsed answer. Raises CloudError with what the service says."""
+        answer = await self.ask(service, method, path, json=json)
+        if answer.status >= 300:
+            raise refusal(method, path, answer)
+        return answer.json()
+
+    async def ask(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        content_type: str = "application/octet-stream",
+    ) -> HttpAnswer:
+        """The answer, whatever its status; `content_type` is that of `content`. Raises CloudError."""
         if service not in self._roots:
             raise CloudError(f"the catalogue has no {service} service")
-        url = self._roots[service] + path
-        answer = await self._http.request(method, url, headers={"X-Auth-Token": self._token}, json=json, timeout_s=120)
-        if answer.status >= 300:
-            raise CloudError(f"{method} {url}: {answer.status} {answer.body[:300].decode(errors='replace')}")
-        return answer.json()
+        headers = {"X-Auth-Token": self._token} | ({"Content-Type": content_type} if content is not None else {})
+        return await self._http.request(method, self._roots[service] + path, headers=headers, json=json, content=content, timeout_s=120)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
-from synnefo_admin import storage
+from synnefo_admin import network, storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files
@@ -26,6 +26,8 @@ cluster_app = typer.Typer(no_args_is_help=True, help="Ganeti clusters.")
 app.add_typer(settings_app, name="settings")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(storage.app, name="storage")
+app.add_typer(network.network_app, name="network")
+app.add_typer(network.address_app, name="address")
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -19,7 +19,7 @@ from synnefo_archipelago.errors import (
     VolumeNotFound,
 )
 from synnefo_archipelago.hashing import merkle
-from synnefo_archipelago.opening import open_store
+from synnefo_archipelago.opening import check_apart, open_store, store_mark
 from synnefo_archipelago.roots import Root, RootKind
 from synnefo_archipelago.store import Store
 from synnefo_archipelago.volume import Volume
@@ -46,6 +46,8 @@ __all__ = [
     "VolumeInfo",
     "VolumeNotFound",
     "Writer",
+    "check_apart",
     "merkle",
     "open_store",
+    "store_mark",
 ]

@@ -75,6 +75,9 @@ class CasBlocks:
         """Store a block durably unless it is there. False when it was."""
         key = digest.hex()
         size = head_size(len(data)) + len(data)
+        # Few bytes cost less to be offered in vain than it costs to ask first.
+        if len(data) <= _SMALL and self._driver.put(Space.CAS, key, [pack_head(digest, data), data]):
+            return True
         found = self._driver.touch(Space.CAS, key)
         if found == size:
             return False

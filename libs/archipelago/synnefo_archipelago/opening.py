@@ -1,5 +1,8 @@
 """From a URL to a store."""
 
+import os
+from collections.abc import Sequence
+from hashlib import sha256
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from synnefo_archipelago.api import DEFAULT_BLOCK_SIZE, Driver
@@ -42,3 +45,33 @@ def open_store(url: str, *, block_size: int = DEFAULT_BLOCK_SIZE) -> Store:
     `rados:///etc/ceph/ceph.conf?maps=POOL&blocks=POOL&namespace=NAME&user=admin&timeout_s=30`.
     """
     return Store(open_driver(url), block_size=block_size)
+
+
+def store_mark(url: str) -> str:
+    """A mark by which two services can tell that they mean the same store, without telling its URL."""
+    return sha256(_identity(url).encode()).hexdigest()
+
+
+def check_apart(urls: Sequence[str]) -> None:
+    """Raises ValueError if two are one store, or no store's: what one sweeps would be the other's."""
+    seen: set[str] = set()
+    for url in urls:
+        identity = _identity(url)
+        if identity in seen and identity != "memory:":
+            raise ValueError(f"{url!r} is the store of another pool, too")
+        seen.add(identity)
+
+
+def _identity(url: str) -> str:
+    """What of a URL says which store it is."""
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "memory":
+            return f"memory:{parts.path}"
+        case "file" if not parts.netloc and parts.path.startswith("/"):
+            return f"file:{os.path.realpath(unquote(parts.path))}"
+        case "rados":
+            options = parse_qs(parts.query)
+            where = [options.get(name, [default])[-1] for name, default in (("maps", "maps"), ("blocks", "blocks"), ("namespace", ""))]
+            return "\n".join(("rados:", os.path.realpath(unquote(parts.path)), *where))
+    raise ValueError(f"{url!r} is no URL of a store")

@@ -80,7 +80,7 @@ class Writer:
             raise ValueError(f"the writer is {self._state}")
         try:
             if self._filled:
-                self._flush_chunks()
+                self._flush_chunks(is_last=True)
             self._close_page(force=True)
             while self._stores:
                 self._stores.popleft()[0].result()
@@ -101,12 +101,12 @@ class Writer:
             self._stores.clear()
             self._chunks = []
 
-    def _flush_chunks(self) -> None:
+    def _flush_chunks(self, *, is_last: bool = False) -> None:
         chunks, self._chunks, self._filled = self._chunks, [], 0
         if len(chunks) == 1:
-            self._emit(chunks[0], None)
+            self._emit(chunks[0], None, is_last=is_last)
         elif sum(map(len, chunks)) < self._block_size:
-            self._emit(memoryview(b"".join(chunks)), None)
+            self._emit(memoryview(b"".join(chunks)), None, is_last=is_last)
         else:
             # Fresh memory for every block would cost more than the copy does.
             buffer = self._spare.pop() if self._spare else bytearray(self._block_size)
@@ -122,7 +122,7 @@ class Writer:
         if buffer is not None:
             self._spare.append(buffer)  # the block after it is being hashed, so its own hashing is over, too
 
-    def _emit(self, block: memoryview, buffer: bytearray | None) -> None:
+    def _emit(self, block: memoryview, buffer: bytearray | None, *, is_last: bool = False) -> None:
         self._hash_more(block)
         length = significant_length(block)
         if not length:
@@ -130,6 +130,9 @@ class Writer:
         else:
             digest = block_hash(block[:length])
             self._entries.append(pack_cas(digest, length))
+            if is_last:  # nothing is left to do beside it, so this thread may as well store it
+                self._cas.put(digest, block[:length])
+                return
             while len(self._stores) >= _WINDOW or (self._stores and self._stores[0][0].done()):
                 self._settle_oldest()
             self._stores.append((self._storing.submit(self._cas.put, digest, block[:length]), buffer))

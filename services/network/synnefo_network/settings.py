@@ -28,6 +28,14 @@ class Settings(ServiceSettings):
     max_host_routes: int = Field(20, ge=0, description="Most host routes of a subnet.")
     max_routes: int = Field(30, ge=0, description="Most extra routes of a router.")
     max_allowed_address_pairs: int = Field(10, ge=0, description="Most allowed address pairs of a port.")
+    default_server_networks: list[str | list[str]] = Field(
+        default_factory=list,
+        description="Networks of a new server that names none: ids, lists of alternatives, or SNF:ANY_PUBLIC_IPV4, SNF:ANY_PUBLIC_IPV6, "
+        "SNF:ANY_PUBLIC (external networks). Empty: the project's only network, or else the only shared one.",
+    )
+    forced_server_networks: list[str | list[str]] = Field(
+        default_factory=list, description="Networks that every new server has beside those that it names; written as the default ones."
+    )
     agent_down_time_s: float = Field(75.0, gt=0, description="An agent (chassis) not seen for so long is shown as not alive, seconds.")
     orphan_grace_s: float = Field(600.0, description="Age at which a port made with a server that does not exist is deleted, seconds.")
     ovn_northbound: str = Field(

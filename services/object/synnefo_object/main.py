@@ -21,6 +21,7 @@ from synnefo_object.app.audit import audit_facts
 from synnefo_object.app.pithos import housekeeping
 from synnefo_object.app.services import Services
 from synnefo_object.app.slices import Slices
+from synnefo_object.app.stores import Stores
 from synnefo_object.clients.names import Names
 from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.db import all_tables
@@ -39,14 +40,18 @@ def build(
 ) -> Service:
     """Everything wired together; nothing is started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
+    policies = settings.storage_policies()
+    stores = Stores(
+        policies,
+        {p.pool: AsyncStore(open_store(p.store_url or settings.store_url), threads=settings.store_threads) for p in policies.all},
+    )
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(
         settings=settings,
         db=kit.db,
         clock=kit.clock,
         ids=kit.ids,
-        store=store,
+        stores=stores,
         quota=kit.quota,
         verifier=kit.verifier,
         names=names,
@@ -76,5 +81,5 @@ def build(
         app,
         all_tables(),
         work_tasks=[lambda: expiry.run(svc), lambda: usage.run(svc), lambda: housekeeping.run(svc)],
-        on_stop=[svc.slices.close, store.close],
+        on_stop=[svc.slices.close, stores.close],
     )

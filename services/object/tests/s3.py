@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import socket
@@ -75,6 +76,7 @@ class World:
     async def __aenter__(self) -> World:
         await self.h.__aenter__()
         self.h.peers["identity"].on("GET", "/internal/v1/signing-keys", self._signing_key)
+        self.h.peers["identity"].on("POST", "/internal/v1/signatures", self._check_signature)
         await self.h.service._listen(self.h.service.app, "127.0.0.1", self.port)
         self.member, self.other, self.reader = self.s3("MEMBER"), self.s3("OTHER"), self.s3("READER")
         return self
@@ -88,14 +90,27 @@ class World:
         access = request.query["access"]
         if access not in SECRETS or access in self.gone:
             return 404, {"error": {"code": 404, "kind": "NotFound", "fault": "not_found", "message": "no such key", "details": {}}}
+        key = f"AWS4{SECRETS[access]}".encode()
+        for part in (*request.query["scope"].split("/"), "aws4_request"):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        return {"key": key.hex(), "token": self._token(access)}
+
+    def _check_signature(self, request: Any) -> Any:
+        """Version 2: one of the texts must be signed."""
+        access, texts, given = (request.json[name] for name in ("access", "texts", "signature"))
+        if access not in SECRETS or access in self.gone:
+            return 404, {"error": {"code": 404, "kind": "NotFound", "fault": "not_found", "message": "no such key", "details": {}}}
+        made = {base64.b64encode(hmac.new(SECRETS[access].encode(), text.encode(), hashlib.sha1).digest()).decode() for text in texts}
+        if given not in made:
+            return 409, {"error": {"code": 409, "kind": "Conflict", "fault": "conflict", "message": "not signed", "details": {}}}
+        return {"token": self._token(access)}
+
+    def _token(self, access: str) -> str:
         h = self.h
         project = h.other_project_id if access == "OTHER" else h.project_id
         user = h.other_user_id if access == "OTHER" else h.user_id
         roles = ("reader",) if access == "READER" else ("member", "reader")
-        key = f"AWS4{SECRETS[access]}".encode()
-        for part in (*request.query["scope"].split("/"), "aws4_request"):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        return {"key": key.hex(), "token": h.token(*roles, project_id=project, user_id=user)}
+        return h.token(*roles, project_id=project, user_id=user)
 
     def s3(self, access: str, secret: str | None = None, *, url: str | None = None, **config: Any) -> S3:
         """A client; no access key is nobody's."""

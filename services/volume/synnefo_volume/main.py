@@ -53,6 +53,7 @@ def build(
     """The volume service with all its parts."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
     store = AsyncStore(open_store(settings.store_url), threads=settings.store_threads)
+    pools = {name: AsyncStore(open_store(url), threads=settings.store_threads) for name, url in settings.pools.items()}
     engine = SagaEngine(kit.db, service="volume", sagas=SAGAS)
     svc = Services(
         settings=settings,
@@ -61,6 +62,7 @@ def build(
         ids=kit.ids,
         quota=kit.quota,
         store=store,
+        pools=pools,
         sagas=engine,
         image=ImageClient(kit.peers["image"]),
         compute=kit.peers["compute"],
@@ -106,5 +108,5 @@ def build(
         sagas=engine,
         reconcilers=[volume_reconciler(svc), storage_work],
         on_start=[seed],
-        on_stop=[store.close],
+        on_stop=[store.close, *(pool.close for pool in pools.values())],
     )

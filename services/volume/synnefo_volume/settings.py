@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from synnefo_archipelago import check_apart
 from synnefo_common.settings import ServiceSettings
+
+_POOL = re.compile(r"[a-z0-9-]{1,64}")
 
 
 class Settings(ServiceSettings):
@@ -16,6 +20,11 @@ class Settings(ServiceSettings):
 
     store_url: str = Field(
         "memory:", description="Block store of volumes: file:///path, rados:///ceph.conf?maps=…&blocks=… or memory:."
+    )
+    pools: dict[str, str] = Field(
+        default_factory=dict,
+        description="Stores of the object service's storage policies that have one of their own: name in lower case to store URL. "
+        "Storage jobs look after them, too; a pool that is not here is never swept.",
     )
     store_threads: int = Field(8, description="Threads for block store calls.", ge=1)
     max_page_size: int = Field(1000, description="Most items in one list answer.", ge=1)
@@ -43,3 +52,14 @@ class Settings(ServiceSettings):
         100_000_000.0, description="Most bytes that scrub and freeze read in a second; 0: no limit.", ge=0
     )
     storage_poll_s: float = Field(15.0, description="How often the worker looks for storage jobs.", gt=0)
+
+    @model_validator(mode="after")
+    def _check_pools(self) -> Settings:
+        for name in self.pools:
+            if not _POOL.fullmatch(name):
+                raise ValueError(f"pools: {name!r} must be 1 to 64 lower-case letters, digits and hyphens")
+        try:
+            check_apart([self.store_url, *self.pools.values()])
+        except ValueError as error:
+            raise ValueError(f"pools: {error}") from error
+        return self

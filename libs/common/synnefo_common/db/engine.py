@@ -203,6 +203,7 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=8, max_overflow=-1,  # never block the loop for a connection
         json_serializer=_dumps, json_deserializer=orjson.loads,
+        isolation_level="AUTOCOMMIT",  # set once for a connection; as an option of the engine it would be at each checkout
         connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
     )  # fmt: skip
 
@@ -216,5 +217,4 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
         cursor.execute("PRAGMA cache_size=-8000")
         cursor.close()
 
-
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+    return engine

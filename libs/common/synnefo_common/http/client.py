@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,13 +48,19 @@ class HttpClient:
         )  # fmt: skip
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, json: Any = None, timeout_s: float = 30.0
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        timeout_s: float = 30.0,
     ) -> HttpAnswer:
-        """One request. Raises Unavailable if there was no answer in time; what was done then is unknown."""
+        """One request, with JSON or other content. Raises Unavailable if there was no answer in time; what was done then is unknown."""
         if transaction_open.get():
             raise RuntimeError("no network call while a transaction is open")
         sent = {**(headers or {})}
-        content = None
         if json is not None:
             content = orjson.dumps(json)
             sent["Content-Type"] = "application/json"

@@ -166,9 +166,7 @@ def _volumes(
 
 
 async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: str) -> int:
-    if wanted.networks == "none":
-        return 0
-    try:
+    try:  # also for none: there may be networks that every server has
         return await compute.network.check(project_id=project_id, networks=wanted.networks, security_groups=wanted.security_groups)
     except NotFound as fault:
         raise InvalidReference(fault.message) from fault

@@ -8,11 +8,13 @@ from fastapi import Header, Query
 from starlette.responses import Response
 
 from synnefo_common.clock import MICROS
+from synnefo_common.errors import Conflict
 from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_identity.api.access import Svc
+from synnefo_identity.api.schemas.credentials import SignatureBody
 from synnefo_identity.api.schemas.limits import CommissionBody, LedgerLimitsBody
 from synnefo_identity.app import ec2, projects, quota, users
-from synnefo_identity.domain.errors import Invalid, Missing
+from synnefo_identity.domain.errors import Invalid, LoginFailed, Missing
 
 router = internal_router()
 _MAX_WAIT_S = 60.0
@@ -136,3 +138,13 @@ async def show_signing_key(
     """
     made = await ec2.make_signing_key(svc, access, scope)
     return answer({"key": made.key.hex(), "token": made.token})
+
+
+@router.post("/signatures")
+async def check_signature(body: SignatureBody, ctx: Service, svc: Svc) -> Response:
+    """A token of who signed one of these texts with the access key's secret (version 2 of S3's signatures). 409 if nobody did."""
+    try:
+        token = await ec2.check_signature(svc, body.access, body.texts, body.signature)
+    except LoginFailed:
+        raise Conflict("The access key's secret did not sign this.") from None
+    return answer({"token": token})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,18 @@ async def make_signing_key(svc: Services, access: str, scope: str) -> SigningKey
     except LoginFailed as error:
         raise _unknown() from error
     return SigningKey(ec2.signing_key(read_keys(credential.blob)["secret"], scope.split("/")), issued.token)
+
+
+async def check_signature(svc: Services, access: str, texts: Sequence[str], signature: str) -> str:
+    """A token of who signed one of these texts with the secret (S3's version 2), for a service. Raises LoginFailed, NotFound (access key)."""
+    issued_at = svc.clock.now_us()
+    credential = await find(svc, access)
+    if not ec2.signs_v2(read_keys(credential.blob)["secret"], texts, signature):
+        raise LoginFailed
+    try:
+        return (await _issue(svc, credential, issued_at=issued_at, with_catalog=False)).token
+    except LoginFailed as error:
+        raise _unknown() from error
 
 
 async def _issue(svc: Services, credential: Credential, *, issued_at: int, with_catalog: bool = True) -> tokens.Issued:

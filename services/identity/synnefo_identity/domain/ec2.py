@@ -103,6 +103,12 @@ def check_message(secret: str, request: Mapping[str, Any]) -> None:
         raise LoginFailed
 
 
+def signs_v2(secret: str, texts: Sequence[str], signature: str) -> bool:
+    """Whether the secret signed one of these, as S3's version 2 does."""
+    made = [base64.b64encode(hmac.new(secret.encode(), text.encode("utf-8", "surrogateescape"), hashlib.sha1).digest()) for text in texts]
+    return any(hmac.compare_digest(one, signature.encode()) for one in made)
+
+
 def signed_at(request: Mapping[str, Any]) -> float | None:
     """Seconds since the epoch at which it was signed; None if it does not say. Raises LoginFailed for what is no time."""
     params, headers = _texts(request, "params"), _texts(request, "headers")

@@ -371,14 +371,14 @@ RULES: list[RuleDefault] = _rules(
     ),
     (
         "ec2_create_credential",
-        f"{_ADMIN} or (role:member and user_id:%(target.credential.user_id)s)",
+        f"{_ADMIN} or user_id:%(target.credential.user_id)s",
         "Make ec2 keys.",
         "POST",
         "/v3/users/{user_id}/credentials/OS-EC2",
     ),
     (
         "ec2_delete_credential",
-        f"{_ADMIN} or (role:member and user_id:%(target.credential.user_id)s)",
+        f"{_ADMIN} or user_id:%(target.credential.user_id)s",
         "Delete ec2 keys.",
         "DELETE",
         "/v3/users/{user_id}/credentials/OS-EC2/{access_key}",

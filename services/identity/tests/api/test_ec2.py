@@ -88,6 +88,31 @@ async def test_a_service_checks_signatures_without_the_secret(cloud: Cloud) -> N
     assert (await signing_key(cloud, "nobody")).status_code == 404
 
 
+async def test_identity_checks_signatures_of_version_2(cloud: Cloud) -> None:
+    demo, service = await cloud.login("demo"), await cloud.login("object")
+    keys = await keys_of(demo)
+    good = base64.b64encode(hmac.new(keys["secret"].encode(), b"GET\n\n\nnow\n/b", hashlib.sha1).digest()).decode()
+    body = {"access": keys["access"], "texts": ["GET\n\n\nnow\n/s3/b", "GET\n\n\nnow\n/b"], "signature": good}
+    assert (await demo.post("/internal/v1/signatures", json=body)).status_code == 403
+    answer = await service.post("/internal/v1/signatures", json=body)
+    assert keys["secret"] not in answer.text
+    assert await who(cloud.client(answer.json()["token"])) == await who(demo)
+    assert (await service.post("/internal/v1/signatures", json=body | {"texts": ["other"]})).status_code == 409
+    assert (await service.post("/internal/v1/signatures", json=body | {"access": "nobody"})).status_code == 404
+
+
+async def test_a_reader_has_keys_of_its_own(cloud: Cloud) -> None:
+    """As in Keystone: keys give no more than the roles that their holder has."""
+    admin, demo = await cloud.login("admin"), await cloud.login("demo")
+    _, project = await who(demo)
+    reader = await created(admin, "users", {"user": {"name": "looker", "password": "looker-password"}})
+    role = (await admin.get("/v3/roles", params={"name": "reader"})).json()["roles"][0]["id"]
+    assert (await admin.put(f"/v3/projects/{project}/users/{reader['id']}/roles/{role}")).status_code == 204
+    looker = await cloud.login("looker", "looker-password", {"project": {"id": project}})
+    keys = await keys_of(looker)
+    assert (await looker.delete(f"/v3/users/{reader['id']}/credentials/OS-EC2/{keys['access']}")).status_code == 204
+
+
 async def test_deleted_keys_are_void_with_all_their_tokens(cloud: Cloud) -> None:
     demo = await cloud.login("demo")
     keys = await keys_of(demo)

@@ -20,7 +20,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
 ServerId = Annotated[PathId, Path(max_length=64)]
 
 
-def _asked(body: ServerPortsBody) -> servers.ServerPorts:
+def _asked(body: ServerPortsBody, *, is_new: bool) -> servers.ServerPorts:
     networks = body.networks
     return servers.ServerPorts(
         project_id=body.project_id,
@@ -30,18 +30,19 @@ def _asked(body: ServerPortsBody) -> servers.ServerPorts:
         availability_zone=body.availability_zone or "nova",
         host=body.host or "",
         reserved=body.reserved,
+        is_new=is_new,
     )
 
 
 async def _add(
-    request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int, is_told: bool = True
+    request: Request, server_id: str, body: ServerPortsBody, svc: Services, key: str | None, *, status: int, is_new: bool
 ) -> Response:
-    asked = _asked(body)
+    asked = _asked(body, is_new=is_new)
     digest = request_hash(request.method, request.url.path, body.model_dump())
 
     async def once(commission: Any) -> Response:
         async def work(uow: UnitOfWork) -> StoredAnswer:
-            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission, is_told=is_told)}
+            document = {"ports": await servers.add_ports(uow, svc, server_id, asked, commission=commission, is_told=not is_new)}
             await keep_answer(uow, key, digest, status=status, body=document)
             return StoredAnswer(status, document, is_repeat=False)
 
@@ -58,13 +59,13 @@ async def _add(
 @router.put("/servers/{server_id}/ports")
 async def put_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
     """Make and bind all ports of a new server, at once or not at all. The answer is all the news: there are no events."""
-    return await _add(request, server_id, body, svc, key, status=200, is_told=False)
+    return await _add(request, server_id, body, svc, key, status=200, is_new=True)
 
 
 @router.post("/servers/{server_id}/ports", status_code=201)
 async def post_server_ports(request: Request, server_id: ServerId, body: ServerPortsBody, _ctx: Service, svc: Svc, key: Key = None) -> Response:
     """Attach one interface."""
-    return await _add(request, server_id, body, svc, key, status=201)
+    return await _add(request, server_id, body, svc, key, status=201, is_new=False)
 
 
 @router.get("/servers/{server_id}/ports")
@@ -107,4 +108,4 @@ async def change_server_groups(server_id: ServerId, body: ServerGroupBody, _ctx:
 @router.post("/servers/check")
 async def check_server_ports(body: ServerPortsBody, _ctx: Service, svc: Svc) -> Response:
     """What a server's networks would need; the fault of a bad reference."""
-    return answer({"new_ports": await servers.check(svc, _asked(body))})
+    return answer({"new_ports": await servers.check(svc, _asked(body, is_new=True))})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 from sqlalchemy import delete
@@ -17,7 +18,7 @@ from synnefo_network.db.listing import insert_row, unpack_tags, update_row
 from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.db.shared_use import users_of
 from synnefo_network.domain.addresses import parse_cidr
-from synnefo_network.domain.errors import AddressesAlreadyExist, AddressesNotFound, AddressGroupInUse, AddressGroupNotFound
+from synnefo_network.domain.errors import AddressesAlreadyExist, AddressesNotFound, AddressGroupInUse, AddressGroupNotFound, InvalidInput
 from synnefo_network.domain.listing import ADDRESS_GROUPS, ListQuery
 
 KIND = Shareable(ADDRESS_GROUPS, address_groups, "address_group", AddressGroupNotFound)
@@ -52,9 +53,12 @@ async def show_group(svc: Services, ctx: Context, group_id: str) -> dict[str, An
 
 
 def _read(given: Sequence[str]) -> list[str]:
-    """Prefixes in canonical form, once each; a plain address is a whole prefix."""
-    whole = [text if "/" in text else f"{text}/{128 if ':' in text else 32}" for text in given]
-    return list(dict.fromkeys(str(parse_cidr(text, what="address")) for text in whole))
+    """Prefixes in canonical form, once each. Raises InvalidInput, also for a prefix with host bits: which is meant, nobody can tell."""
+    prefixes = [(text, parse_cidr(text, what="address")) for text in given]
+    for text, prefix in prefixes:
+        if ip_interface(text).ip != prefix.network_address:
+            raise InvalidInput(f"{text!r} is not a prefix: {str(prefix)!r} or a longer one is.")
+    return list(dict.fromkeys(str(prefix) for _, prefix in prefixes))
 
 
 async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

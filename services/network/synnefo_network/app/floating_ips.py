@@ -176,6 +176,8 @@ async def update_floating_ip(
         if "qos_policy_id" in given:
             await check_bound(uow, ctx, [given])
             values["qos_policy_id"] = given["qos_policy_id"]
+        if not given:  # as Neutron has it: to change nothing is to lead nowhere
+            given["port_id"] = None
         changes = "port_id" in given or bool(given.get("fixed_ip_address"))
         if changes and row.port_id is not None and row.router_id is None:
             raise FloatingIPInUse(f"Floating IP {row.id} is the address of port {row.port_id} itself: delete that port first.")
@@ -193,7 +195,7 @@ async def update_floating_ip(
 
 
 async def delete_floating_ip(svc: Services, ctx: Context, floating_ip_id: str, *, revision: int | None = None) -> None:
-    """Raises FloatingIPNotFound."""
+    """Raises FloatingIPNotFound, FloatingIPInUse, FipInUseByPortForwarding."""
 
     async def work(uow: UnitOfWork) -> None:
         row = await load(uow, ctx, floating_ip_id)
@@ -201,6 +203,8 @@ async def delete_floating_ip(svc: Services, ctx: Context, floating_ip_id: str, *
         check_revision(row, revision)
         if row.port_id is not None and row.router_id is None:
             raise FloatingIPInUse(f"Floating IP {row.id} is the address of port {row.port_id} itself: delete that port first.")
+        if (await db.forwardings_of(uow, [row.id]))[row.id]:
+            raise FipInUseByPortForwarding(f"Floating IP {row.id} in use by Port Forwarding resources.")
         gone = await db.delete_floating_ip(uow, floating_ip_id)
         if gone is None:
             raise FloatingIPNotFound(floating_ip_id)

@@ -28,6 +28,7 @@ from synnefo_network.domain.port import (
     PortSpec,
     Want,
     check_security,
+    is_working,
     plan_addresses,
     read_address_pairs,
 )
@@ -124,7 +125,8 @@ def _row(svc: Services, spec: PortSpec, network: Any) -> dict[str, Any]:
     security = network.port_security_enabled if spec.port_security_enabled is None else spec.port_security_enabled
     if spec.is_network_device and spec.port_security_enabled is None:
         security = False
-    status = svc.driver.immediate_status(is_bound=spec.is_bound, admin_state_up=spec.admin_state_up) or "DOWN"
+    works = is_working(spec.device_owner, is_bound=spec.is_bound)
+    status = svc.driver.immediate_status(is_bound=works, admin_state_up=spec.admin_state_up) or "DOWN"
     return {
         "id": spec.id or svc.ids.uuid(),
         "project_id": spec.project_id,

@@ -36,6 +36,7 @@ from synnefo_network.domain.errors import (
 from synnefo_network.domain.port import (
     check_security,
     is_undeletable,
+    is_working,
     plan_addresses,
     read_address_pairs,
     read_dhcp_opts,
@@ -150,7 +151,8 @@ def _values(svc: Services, row: Row[Any], given: Mapping[str, Any]) -> dict[str,
     elif values.get("device_id") == "":
         values["is_bound"] = bool(row.host_id)
     status = svc.driver.immediate_status(
-        is_bound=values.get("is_bound", row.is_bound), admin_state_up=values.get("admin_state_up", row.admin_state_up)
+        is_bound=is_working(values.get("device_owner", row.device_owner), is_bound=values.get("is_bound", row.is_bound)),
+        admin_state_up=values.get("admin_state_up", row.admin_state_up),
     )
     if status is not None and status != row.status:
         values["status"] = status

@@ -20,7 +20,7 @@ from synnefo_network.app.services import (
 from synnefo_network.app.sharing import Shareable, change_sharing, list_shareable, load_shareable, share_with_all
 from synnefo_network.db import qos as db
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
-from synnefo_network.db.rbac_policies import delete_policies, get_shared
+from synnefo_network.db.rbac_policies import EVERYONE, delete_policies, get_shared, targets_of
 from synnefo_network.db.shared_use import users_of
 from synnefo_network.domain.errors import QoSPolicyDefaultAlreadyExists, QosPolicyInUse, QosPolicyNotFound
 from synnefo_network.domain.listing import QOS_POLICIES, ListQuery
@@ -102,6 +102,10 @@ async def update_policy(svc: Services, ctx: Context, policy_id: str, given: dict
         authorize_attributes(ctx, "update_policy", given, KIND.target(row), rules=_RULES)
         check_revision(row, revision)
         await _check_default(uow, policy_id, row.project_id, is_default=given.get("is_default", False))
+        if given.get("shared") is False and row.shared:
+            allowed = await targets_of(uow, KIND.object_type, policy_id) - {EVERYONE} | {row.project_id, ""}
+            if await users_of(uow, KIND.object_type, policy_id) - allowed:
+                raise QosPolicyInUse(f"QoS policy {policy_id} cannot be shared no more: other projects use it.")
         if "shared" in given:
             await change_sharing(uow, svc, KIND.object_type, row, shared=given["shared"])
         after = await update_row(uow, db.qos_policies, row, given)

@@ -55,7 +55,7 @@ def _view(row: Any) -> dict[str, Any]:
 
 
 async def list_policies(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
-    """The caller's policies, and those that give him something."""
+    """The caller's policies."""
     async with svc.db.read() as uow:
         rows = await list_rows(uow, RBAC_POLICIES, db.rbac_policies, query=query, where=[db.visible_policies(seen_by(ctx))])
     if rows is None:

@@ -72,6 +72,6 @@ async def _make_gateway(uow: UnitOfWork, svc: Services, ctx: Context, router: An
     check_overlap(subnets[network_id], inside)
     spec = PortSpec(project_id="", network_id=network_id, fixed_ips=wanted, device_id=router.id, device_owner=GATEWAY_OWNER)
     (made,) = await make_ports(uow, svc, [spec], networks=networks, subnets=subnets, sees_all=True)
-    if not made.fixed_ips:
+    if subnets[network_id] and not made.fixed_ips:
         raise BadResource("router", f"No IPs available for external network {network_id}.")
     await db.add_port(uow, router.id, made.row.id, is_gateway=True)

@@ -60,7 +60,7 @@ async def add_interface(svc: Services, ctx: Context, router_id: str, given: dict
         router = await routers.load(uow, ctx, router_id)
         authorize(ctx, "add_router_interface", {"project_id": router.project_id})
     if port_id:
-        return await svc.write(lambda uow: _add_port(uow, ctx, router_id, port_id))
+        return await svc.write(lambda uow: _add_port(uow, svc, ctx, router_id, port_id))
 
     async def work(uow: UnitOfWork, commissions: list[Any]) -> dict[str, Any]:
         answer, is_new = await _add_subnet(uow, svc, ctx, router_id, str(subnet_id))
@@ -118,7 +118,7 @@ def _port_for_ipv6(subnet: Any, network: Any, connected: Sequence[Any]) -> str |
     return next((c.port_id for c in connected if not c.is_gateway and c.network_id == network.id and ":" in (c.ip_address or "")), None)
 
 
-async def _add_port(uow: UnitOfWork, ctx: Context, router_id: str, port_id: str) -> dict[str, Any]:
+async def _add_port(uow: UnitOfWork, svc: Services, ctx: Context, router_id: str, port_id: str) -> dict[str, Any]:
     router, connected = await _hold(uow, ctx, router_id)
     port, network = await ports.load(uow, ctx, port_id)
     authorize(ctx, "update_port", ports.port_target(port, network))
@@ -134,7 +134,8 @@ async def _add_port(uow: UnitOfWork, ctx: Context, router_id: str, port_id: str)
     if sum(1 for s in chosen if s.ip_version == 4) > 1:
         raise BadResource("router", "Cannot have multiple IPv4 subnets on router port.")
     check_overlap(chosen, connected)
-    await update_row(uow, db_ports.ports, port, {"device_id": router_id, "device_owner": INTERFACE_OWNER})
+    status = svc.driver.immediate_status(is_bound=True, admin_state_up=port.admin_state_up) or port.status
+    await update_row(uow, db_ports.ports, port, {"device_id": router_id, "device_owner": INTERFACE_OWNER, "status": status})
     await db.add_port(uow, router_id, port_id, is_gateway=False)
     return _answer(router, network_id=port.network_id, port_id=port_id, subnet_ids=[s.id for s in chosen])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
 from synnefo_network.app.groups import ensure_default_group, rule_rows
 from synnefo_network.app.networks import charged
-from synnefo_network.app.services import Services, authorize, check_revision, new_owner, standard_values
+from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
 from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import security_groups as db
@@ -85,8 +86,10 @@ def _view(row: Any, rules: Sequence[Any]) -> dict[str, Any]:
 
 async def list_groups(svc: Services, ctx: Context, query: ListQuery) -> list[dict[str, Any]]:
     """The groups that the caller sees; the default group is made by the first look."""
-    if ctx.project_id is not None:
-        await _make_default(svc, ctx.project_id)
+    named = query.filters.get("project_id", ()) if seen_by(ctx) is None else ()
+    for project_id in named or ([] if ctx.project_id is None else [ctx.project_id]):
+        if re.fullmatch("[0-9a-f]{32}", project_id):  # of a project that an administrator asks for; no others than projects could have
+            await _make_default(svc, project_id)
     async with svc.db.read() as uow:
         rows = await list_shareable(uow, ctx, KIND, query)
         rules = await db.rules_of(uow, [r.id for r in rows]) if rows else {}

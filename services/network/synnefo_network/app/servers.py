@@ -14,6 +14,7 @@ from synnefo_network.app.groups import ensure_default_group
 from synnefo_network.app.port_create import make_ports
 from synnefo_network.app.port_events import describe, emit_port
 from synnefo_network.app.ports import QUOTA, remove_ports
+from synnefo_network.app.server_networks import default_networks, forced_networks
 from synnefo_network.app.services import Services
 from synnefo_network.db import networks as db_networks
 from synnefo_network.db import ports as db
@@ -46,14 +47,16 @@ class ServerPorts:
     availability_zone: str = "nova"
     host: str = ""
     reserved: bool = True
+    is_new: bool = False  # the server is being made: the operator's networks come in
 
 
 @dataclass(slots=True)
 class _Plan:
-    """In the order asked for: a network to make a port on (with an address or not), or a port that is there."""
+    """In the order asked for: a network to make a port on (with an address or not), or a port that is there. The first are `forced`."""
 
     entries: list[tuple[Row[Any] | None, str | None, Row[Any] | None]] = field(default_factory=list)
     networks: dict[str, Row[Any]] = field(default_factory=dict)
+    forced: int = 0
     subnets: dict[str, list[Any]] | None = None  # of each network, where they are known already
 
     @property
@@ -64,15 +67,28 @@ class _Plan:
 async def check(svc: Services, asked: ServerPorts) -> int:
     """How many ports would be made. Raises the fault of the first bad reference."""
     async with svc.db.read() as uow:
-        plan = await _plan(uow, asked, server_id=None)
+        plan = await _plan(uow, svc, asked, server_id=None)
         await find_group_ids(uow, svc, asked.project_id, asked.security_groups, makes_default=False)
     return plan.new_ports
 
 
-async def _plan(uow: UnitOfWork, asked: ServerPorts, *, server_id: str | None) -> _Plan:
+async def _plan(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, server_id: str | None) -> _Plan:
+    plan = await _plan_asked(uow, svc, asked, server_id=server_id)
+    if asked.is_new and svc.settings.forced_server_networks:
+        forced = await forced_networks(uow, svc, asked.project_id)
+        plan.entries = [*((network, None, None) for network in forced), *plan.entries]
+        plan.networks = {n.id: n for n in forced} | plan.networks
+        plan.forced, plan.subnets = len(forced), None
+    return plan
+
+
+async def _plan_asked(uow: UnitOfWork, svc: Services, asked: ServerPorts, *, server_id: str | None) -> _Plan:
     if asked.networks == "none":
         return _Plan()
     if isinstance(asked.networks, str):
+        if asked.is_new and svc.settings.default_server_networks:
+            given = await default_networks(uow, svc, asked.project_id)
+            return _Plan([(n, None, None) for n in given], {n.id: n for n in given})
         return await _plan_auto(uow, asked.project_id)
     plan = _Plan()
     wanted = {n["uuid"] for n in asked.networks if n.get("uuid") and not n.get("port")}
@@ -144,7 +160,7 @@ async def add_ports(
     uow: UnitOfWork, svc: Services, server_id: str, asked: ServerPorts, *, commission: Any = None, is_told: bool = True
 ) -> list[dict[str, Any]]:
     """Make and bind all ports in this transaction; their documents in the order asked for. `is_told`: see `make_ports`."""
-    plan = await _plan(uow, asked, server_id=server_id)
+    plan = await _plan(uow, svc, asked, server_id=server_id)
     groups = await find_group_ids(uow, svc, asked.project_id, asked.security_groups, makes_default=True)
     owner = f"compute:{asked.availability_zone}"
     specs = [
@@ -158,8 +174,9 @@ async def add_ports(
             host_id=asked.host,
             is_bound=True,
             is_server_made=True,
+            is_forced=number < plan.forced,
         )
-        for network, fixed_ip, _ in plan.entries
+        for number, (network, fixed_ip, _) in enumerate(plan.entries)
         if network is not None
     ]
     made = iter(await make_ports(uow, svc, specs, networks=plan.networks, subnets=plan.subnets, is_told=is_told) if specs else [])

@@ -49,9 +49,7 @@ def _view(row: Any) -> dict[str, Any]:
         "project_id": row.project_id,
         "ip_version": row.ip_version,
         "prefixes": row.prefixes,
-        "min_prefixlen": row.min_prefixlen,
-        "default_prefixlen": row.default_prefixlen,
-        "max_prefixlen": row.max_prefixlen,
+        **{name: str(getattr(row, name)) for name in _BOUNDS},  # as Neutron shows them: words
         "default_quota": row.default_quota,
         "is_default": row.is_default,
         "shared": row.shared,

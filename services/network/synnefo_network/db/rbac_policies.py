@@ -73,9 +73,8 @@ async def get_policy(uow: UnitOfWork, policy_id: str, *, project_id: str | None)
 
 
 def visible_policies(project_id: str | None) -> ColumnElement[bool]:
-    """Policies that a project sees: its own, and those that give it something."""
-    p = rbac_policies
-    return true() if project_id is None else or_(p.c.project_id == project_id, p.c.target_project.in_((project_id, EVERYONE)))
+    """Policies that a project sees: those that it made, not those that give it something."""
+    return true() if project_id is None else rbac_policies.c.project_id == project_id
 
 
 async def targets_of(uow: UnitOfWork, object_type: str, object_id: str, *, action: str = SHARED) -> set[str]:

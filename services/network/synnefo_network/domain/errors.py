@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from synnefo_common.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed, Unavailable
 
 __all__ = ["BadRequest", "Conflict", "Forbidden", "NotFound"]
 
@@ -360,6 +360,14 @@ class QuotaLimitBelowUsage(BadRequest):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind="QuotaResourceLimitBelowUsage")
+
+
+class DefaultNetworkUnavailable(Conflict):
+    default_code = "network.network.default_unavailable"
+
+
+class ForcedNetworkUnavailable(Unavailable):
+    default_code = "network.network.forced_unavailable"
 
 
 class AgentInUse(Conflict):

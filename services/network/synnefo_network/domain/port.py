@@ -62,6 +62,11 @@ class Want:
     ip_address: str | None = None
 
 
+def is_working(device_owner: str, *, is_bound: bool) -> bool:
+    """Whether something stands behind a port: a server's NIC, or the router that it belongs to."""
+    return is_bound or device_owner in ("network:router_interface", "network:router_gateway")
+
+
 def is_undeletable(device_owner: str) -> bool:
     """Ports that go only with what they belong to."""
     return device_owner in _UNDELETABLE

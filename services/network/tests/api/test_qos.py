@@ -84,3 +84,14 @@ async def test_default_policy_is_one_and_is_bound_to_new_networks(cloud: Cloud) 
     types = (await cloud.as_member().get("/v2.0/qos/rule-types")).json()["rule_types"]
     assert [t["type"] for t in types] == ["bandwidth_limit", "dscp_marking", "minimum_bandwidth"]
     assert (await cloud.as_member().get("/v2.0/qos/rule-types/dscp_marking")).json()["rule_type"]["drivers"][0]["name"] == "ovn"
+
+
+async def test_policy_that_others_use_stays_shared(cloud: Cloud) -> None:
+    admin, other = cloud.as_admin(), cloud.as_project()
+    policy = await cloud.make("qos/policies", "policy", by=admin, name="q", shared=True)
+    network = await cloud.make_network(by=other, qos_policy_id=policy["id"])
+    path = f"/v2.0/qos/policies/{policy['id']}"
+    refused = await admin.put(path, json={"policy": {"shared": False}})
+    assert (refused.status_code, error_type(refused)) == (409, "QosPolicyInUse")
+    await other.put(f"/v2.0/networks/{network['id']}", json={"network": {"qos_policy_id": None}})
+    assert (await admin.put(path, json={"policy": {"shared": False}})).status_code == 200

@@ -239,3 +239,26 @@ async def test_list_of_routers_is_a_constant_number_of_statements(still: Cloud) 
         answer = await still.as_member().get("/v2.0/routers")
     assert len(answer.json()["routers"]) == 3
     assert queries.count == 2
+
+
+async def test_gateway_on_a_network_without_subnets_has_no_address(cloud: Cloud) -> None:
+    network = await cloud.make_network(by=cloud.as_admin(), **{"router:external": True})
+    router = await cloud.make("routers", "router", external_gateway_info={"network_id": network["id"]})
+    assert router["external_gateway_info"] == {"network_id": network["id"], "enable_snat": True, "external_fixed_ips": []}
+    assert (await cloud.as_member().delete(f"/v2.0/routers/{router['id']}")).status_code == 204
+
+
+async def test_ports_of_a_router_are_active(cloud: Cloud) -> None:
+    public = await cloud.make_public()
+    router = await cloud.make("routers", "router", external_gateway_info={"network_id": public["id"]})
+    first = await cloud.make_network()
+    subnet = await cloud.make_subnet(first, "10.0.0.0/24")
+    second = await cloud.make_network()
+    await cloud.make_subnet(second, "10.0.1.0/24")
+    port = await cloud.make_port(second)
+    for body in ({"subnet_id": subnet["id"]}, {"port_id": port["id"]}):
+        assert (await cloud.as_member().put(f"/v2.0/routers/{router['id']}/add_router_interface", json=body)).status_code == 200
+    ports = (await cloud.as_admin().get(f"/v2.0/ports?device_id={router['id']}")).json()["ports"]
+    assert [p["status"] for p in ports] == ["ACTIVE"] * 3
+    down = await cloud.as_member().put(f"/v2.0/ports/{port['id']}", json={"port": {"name": "inside"}})
+    assert down.json()["port"]["status"] == "ACTIVE"

@@ -203,3 +203,10 @@ async def test_port_has_no_group_twice_and_none_of_two_kinds(cloud: Cloud) -> No
         await member.put(f"/v2.0/ports/{port['id']}", json={"port": {"security_groups": twice}}),
     ):
         assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest")
+
+
+async def test_administrator_who_asks_for_a_projects_groups_sees_its_default_one(cloud: Cloud) -> None:
+    project = "ab" * 16
+    found = (await cloud.as_admin().get(f"/v2.0/security-groups?project_id={project}")).json()["security_groups"]
+    assert [(g["name"], g["project_id"]) for g in found] == [("default", project)]
+    assert (await cloud.as_admin().get("/v2.0/security-groups?project_id=nobody")).json() == {"security_groups": []}

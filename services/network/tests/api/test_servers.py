@@ -88,7 +88,7 @@ async def test_bad_references_are_named(cloud: Cloud) -> None:
 async def test_users_port_is_bound_and_only_unbound(cloud: Cloud) -> None:
     network = await cloud.make_network()
     await cloud.make_subnet(network, "10.0.0.0/24")
-    port = await cloud.make_port(network)
+    port = await cloud.make_port(network, fixed_ips=[{"ip_address": "10.0.0.98"}])
     group = await cloud.make("security-groups", "security_group", name="web")
     service = cloud.internal()
     networks = [{"port": port["id"]}, {"uuid": network["id"], "fixed_ip": "10.0.0.99"}]

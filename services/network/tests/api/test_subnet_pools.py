@@ -26,7 +26,7 @@ async def test_pool_has_neutrons_fields_and_its_life(cloud: Cloud) -> None:
         "is_default", "shared", "address_scope_id", "description", "tags", "created_at", "updated_at", "revision_number",
     }  # fmt: skip
     assert pool["prefixes"] == ["10.0.0.0/23", "10.8.0.0/16"]
-    assert (pool["ip_version"], pool["min_prefixlen"], pool["default_prefixlen"], pool["max_prefixlen"]) == (4, 8, 24, 32)
+    assert (pool["ip_version"], pool["min_prefixlen"], pool["default_prefixlen"], pool["max_prefixlen"]) == (4, "8", "24", "32")
     path = f"/v2.0/subnetpools/{pool['id']}"
     assert (await member.get("/v2.0/subnetpools?shared=false&name=p")).json()["subnetpools"] == [pool]
     assert (await cloud.as_project("other").get(path)).status_code == 404

@@ -8,7 +8,6 @@ from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app import accounts
 from synnefo_object.app.access import shown_headers
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.limits import POLICY
 from synnefo_object.domain.listing import read_query
 from synnefo_object.domain.times import timestamp
 
@@ -27,12 +26,12 @@ async def show_account(request: SwiftRequest) -> Answer:
         "X-Timestamp": timestamp(view.created_us),
         "X-Put-Timestamp": timestamp(view.created_us),
     }
-    if view.containers:
-        policy = f"X-Account-Storage-Policy-{POLICY}-"
+    for totals in view.policies:
+        policy = f"X-Account-Storage-Policy-{totals.name}-"
         headers |= {
-            policy + "Container-Count": str(view.containers),
-            policy + "Object-Count": str(view.objects),
-            policy + "Bytes-Used": str(view.bytes),
+            policy + "Container-Count": str(totals.containers),
+            policy + "Object-Count": str(totals.objects),
+            policy + "Bytes-Used": str(totals.bytes),
         }
     headers |= shown_headers(view.headers, is_owner=caller.owns(target))
     if caller.claims is not None and caller.claims.project_id == target.project_id:

@@ -145,7 +145,7 @@ async def extract_archive(request: SwiftRequest) -> Answer:
             received += len(piece)
             if received > limits.MAX_FILE_SIZE:
                 raise SwiftFault(413)
-            await request.svc.store.run(spool.write, piece)
+            await request.svc.stores.run(spool.write, piece)
         spool.seek(0)
         created, errors, refused = await _extract(request, caller, spool, mode)
     summary, body = "201 Created", ""
@@ -168,9 +168,9 @@ async def _extract(request: SwiftRequest, caller: Caller, spool: IO[bytes], mode
     created = 0
     errors: list[tuple[str, str]] = []
     try:
-        archive = await svc.store.run(_open_archive, spool, mode)
+        archive = await svc.stores.run(_open_archive, spool, mode)
         while True:
-            member = await svc.store.run(archive.next)
+            member = await svc.stores.run(archive.next)
             if member is None:
                 break
             if not member.isfile():
@@ -225,5 +225,5 @@ def _pax_headers(member: tarfile.TarInfo) -> dict[str, str]:
 
 
 async def _read(request: SwiftRequest, source: IO[bytes]) -> AsyncIterator[bytes]:
-    while piece := await request.svc.store.run(source.read, 1 << 20):
+    while piece := await request.svc.stores.run(source.read, 1 << 20):
         yield piece

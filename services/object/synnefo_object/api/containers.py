@@ -11,7 +11,6 @@ from synnefo_object.app import containers, version_listings
 from synnefo_object.app.access import Caller, shown_headers
 from synnefo_object.app.containers import ContainerView
 from synnefo_object.domain.errors import SwiftFault
-from synnefo_object.domain.limits import POLICY
 from synnefo_object.domain.listing import read_query
 from synnefo_object.domain.metadata import VERSION_HEADERS
 from synnefo_object.domain.times import http_date, timestamp
@@ -24,7 +23,7 @@ def view_headers(view: ContainerView, *, is_owner: bool) -> dict[str, str]:
         "X-Container-Bytes-Used": str(view.bytes),
         "X-Timestamp": timestamp(view.created_us),
         "Last-Modified": http_date(view.modified_us),
-        "X-Storage-Policy": POLICY,
+        "X-Storage-Policy": view.policy,
         "Accept-Ranges": "bytes",
         **{n: quote(v) if n in VERSION_HEADERS else v for n, v in shown_headers(view.headers, is_owner=is_owner).items()},
     }

@@ -137,7 +137,7 @@ _HEADERS: dict[str, tuple[str, set[tuple[int, str]]]] = {
     "X-Versions-Enabled": ("`true`: keep what is replaced and deleted, as versions.", {(1, "PUT"), (1, "POST")}),
     "X-Versions-Location": ("The container for a stack of versions.", {(1, "PUT"), (1, "POST")}),
     "X-History-Location": ("The container for a history of versions.", {(1, "PUT"), (1, "POST")}),
-    "X-Storage-Policy": ("The storage policy of a new container.", {(1, "PUT")}),
+    "X-Storage-Policy": ("The storage policy of a new container: one of those that GET /info lists.", {(1, "PUT")}),
     "X-Account-Access-Control": ("Who else may `read-only`, `read-write` or `admin` all of the account: JSON with lists of ids.", {(0, "POST")}),
     "X-Account-Quota-Bytes": ("The account's quota; for ResellerAdmin.", {(0, "POST")}),
     "X-Account-Quota-Count": ("How many objects the account may have; for ResellerAdmin.", {(0, "POST")}),
@@ -195,6 +195,15 @@ def router() -> APIRouter:
             responses={s: {"description": _STATUSES[s]} for s in (206, 304, 404, 412, 416)},
             operation_id=f"{method.lower()}_public",
         )
+    made.add_api_route(
+        "/crossdomain.xml",
+        info.show_cross_domain_policy,
+        methods=["GET"],
+        summary="Which sites' programs may call from a browser",
+        response_class=Response,
+        responses={404: {"description": _STATUSES[404]}},
+        operation_id="show_cross_domain_policy",
+    )
     for method in ("GET", "HEAD", "OPTIONS"):
         made.add_api_route(
             "/info",

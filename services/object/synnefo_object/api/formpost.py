@@ -12,6 +12,7 @@ from synnefo_object.api.request import SwiftRequest
 from synnefo_object.api.tempurl import keys_of
 from synnefo_object.app import uploads
 from synnefo_object.app.objects import place
+from synnefo_object.app.rates import wait_for_turn
 from synnefo_object.domain import tempurl
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.paths import Target, decode_name
@@ -69,6 +70,7 @@ async def upload(request: SwiftRequest) -> Answer:
             for key in ("x-delete-at", "x-delete-after"):
                 if fields.get(key):
                     headers[key] = fields[key]
+            await wait_for_turn(request.svc, "PUT", target)
             await uploads.put(request.svc, caller, target, headers, _limited(form, int(fields["max_file_size"])))
         if not stored:
             raise bad_request("no files to process")

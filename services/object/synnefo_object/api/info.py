@@ -12,14 +12,17 @@ from starlette.responses import Response
 
 from synnefo_common.web import answer
 from synnefo_object.domain import limits, tempurl
+from synnefo_object.domain.errors import SwiftFault
+from synnefo_object.domain.policies import StoragePolicies, StoragePolicy
+from synnefo_object.settings import Settings
 
 
-def capabilities() -> dict[str, Any]:
+def capabilities(settings: Settings, policies: StoragePolicies) -> dict[str, Any]:
     """The body."""
-    return {
+    return _rates(settings) | {
         "swift": {
             "version": "2.38.0",
-            "policies": [{"name": limits.POLICY, "aliases": limits.POLICY, "default": True}],
+            "policies": [_policy(policy) for policy in policies.all if not policy.is_deprecated],
             "max_file_size": limits.MAX_FILE_SIZE,
             "max_meta_name_length": limits.MAX_META_NAME_LENGTH,
             "max_meta_value_length": limits.MAX_META_VALUE_LENGTH,
@@ -72,9 +75,39 @@ def capabilities() -> dict[str, Any]:
     }
 
 
-async def show_info(_request: Request) -> Response:
+def _rates(settings: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = {"crossdomain": {}} if settings.cross_domain_policy else {}
+    if settings.account_rate or settings.container_rates or settings.listing_rates:
+        found["ratelimit"] = {
+            "account_ratelimit": settings.account_rate,
+            "max_sleep_time_seconds": settings.longest_wait_s,
+            "container_ratelimits": sorted(settings.container_rates.items()),
+            "container_listing_ratelimits": sorted(settings.listing_rates.items()),
+        }
+    return found
+
+
+def _policy(policy: StoragePolicy) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": policy.name, "aliases": ", ".join(policy.names)}
+    return shown | ({"default": True} if policy.is_default else {})
+
+
+async def show_info(request: Request) -> Response:
     """Open to all, as in Swift."""
-    return answer(capabilities())
+    return answer(capabilities(request.app.state.services.settings, request.app.state.services.stores.policies))
+
+
+async def show_cross_domain_policy(request: Request) -> Response:
+    """Which sites' programs may call from a browser: what the operator has set. Raises 404 without."""
+    policy = request.app.state.services.settings.cross_domain_policy
+    if not policy:
+        raise SwiftFault(404)
+    body = (
+        '<?xml version="1.0"?>\n'
+        '<!DOCTYPE cross-domain-policy SYSTEM "http://www.adobe.com/xml/dtds/cross-domain-policy.dtd">\n'
+        f"<cross-domain-policy>\n{policy}\n</cross-domain-policy>"
+    )
+    return Response(body, media_type="application/xml")
 
 
 async def healthcheck(_request: Request) -> Response:

@@ -33,12 +33,22 @@ def _read_cursor(text: str) -> tuple[int, int, str]:
 async def list_roots(
     request: Request,
     ctx: Service,
+    *,
+    pool: Annotated[str, Query(max_length=64)] = "",
     epoch: Annotated[str, Query(max_length=64)] = "",
     after: Annotated[str, Query(max_length=8192)] = "",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Response:
-    """Every object's and kept version's root, oldest data first, so that none is missed while objects are copied and deleted."""
-    rows, following = await roots.page(request.app.state.services, after=_read_cursor(after) if after else None, limit=limit)
+    """Every object's and kept version's root in a pool (empty: the service's own store).
+
+    Oldest data first, so that none is missed while objects are copied and deleted.
+    """
+    svc = request.app.state.services
+    policy = svc.stores.policies.by_pool(pool)
+    if policy is None:
+        raise BadRequest(f"There is no pool {pool!r} here.")
+    rows, following = await roots.page(svc, policy, after=_read_cursor(after) if after else None, limit=limit)
     cursor = urlsafe_b64encode(orjson.dumps(following)).decode() if following is not None else after
     listed = [{"id": name, "root": b64encode(root).decode()} for name, root in rows]
-    return answer({"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch})
+    said = {"roots": listed, "next": cursor, "complete": following is None, "epoch": epoch}
+    return answer(said | ({"pool": pool, "store": roots.store_mark(policy.store_url)} if pool else {}))

@@ -13,6 +13,7 @@ from synnefo_common.errors import Unauthorized
 from synnefo_common.policy import Policy
 from synnefo_common.web.context import Context
 from synnefo_object.app.access import Caller
+from synnefo_object.app.rates import wait_for_turn
 from synnefo_object.app.services import Services
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.paths import Target, parse_path
@@ -38,7 +39,10 @@ class SwiftRequest:
             raise SwiftFault(417, "Unsupported Expect header.")
 
     async def caller(self) -> Caller:
-        """Who asks. A token that is not valid makes nobody: the ACL may still let nobody in."""
+        """Who asks, when it is their turn. A token that is not valid makes nobody: the ACL may still let nobody in.
+
+        Raises 498 when calls are limited and too many wait.
+        """
         token = self.headers.get("x-auth-token") or self.headers.get("x-storage-token")
         claims: Claims | None = None
         if token:
@@ -53,6 +57,7 @@ class SwiftRequest:
             self.scope["synnefo.context"] = context
             if not self.target.object:
                 await caller.learn(self.target)
+            await wait_for_turn(self.svc, self.method, self.target)
         return caller
 
     def flag(self, name: str) -> bool:

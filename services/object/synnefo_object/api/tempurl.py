@@ -9,6 +9,7 @@ import orjson
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.app.access import Caller
 from synnefo_object.app.objects import place
+from synnefo_object.app.rates import wait_for_turn
 from synnefo_object.domain import tempurl
 from synnefo_object.domain.errors import SwiftFault, bad_request
 from synnefo_object.domain.times import http_date
@@ -64,6 +65,7 @@ async def admit(request: SwiftRequest, caller: Caller) -> dict[str, str] | None:
         "" if by_account is not None else target.container,
         prefix or "" if prefix is not None else name,
     )
+    await wait_for_turn(request.svc, request.method, target)
     return _download_headers(request, expires)
 
 

@@ -19,7 +19,7 @@ from synnefo_object.domain.paths import Target, successor
 from synnefo_object.domain.times import timestamp
 
 DELETED_TYPE = "application/x-deleted;swift_versions_deleted=1"
-_COPIED = ("root", "size", "etag", "content_type", "headers", "delete_at", "kind", "extra", "hash", "modified_by")
+_COPIED = ("root", "pool", "size", "etag", "content_type", "headers", "delete_at", "kind", "extra", "hash", "modified_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,10 @@ async def on_delete(svc: Services, target: Target, row: Any, mode: Mode) -> bool
 
         async def keep_history(uow: UnitOfWork) -> bool:
             was_there = await archive(uow, svc, target, row, versioned)
-            empty = svc.store.store.writer().finish()
+            empty = svc.stores.of(versioned.policy).store.writer().finish()
             marker = {
                 "root": empty.to_bytes(),
+                "pool": versioned.policy,
                 "size": 0,
                 "etag": "d41d8cd98f00b204e9800998ecf8427e",
                 "content_type": DELETED_TYPE,

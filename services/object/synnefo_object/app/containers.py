@@ -20,9 +20,9 @@ from synnefo_object.db.version_listings import Place
 from synnefo_object.domain import metadata
 from synnefo_object.domain.acl import clean_acl
 from synnefo_object.domain.errors import SwiftFault, not_found
-from synnefo_object.domain.limits import POLICY
 from synnefo_object.domain.listing import Query
 from synnefo_object.domain.paths import Target, check_container_name
+from synnefo_object.domain.policies import StoragePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ContainerView:
     objects: int
     bytes: int
     headers: dict[str, str]
+    policy: str
     entries: list[tuple[str | None, Any]] | None = None
 
 
@@ -75,7 +76,27 @@ async def show(
             entries = await version_listings.fetch(uow, row.id, query, versions_behind)
         elif query is not None:
             entries = await listings.fetch(uow, objects, row.id, query)
-    return ContainerView(row.created_us, row.modified_us, int(row.objects), int(row.bytes), orjson.loads(row.headers), entries)
+    headers, policy = orjson.loads(row.headers), policy_name(svc, row.policy)
+    return ContainerView(row.created_us, row.modified_us, int(row.objects), int(row.bytes), headers, policy, entries)
+
+
+def read_policy(svc: Services, headers: Mapping[str, str]) -> StoragePolicy | None:
+    """The policy that X-Storage-Policy asks for. Raises 400 for one that is unknown or takes no new containers."""
+    name = headers.get("x-storage-policy")
+    if not name:
+        return None
+    policy = svc.stores.policies.by_name(name)
+    if policy is None:
+        raise SwiftFault(400, f"Invalid X-Storage-Policy {name!r}")
+    if policy.is_deprecated:
+        raise SwiftFault(400, f"Storage Policy {policy.name!r} is deprecated")
+    return policy
+
+
+def policy_name(svc: Services, pool: str) -> str:
+    """What clients call a container's policy; a pool that the settings have no more goes by its last name."""
+    policy = svc.stores.policies.by_pool(pool)
+    return policy.name if policy is not None else pool
 
 
 async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> bool:
@@ -83,12 +104,10 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     caller.require_writer(target)
     check_container_name(target.container)
     given, removed = _given(headers if caller.owns(target) else unprivileged(headers))
-    policy = headers.get("x-storage-policy")
-    if policy and policy.lower() != POLICY.lower():
-        raise SwiftFault(400, f"Invalid X-Storage-Policy {policy!r}")
+    policy = read_policy(svc, headers)
 
     async def work(uow: UnitOfWork) -> bool:
-        _, created = await ensure(uow, svc, target, given)
+        _, created = await ensure(uow, svc, target, given, policy=policy)
         if not created and (given or removed):
             await _merge(uow, svc, target, given, removed)
         return created
@@ -96,20 +115,26 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     return await svc.db.run(work)
 
 
-async def ensure(uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str]) -> tuple[int, bool]:
-    """The container's id, and whether this made it."""
+async def ensure(
+    uow: UnitOfWork, svc: Services, target: Target, given: Mapping[str, str], *, policy: StoragePolicy | None = None
+) -> tuple[int, bool]:
+    """The container's id, and whether this made it. Raises 409 if it is there with another policy than the one asked for."""
     assert target.project_id is not None
     now_us = svc.clock.now_us()
     await accounts.ensure(uow, target.project_id, now_us=now_us)
     account = await accounts.locked(uow, target.project_id)
     assert account is not None
     kept = _merged({}, given, set())
-    created = await containers.create(uow, account_id=account.id, name=target.container, headers=orjson.dumps(kept).decode(), now_us=now_us)
+    pool = (policy or svc.stores.policies.default).pool
+    text = orjson.dumps(kept).decode()
+    created = await containers.create(uow, account_id=account.id, name=target.container, headers=text, policy=pool, now_us=now_us)
     if created is not None:
         await counters.add(uow, account_id=account.id, container_id=None, containers=1, now_us=now_us)
         return created, True
     row = await containers.locked(uow, target.project_id, target.container)
     assert row is not None
+    if policy is not None and svc.stores.policies.by_pool(row.policy) is not policy:
+        raise SwiftFault(409)
     return int(row.id), False
 
 

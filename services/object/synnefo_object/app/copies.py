@@ -1,10 +1,10 @@
-"""COPY and X-Copy-From: a new object on the same blocks; no byte moves."""
+"""COPY and X-Copy-From: a new object on the same blocks; no byte moves, but into another policy's pool."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import orjson
@@ -22,6 +22,7 @@ from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
+from synnefo_object.domain.s3.parts import Parts
 
 Location = Target
 
@@ -81,7 +82,9 @@ async def copy(
     expires = metadata.delete_at(headers, now_s=svc.now_s())
     if expires is None and not fresh and "x-remove-delete-at" not in headers:
         expires = found.delete_at
-    root, kind, extra, etag = Root.from_bytes(found.root), PLAIN, None, found.etag
+    pool = place.policy
+    root: Root | None = None  # the source's own, unless it is made of it
+    kind, extra, etag = PLAIN, None, found.etag
     if raw and found.kind in (DLO, SLO):
         if found.kind == SLO:  # a manifest is put anew: there must be such segments where it goes
             parts = [manifests.raw_part(p) for p in orjson.loads(found.extra or "[]")]
@@ -91,14 +94,14 @@ async def copy(
     elif part is not None and found.kind == SLO:
         number = segments.read_part_number({"part-number": part}, headers)
         assert number is not None
-        root, etag = await _compose(svc, segments.cut(found.pieces, *segments.part_span(found, number)))
+        root, etag = await _compose(svc, segments.cut(found.pieces, *segments.part_span(found, number)), pool)
     elif "range" in headers:
-        root, etag = await _part(svc, found, headers["range"])
+        root, etag = await _part(svc, found, headers["range"], pool)
     elif found.kind in (DLO, SLO):
-        root, etag = await join(svc, found)
+        root, etag = await join(svc, found, pool)
     elif not follow or found.kind == MULTIPART:
         kind, extra = found.kind, found.extra
-    size = found.size if kind == MULTIPART else root.size
+    size = root.size if root is not None else found.size if kind == MULTIPART else Root.from_bytes(found.root).size
     if etag != found.etag:  # other bytes: S3's checksums are not theirs
         kept = {n: v for n, v in kept.items() if not n.startswith("x-amz-checksum-")}
     manifest = objects.read_manifest_header(headers)
@@ -108,6 +111,8 @@ async def copy(
     if size > await quotas.room(svc, caller, to, place, replaced=replaced):
         raise SwiftFault(413, "Upload exceeds quota.")
     async with quotas.reserve(svc, caller, quotas.payer(to, place), size) as reservation:
+        if root is None:
+            root, extra = await bring(svc, found, extra, pool)
         uploaded = await uploads.keep(
             svc,
             place,
@@ -127,38 +132,51 @@ async def copy(
     return Copied(uploaded, found, kept)
 
 
-async def _part(svc: Services, found: Stored, wanted: str) -> tuple[Root, str]:
+async def bring(svc: Services, found: Stored, extra: str | None, pool: str) -> tuple[Root, str | None]:
+    """The object's own root in a pool, and what its row keeps beside it. The parts of an upload are one there."""
+    root = Root.from_bytes(found.root)
+    if svc.stores.of(found.pool) is svc.stores.of(pool):
+        return root, extra
+    if found.kind != MULTIPART:
+        return await svc.stores.bring(root, found.pool, pool), extra
+    joined, _ = await uploads.receive(svc, read_pieces(svc, found.pieces), length=found.size, most=found.size, pool=pool)
+    return joined, replace(Parts.read(extra), roots=()).write() if extra else None
+
+
+async def _part(svc: Services, found: Stored, wanted: str, pool: str) -> tuple[Root, str]:
     """The range that is asked for, as an object of its own. Raises 416, also for several ranges."""
     ranges = parse_ranges(wanted, found.size)
     if ranges is None:
-        return await join(svc, found)
+        return await join(svc, found, pool)
     if len(ranges) != 1:
         raise SwiftFault(416, headers={"Content-Range": f"bytes */{found.size}"})
-    return await _compose(svc, segments.cut(found.pieces, *ranges[0]))
+    return await _compose(svc, segments.cut(found.pieces, *ranges[0]), pool)
 
 
-async def join(svc: Services, found: Stored) -> tuple[Root, str]:
+async def join(svc: Services, found: Stored, pool: str) -> tuple[Root, str]:
     """A large object as one plain object."""
     if found.size > MAX_FILE_SIZE:
         raise SwiftFault(413)
-    return await _compose(svc, found.pieces)
+    return await _compose(svc, found.pieces, pool)
 
 
-async def _compose(svc: Services, pieces: list[Piece]) -> tuple[Root, str]:
-    """Pieces as one object, and its MD5. Blocks are referred to again, not written, where the pieces end with blocks.
+async def _compose(svc: Services, pieces: list[Piece], pool: str) -> tuple[Root, str]:
+    """Pieces as one object in a pool, and its MD5. Blocks are referred to again, not written, where the pieces end with blocks.
 
     One whole object is both already. The MD5 of several is known to nobody yet: they are read for it, and no more.
     """
     if len(pieces) == 1 and pieces[0].etag and pieces[0].inline is None:
-        return Root.from_bytes(pieces[0].root), pieces[0].etag
+        return await svc.stores.bring(Root.from_bytes(pieces[0].root), pieces[0].pool, pool), pieces[0].etag
     length = sum(piece.length for piece in pieces)
     ranges = [Range(Root.from_bytes(piece.root), piece.offset, piece.length) for piece in pieces if piece.inline is None]
-    block = svc.store.store.block_size
-    starts_with_block = len(ranges) == len(pieces) and all(r.offset % block == 0 and r.root.block_size == block for r in ranges)
+    store = svc.stores.of(pool)
+    block = store.store.block_size
+    is_here = len(ranges) == len(pieces) and all(svc.stores.of(piece.pool) is store for piece in pieces)
+    starts_with_block = is_here and all(r.offset % block == 0 and r.root.block_size == block for r in ranges)
     if not starts_with_block or any(r.length % block for r in ranges[:-1]):
-        return await uploads.receive(svc, read_pieces(svc, pieces), length=length, most=length)
-    root = await svc.store.compose(ranges)
+        return await uploads.receive(svc, read_pieces(svc, pieces), length=length, most=length, pool=pool)
+    root = await store.compose(ranges)
     digest = hashlib.md5(usedforsecurity=False)
     async for piece in read_pieces(svc, pieces):
-        await svc.store.run(digest.update, piece)
+        await store.run(digest.update, piece)
     return root, digest.hexdigest()

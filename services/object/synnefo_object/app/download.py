@@ -19,11 +19,11 @@ async def read_pieces(svc: Services, pieces: Sequence[Piece]) -> AsyncIterator[b
             continue
         if not piece.length:
             continue
-        root = Root.from_bytes(piece.root)
+        root, store = Root.from_bytes(piece.root), svc.stores.of(piece.pool)
         if piece.length <= _CHUNK:
-            yield await svc.store.read(root, piece.offset, piece.length)
+            yield await store.read(root, piece.offset, piece.length)
             continue
-        stream = svc.store.iter_range(root, piece.offset, piece.length, chunk_bytes=_CHUNK)
+        stream = store.iter_range(root, piece.offset, piece.length, chunk_bytes=_CHUNK)
         try:
             async for chunk in stream:
                 yield chunk

@@ -122,7 +122,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     kept_headers = metadata.object_headers(headers) | {"x-slo-size": str(size), "x-slo-etag": etag}
     most = await quotas.room(svc, caller, target, row, replaced=row.size if row.root is not None else None)
     async with quotas.reserve(svc, caller, quotas.payer(target, row), len(text)) as reservation:
-        root, md5 = await uploads.receive(svc, _once(text), length=len(text), most=most)
+        root, md5 = await uploads.receive(svc, _once(text), length=len(text), most=most, pool=row.policy)
         kept_headers["x-slo-manifest-etag"] = md5
         uploaded = await uploads.keep(
             svc,

@@ -94,7 +94,7 @@ async def identify(svc: Services, stored: Stored) -> None:
     if stored.uuid is None:
         stored.uuid = sharing.stored_uuid(stored.container_id, stored.name)
     if stored.hash is None:
-        stored.hash = await svc.store.merkle(Root.from_bytes(bytes(stored.root)))
+        stored.hash = await svc.stores.of(stored.pool).merkle(Root.from_bytes(bytes(stored.root)))
 
 
 async def update(svc: Services, caller: Caller, target: Target, headers: Mapping[str, str]) -> None:

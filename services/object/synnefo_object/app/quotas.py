@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from synnefo_object.app.versions import Keeping, keeping
 from synnefo_object.db import accounts, containers
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.limits import MAX_FILE_SIZE, RESOURCE
-from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA, PAYER
+from synnefo_object.domain.metadata import ACCOUNT_QUOTAS, OLD_QUOTA, PAYER, policy_quotas
 from synnefo_object.domain.paths import Target
 
 
@@ -27,9 +28,33 @@ def _figure(headers: Mapping[str, str], *names: str) -> int | None:
 
 
 def _account_figures(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    size, count, policy_size, policy_count = ACCOUNT_QUOTAS
-    size = size if size in headers else OLD_QUOTA
-    return _figure(headers, size, policy_size), _figure(headers, count, policy_count)
+    size, count = ACCOUNT_QUOTAS
+    return _figure(headers, size if size in headers else OLD_QUOTA), _figure(headers, count)
+
+
+def _policy_figures(svc: Services, headers: Mapping[str, str], pool: str) -> tuple[int | None, int | None]:
+    policy = svc.stores.policies.by_pool(pool)
+    if policy is None:
+        return None, None
+    names = [policy_quotas(replace(policy, name=name)) for name in policy.names]
+    return _figure(headers, *(size for size, _ in names)), _figure(headers, *(count for _, count in names))
+
+
+async def _held(svc: Services, uow: UnitOfWork, level: str, target: Target, place: Any) -> Any:
+    """What there is: objects and bytes of the container, the account, or the account's containers of this policy."""
+    if level == "container":
+        return await containers.totals(uow, target.project_id or "", target.container)
+    if level == "account" or len(svc.stores.policies.all) == 1:
+        return await accounts.totals(uow, target.project_id or "")
+    policy = svc.stores.policies.by_pool(place.policy)
+    parts = [part for part in await containers.totals_by_policy(uow, place.account_id) if svc.stores.policies.by_pool(part.policy) is policy]
+    return _Held(sum(int(part.objects) for part in parts), sum(int(part.bytes) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    objects: int
+    bytes: int
 
 
 async def room(svc: Services, caller: Caller, target: Target, place: Any, *, replaced: int | None, most: int = MAX_FILE_SIZE) -> int:
@@ -43,6 +68,7 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
     limits = [
         ("container", _figure(container, "x-container-meta-quota-bytes"), _figure(container, "x-container-meta-quota-count")),
         ("account", *_account_figures(account if not caller.is_reseller else {})),
+        ("policy", *_policy_figures(svc, account if not caller.is_reseller else {}, place.policy)),
     ]
     if all(bytes_ is None and count is None for _, bytes_, count in limits):
         return most
@@ -50,11 +76,7 @@ async def room(svc: Services, caller: Caller, target: Target, place: Any, *, rep
         for level, bytes_limit, count_limit in limits:
             if bytes_limit is None and count_limit is None:
                 continue
-            held = (
-                await containers.totals(uow, target.project_id or "", target.container)
-                if level == "container"
-                else await accounts.totals(uow, target.project_id or "")
-            )
+            held = await _held(svc, uow, level, target, place)
             if held is None:
                 continue
             if count_limit is not None and replaced is None and held.objects + 1 > count_limit:

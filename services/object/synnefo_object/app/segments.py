@@ -211,7 +211,7 @@ def cut(pieces: list[Piece], offset: int, length: int) -> list[Piece]:
             continue
         count = min(piece.length - offset, length)
         inline = None if piece.inline is None else piece.inline[offset : offset + count]
-        kept.append(Piece(piece.root, piece.offset + offset, count, inline, piece.etag if count == piece.length else ""))
+        kept.append(Piece(piece.root, piece.offset + offset, count, inline, piece.pool, piece.etag if count == piece.length else ""))
         length -= count
         offset = 0
     return kept

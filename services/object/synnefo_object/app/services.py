@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synnefo_archipelago import AsyncStore
 from synnefo_common.auth.verifier import TokenVerifier
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_object.app.slices import Slices
+from synnefo_object.app.stores import Stores
 from synnefo_object.clients.names import Names
 from synnefo_object.clients.signing_keys import SigningKeys
 from synnefo_object.settings import Settings
@@ -22,7 +22,7 @@ class Services:
     db: Database
     clock: Clock
     ids: IdSource
-    store: AsyncStore
+    stores: Stores
     quota: QuotaClient
     verifier: TokenVerifier
     names: Names

@@ -20,6 +20,7 @@ class Piece:
     offset: int
     length: int
     inline: bytes | None = None
+    pool: str = ""
     etag: str = ""  # the MD5 of a piece that is all of a root
 
 
@@ -46,6 +47,7 @@ class Stored:
     hash: str | None = None
     modified_by: str = ""
     versioned: int = 0
+    pool: str = ""
     pieces: list[Piece] = field(default_factory=list)
     account: str = ""  # where it was found, if that may be behind links
     content_location: str | None = None
@@ -70,6 +72,7 @@ class Stored:
             row.hash,
             row.modified_by,
             row.versioned,
+            row.pool,
             own_pieces(row),
         )
 
@@ -86,5 +89,5 @@ def own_pieces(row: Any) -> list[Piece]:
     """Where the bytes of a row are that is no manifest of other objects."""
     roots = Parts.read(row.extra).roots if row.kind == MULTIPART else ()
     if roots:
-        return [Piece(root, 0, Root.from_bytes(root).size) for root in roots]
-    return [Piece(row.root, 0, row.size, etag=row.etag if row.kind == PLAIN else "")]
+        return [Piece(root, 0, Root.from_bytes(root).size, pool=row.pool) for root in roots]
+    return [Piece(row.root, 0, row.size, pool=row.pool, etag=row.etag if row.kind == PLAIN else "")]

@@ -53,7 +53,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         if linked.kind == SLO:
             link["slo_etag"] = linked.headers["x-slo-etag"]
         content_type = content_type or linked.content_type
-    root, md5 = await uploads.receive(svc, body, length=None, most=0)
+    root, md5 = await uploads.receive(svc, body, length=None, most=0, pool=row.policy)
     return await uploads.keep(
         svc,
         row,

@@ -78,7 +78,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         raise SwiftFault(413, "Upload exceeds quota." if most < MAX_FILE_SIZE else None)
     if length is not None:
         async with quotas.reserve(svc, caller, quotas.payer(target, row), length) as reservation:
-            root, etag = await receive(svc, body, length=length, most=most)
+            root, etag = await receive(svc, body, length=length, most=most, pool=row.policy)
             check_etag(headers, etag)
             return await keep(
                 svc,
@@ -95,7 +95,7 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
                 reservation=reservation,
                 replace="if-none-match" not in headers,
             )
-    root, etag = await receive(svc, body, length=None, most=most)
+    root, etag = await receive(svc, body, length=None, most=most, pool=row.policy)
     check_etag(headers, etag)
     async with quotas.reserve(svc, caller, quotas.payer(target, row), root.size) as reservation:
         return await keep(
@@ -115,9 +115,9 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
         )
 
 
-async def receive(svc: Services, body: AsyncIterator[bytes], *, length: int | None, most: int) -> tuple[Root, str]:
-    """Stream into the store: the root and the MD5. Raises 413 when it is too long, 499 when it ends early."""
-    async with svc.store.writer(extra_hashes=("md5",)) as writer:
+async def receive(svc: Services, body: AsyncIterator[bytes], *, length: int | None, most: int, pool: str) -> tuple[Root, str]:
+    """Stream into a pool: the root and the MD5. Raises 413 when it is too long, 499 when it ends early."""
+    async with svc.stores.of(pool).writer(extra_hashes=("md5",)) as writer:
         seen = 0
         async for chunk in body:
             seen += len(chunk)
@@ -154,6 +154,7 @@ async def keep(
     *,
     caller: Caller,
     root: Root,
+    pool: str | None = None,
     size: int | None = None,
     etag: str,
     content_type: str,
@@ -170,16 +171,18 @@ async def keep(
 ) -> Uploaded:
     """The one place where an object row is made: row, counters and reservation in one transaction.
 
-    `size` is for an object of several roots, of which `root` is the first.
+    `root` lies in the container's pool, unless another is named. `size` is for an object of several roots, of which `root` is the first.
 
     With `expected_us` only if what is replaced is still the data of that time (0: nothing); raises Changed. `also` does
     more in the same transaction, and gets the time of the new data.
     """
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
+    pool = row.policy if pool is None else pool
     values: dict[str, Any] = {
         "container_id": row.container_id,
         "name": target.object,
         "root": root.to_bytes(),
+        "pool": pool,
         "size": root.size if size is None else size,
         "etag": etag,
         "content_type": content_type,
@@ -190,7 +193,7 @@ async def keep(
         "kind": kind,
         "extra": extra,
         "uuid": uuid or _uuid(svc, row, target),
-        "hash": await svc.store.merkle(root) if size in (None, root.size) else None,
+        "hash": await svc.stores.of(pool).merkle(root) if size in (None, root.size) else None,
         "modified_by": caller.user_id,
         "versioned": 0,
     }

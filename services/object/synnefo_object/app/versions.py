@@ -18,6 +18,7 @@ from synnefo_object.app.services import Services
 from synnefo_object.db import counters, objects, versions
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import MARKER
+from synnefo_object.domain.policies import BASE
 
 HEADER = "x-versions-enabled"
 MARKER_TYPE = "application/x-deleted;swift_versions_deleted=1"
@@ -118,6 +119,7 @@ async def add_marker(uow: UnitOfWork, place: Any, name: str, current: Any, *, no
     await versions.end_marker(uow, place.container_id, name, replaced_us=now_us)
     marker = {
         "root": b"",
+        "pool": BASE,
         "size": 0,
         "etag": _EMPTY_MD5,
         "content_type": MARKER_TYPE,

@@ -43,6 +43,7 @@ containers = Table(
     Column("headers", Text, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("modified_us", BigInteger, nullable=False),
+    Column("policy", String(64), nullable=False, server_default=""),  # the pool of new data; empty: the service's own store
     UniqueConstraint("account_id", "name", name="uq_containers_account_id_name"),
     sqlite_autoincrement=True,
 )
@@ -54,6 +55,7 @@ _totals = (
         containers.c.headers,
         containers.c.created_us,
         containers.c.modified_us,
+        containers.c.policy,
         accounts.c.headers.label("account_headers"),
         func.coalesce(func.sum(counters.c.objects), 0).label("objects"),
         func.coalesce(func.sum(counters.c.bytes), 0).label("bytes"),
@@ -66,20 +68,21 @@ _totals = (
         containers.c.headers,
         containers.c.created_us,
         containers.c.modified_us,
+        containers.c.policy,
         accounts.c.headers,
     )
 )
 
 
 async def totals(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] | None:
-    """id, account_id, headers, created_us, modified_us, account_headers, objects, bytes."""
+    """id, account_id, headers, created_us, modified_us, policy, account_headers, objects, bytes."""
     return await uow.one(_totals, {"project": project_id, "container": container})
 
 
 async def locked(uow: UnitOfWork, project_id: str, container: str) -> Row[Any] | None:
-    """id, account_id, headers, locked until the transaction ends."""
+    """id, account_id, headers, policy, locked until the transaction ends."""
     return await uow.one(
-        select(containers.c.id, containers.c.account_id, containers.c.headers)
+        select(containers.c.id, containers.c.account_id, containers.c.headers, containers.c.policy)
         .select_from(containers.join(accounts, containers.c.account_id == accounts.c.id))
         .where(accounts.c.project_id == project_id, containers.c.name == container)
         .with_for_update(of=containers)
@@ -101,11 +104,27 @@ async def rows_of(uow: UnitOfWork, account_id: int, *, after: str, limit: int, a
     return await uow.all(statement.order_by(c.name).limit(limit))
 
 
-async def create(uow: UnitOfWork, *, account_id: int, name: str, headers: str, now_us: int) -> int | None:
+async def create(uow: UnitOfWork, *, account_id: int, name: str, headers: str, policy: str, now_us: int) -> int | None:
     """The new container's id, or None if there is one of that name."""
-    row = {"account_id": account_id, "name": name, "headers": headers, "created_us": now_us, "modified_us": now_us}
+    row = {"account_id": account_id, "name": name, "headers": headers, "policy": policy, "created_us": now_us, "modified_us": now_us}
     created = await uow.scalar(upsert_ignore(uow.dialect, containers, row).returning(containers.c.id))
     return int(created) if created is not None else None
+
+
+async def totals_by_policy(uow: UnitOfWork, account_id: int) -> Sequence[Row[Any]]:
+    """policy, containers, objects, bytes of an account. Uploads in parts that are under way are not in it."""
+    c, counts = containers.c, counters.c
+    return await uow.all(
+        select(
+            c.policy,
+            func.count(func.distinct(c.id)).label("containers"),
+            func.coalesce(func.sum(counts.objects), 0).label("objects"),
+            func.coalesce(func.sum(counts.bytes), 0).label("bytes"),
+        )
+        .select_from(containers.outerjoin(counters, counts.owner == c.id))
+        .where(c.account_id == account_id)
+        .group_by(c.policy)
+    )
 
 
 async def set_headers(uow: UnitOfWork, container_id: int, headers: str, *, now_us: int) -> None:

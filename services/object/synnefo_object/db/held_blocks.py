@@ -42,7 +42,7 @@ _CHUNK = 500
 held_blocks = Table(
     "held_blocks",
     metadata,
-    Column("holder", String(130), primary_key=True),  # the account's project; `project/user` for a user of another
+    Column("holder", String(200), primary_key=True),  # the account's project; `project/user` for a user of another; after `pool:`
     Column("hash", LargeBinary(32), primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("source", SmallInteger, nullable=False),
@@ -52,7 +52,7 @@ held_blocks = Table(
 indexed = Table(
     "held_indexed",
     metadata,
-    Column("holder", String(130), primary_key=True),
+    Column("holder", String(200), primary_key=True),
     Column("started_us", BigInteger, nullable=False),
     Column("created_us", BigInteger, nullable=False),  # objects up to here are in the index
 )
@@ -108,28 +108,35 @@ async def drop_indexed(uow: UnitOfWork, holder: str) -> None:
     await uow.run(delete(held_blocks).where(h.holder == holder, h.source == OF_OBJECT))
 
 
-async def large_roots(uow: UnitOfWork, project_id: str, *, after_us: int, limit: int) -> Sequence[Row[Any]]:
-    """created_us and root of the account's large objects and versions, oldest first."""
+async def large_roots(uow: UnitOfWork, project_id: str, *, pool: str, after_us: int, limit: int) -> Sequence[Row[Any]]:
+    """created_us and root of the account's large objects and versions in a pool, oldest first."""
     joined = containers.join(accounts, accounts.c.id == containers.c.account_id)
     mine = select(containers.c.id).select_from(joined).where(accounts.c.project_id == project_id)
     o, v = objects.c, versions.c
     both = union_all(
-        select(o.created_us, o.root).where(o.container_id.in_(mine), o.size >= literal(LARGE_OBJECT, literal_execute=True), o.created_us > after_us),
+        select(o.created_us, o.root).where(
+            o.container_id.in_(mine), o.size >= literal(LARGE_OBJECT, literal_execute=True), o.created_us > after_us, o.pool == pool
+        ),
         select(v.created_us, v.root).where(
-            v.container_id.in_(mine), v.size >= literal(LARGE_OBJECT, literal_execute=True), v.created_us > after_us, v.kind != MARKER
+            v.container_id.in_(mine),
+            v.size >= literal(LARGE_OBJECT, literal_execute=True),
+            v.created_us > after_us,
+            v.kind != MARKER,
+            v.pool == pool,
         ),
     ).subquery()
     return await uow.all(select(both.c.created_us, both.c.root).order_by(both.c.created_us).limit(limit))
 
 
-async def single_blocks(uow: UnitOfWork, project_id: str, hashes: Sequence[bytes], *, block_size: int) -> set[bytes]:
-    """Which of these are the only block of an object of the account: such an object has its block's hash."""
+async def single_blocks(uow: UnitOfWork, project_id: str, hashes: Sequence[bytes], *, pool: str, block_size: int) -> set[bytes]:
+    """Which of these are the only block of an object of the account in a pool: such an object has its block's hash."""
     o = objects.c
     joined = objects.join(containers, o.container_id == containers.c.id).join(accounts, accounts.c.id == containers.c.account_id)
     found: set[bytes] = set()
     for at in range(0, len(hashes), _CHUNK):
         wanted = [hash_.hex() for hash_ in hashes[at : at + _CHUNK]]
-        statement = select(o.hash).select_from(joined).where(o.hash.in_(wanted), o.size <= block_size, accounts.c.project_id == project_id)
+        mine = (o.pool == pool, o.size <= block_size, accounts.c.project_id == project_id)
+        statement = select(o.hash).select_from(joined).where(o.hash.in_(wanted), *mine)
         found.update(bytes.fromhex(row.hash) for row in await uow.all(statement))
     return found
 

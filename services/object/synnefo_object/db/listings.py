@@ -117,5 +117,6 @@ async def page_rolled_up(
 async def segments(uow: UnitOfWork, container_id: int, bounds: Bounds, *, limit: int) -> Sequence[Row[Any]]:
     """What a large object needs of its parts, in order."""
     o = objects.c
-    columns = (o.name, o.root, o.size, o.etag, o.modified_us, o.delete_at, o.kind, case((o.kind == MULTIPART, o.extra), else_=None).label("extra"))
+    extra = case((o.kind == MULTIPART, o.extra), else_=None).label("extra")
+    columns = (o.name, o.root, o.pool, o.size, o.etag, o.modified_us, o.delete_at, o.kind, extra)
     return await uow.all(select(*columns).where(o.container_id == container_id, *within(o.name, bounds)).order_by(o.name).limit(limit))

@@ -37,6 +37,7 @@ objects = Table(
     Column("container_id", BigInteger, ForeignKey("containers.id"), primary_key=True, autoincrement=False),
     Column("name", name_type(1100), primary_key=True),
     Column("root", LargeBinary, nullable=False),  # where the bytes are, in the block store
+    Column("pool", String(64), nullable=False, server_default=""),  # where `root` lies; empty: the service's own store
     Column("size", BigInteger, nullable=False),  # of the bytes stored for this very object
     Column("prev_size", BigInteger),  # of what the last PUT replaced: the difference goes into the counters
     Column("etag", String(80), nullable=False),
@@ -61,6 +62,7 @@ Index("ix_objects_delete_at", objects.c.delete_at, sqlite_where=_EXPIRES, postgr
 
 OWN = (
     "root",
+    "pool",
     "size",
     "etag",
     "content_type",
@@ -84,6 +86,7 @@ _found = (
         accounts.c.headers.label("account_headers"),
         containers.c.id.label("container_id"),
         containers.c.headers.label("container_headers"),
+        containers.c.policy,
         *_OWN,
     )
     .select_from(

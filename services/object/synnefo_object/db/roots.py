@@ -17,15 +17,17 @@ Cursor = tuple[int, int, str]
 """created_us, container_id and name of the last row seen."""
 
 
-def _oldest(table: Any, after: Cursor | None, limit: int) -> Select[Any]:
+def _oldest(table: Any, but_pools: Sequence[str], after: Cursor | None, limit: int) -> Select[Any]:
     c = table.c
     if table is s3_parts:
         owner, name = c.number, c.upload_id
-        statement = select(c.created_us, owner.label("container_id"), name.label("name"), c.root, cast(null(), Text).label("extra"))
+        statement = select(c.created_us, owner.label("container_id"), name.label("name"), c.root, c.pool, cast(null(), Text).label("extra"))
     else:
         owner, name = c.container_id, c.name
         extra = case((c.kind == MULTIPART, c.extra), else_=None).label("extra")
-        statement = select(c.created_us, owner, name, c.root, extra).where(c.kind != MARKER)
+        statement = select(c.created_us, owner, name, c.root, c.pool, extra).where(c.kind != MARKER)
+    if but_pools:
+        statement = statement.where(c.pool.not_in(but_pools))
     if after is not None:
         at, last_owner, last_name = after
         behind = or_(owner > last_owner, and_(owner == last_owner, name > last_name))
@@ -34,11 +36,13 @@ def _oldest(table: Any, after: Cursor | None, limit: int) -> Select[Any]:
     return select(page)
 
 
-async def page(uow: UnitOfWork, *, after: Cursor | None, limit: int) -> Sequence[Row[Any]]:
-    """created_us, container_id, name, root, extra (of what was uploaded in parts) of all tables, oldest data first.
+async def page(uow: UnitOfWork, *, but_pools: Sequence[str], after: Cursor | None, limit: int) -> Sequence[Row[Any]]:
+    """created_us, container_id, name, root, pool, extra (of what was uploaded in parts) of all tables, oldest data first.
+
+    What lies in other pools is left out by their names, so that a pool that has no name any more is met by every walk.
 
     A part has its number and upload there. One statement, so that a row that moves from one table to another, keeping its
     time, is met in one of them; what a completed upload becomes is younger than its parts.
     """
-    both = union_all(*(_oldest(table, after, limit) for table in (objects, versions, s3_parts))).subquery()
+    both = union_all(*(_oldest(table, but_pools, after, limit) for table in (objects, versions, s3_parts))).subquery()
     return await uow.all(select(both).order_by(both.c.created_us, both.c.container_id, both.c.name).limit(limit))

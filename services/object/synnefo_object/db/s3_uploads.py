@@ -32,6 +32,7 @@ s3_parts = Table(
     Column("upload_id", name_type(32), ForeignKey("s3_uploads.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
+    Column("pool", String(64), nullable=False, server_default=""),  # where `root` lies; empty: the service's own store
     Column("size", BigInteger, nullable=False),
     Column("prev_size", BigInteger),  # of what the last upload of this number replaced
     Column("etag", String(32), nullable=False),
@@ -39,7 +40,7 @@ s3_parts = Table(
     Column("created_us", BigInteger, nullable=False),
     Index("ix_s3_parts_created_us", "created_us"),
 )
-_PART = ("upload_id", "number", "root", "size", "etag", "checksum", "created_us")
+_PART = ("upload_id", "number", "root", "pool", "size", "etag", "checksum", "created_us")
 
 
 async def add(uow: UnitOfWork, row: Mapping[str, Any]) -> None:

@@ -40,6 +40,7 @@ versions = Table(
     Column("created_us", BigInteger, primary_key=True, autoincrement=False),
     Column("replaced_us", BigInteger, nullable=False),  # current from `created_us` until then
     Column("root", LargeBinary, nullable=False),  # empty for a marker
+    Column("pool", String(64), nullable=False, server_default=""),  # where `root` lies; empty: the service's own store
     Column("size", BigInteger, nullable=False),
     Column("etag", String(80), nullable=False),
     Column("content_type", Text, nullable=False),

@@ -21,6 +21,7 @@ STANDARD_TEXT = {
     413: "The body is larger than this server takes.",
     416: "The requested range is not in the object.",
     422: "The body is not what its headers say.",
+    498: "Slow down: too many calls of this kind wait for their turn.",
     499: "The client left.",
     503: "The server cannot answer now: try again later.",
     507: "There is no space left to keep this.",

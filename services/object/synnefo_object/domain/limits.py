@@ -13,7 +13,6 @@ MAX_CONTAINER_NAME_LENGTH: Final = 256
 MAX_ACCOUNT_NAME_LENGTH: Final = 256
 LISTING_LIMIT: Final = 10000
 SECRET_KEY_LENGTH: Final = 512
-POLICY: Final = "Policy-0"
 ACCOUNT_PREFIX: Final = "AUTH_"
 RESOURCE: Final = "object.bytes"
 """What the quota ledger counts of a project."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from synnefo_object.domain import limits
 from synnefo_object.domain.errors import SwiftFault, bad_request
+from synnefo_object.domain.policies import StoragePolicies, StoragePolicy
 
 Headers = dict[str, str]
 TRUE: Final = ("true", "1", "yes", "on", "t", "y")
@@ -30,9 +31,12 @@ OLD_QUOTA: Final = "x-account-meta-quota-bytes"
 ACCOUNT_QUOTAS: Final = (
     "x-account-quota-bytes",
     "x-account-quota-count",
-    f"x-account-quota-bytes-policy-{limits.POLICY.lower()}",
-    f"x-account-quota-count-policy-{limits.POLICY.lower()}",
 )
+
+
+def policy_quotas(policy: StoragePolicy) -> tuple[str, str]:
+    """The names of an account's quotas of one policy."""
+    return f"x-account-quota-bytes-policy-{policy.name.lower()}", f"x-account-quota-count-policy-{policy.name.lower()}"
 
 
 def is_clean(value: str) -> bool:
@@ -101,9 +105,10 @@ def container_quotas(given: Mapping[str, str]) -> None:
             raise bad_request(f"Invalid {text} quota.")
 
 
-def account_quotas(headers: Mapping[str, str], removed: set[str], *, is_reseller: bool) -> Headers:
+def account_quotas(headers: Mapping[str, str], removed: set[str], policies: StoragePolicies, *, is_reseller: bool) -> Headers:
     """The account quotas that a POST sets, empty where it removes one. Raises 400, 403 for who is no reseller."""
-    found = {name: headers[name] for name in ACCOUNT_QUOTAS if name in headers} | dict.fromkeys(removed.intersection(ACCOUNT_QUOTAS), "")
+    names = [*ACCOUNT_QUOTAS, *(name for policy in policies.all for name in policy_quotas(policy))]
+    found = {name: headers[name] for name in names if name in headers} | dict.fromkeys(removed.intersection(names), "")
     if not found.get(ACCOUNT_QUOTAS[0]) and (OLD_QUOTA in headers or OLD_QUOTA in removed):
         found[ACCOUNT_QUOTAS[0]] = "" if OLD_QUOTA in removed else headers[OLD_QUOTA]
     if found and not is_reseller:

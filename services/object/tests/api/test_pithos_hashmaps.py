@@ -7,6 +7,8 @@ from services.object.tests.pithos import DATA, OTHER, B, P, S, block_hashes, has
 
 from synnefo_common.testing import Harness
 from synnefo_object.app.pithos import housekeeping
+from synnefo_object.main import build
+from synnefo_object.settings import Settings
 
 
 @pytest.mark.parametrize("size", [0, 1, B - 1, B, B + 1, 3 * B, 5 * B - 1])
@@ -161,7 +163,7 @@ async def test_malformed_hashmaps_in_xml(h: Harness, body: bytes) -> None:
 async def test_block_longer_than_its_place_is_refused(h: Harness) -> None:
     me = h.as_member()
     await me.put(f"{P}/c")
-    data = os.urandom(B + 10)
+    data = os.urandom(B) + b"x" * 10  # zeros at the end would make the block shorter
     await put(me, f"{P}/c/o", data)
     wrong = hashmap_of(data) | {"bytes": B + 9}
     assert (await me.put(f"{P}/c/p?hashmap", json=wrong)).status_code == 400
@@ -228,3 +230,22 @@ async def test_what_was_deleted_is_held_no_longer_than_a_day(h: Harness) -> None
     h.clock.advance(25 * 3600)
     await housekeeping.tidy_once(h.service.app.state.services)
     assert (await me.put(f"{P}/c/p?hashmap", json=hashmap_of(data))).status_code == 409
+
+
+async def test_holding_a_block_in_one_pool_tells_nothing_of_another_pool(database_url: str) -> None:
+    """Who has the data under one policy must not learn by its hashes that somebody else keeps it under another."""
+    policies = [{"name": "gold", "default": True}, {"name": "cold", "store_url": "memory:"}]
+    async with Harness(build, Settings, {"store_url": "memory:", "policies": policies}, database_url=database_url) as h:
+        me, other, cold = h.as_member(), h.as_project(), {"X-Storage-Policy": "cold"}
+        data = os.urandom(B + 3)
+        await me.put(f"{P}/warm")
+        await put(me, f"{P}/warm/o", data)
+        await me.put(f"{P}/cold", headers=cold)
+        await other.put(f"{OTHER}/cold", headers=cold)
+        await put(other, f"{OTHER}/cold/o", data)
+        offer = await me.put(f"{P}/cold/o?hashmap&format=json", json=hashmap_of(data))
+        assert offer.status_code == 409 and sorted(offer.json()) == sorted(block_hashes(data))
+        assert (await me.post(f"{P}/cold?update", content=data, headers=DATA)).status_code == 202
+        assert (await me.put(f"{P}/cold/o?hashmap&format=json", json=hashmap_of(data))).status_code == 201
+        assert (await me.get(f"{P}/cold/o")).content == data
+        assert (await me.put(f"{P}/cold/again?hashmap&format=json", json=hashmap_of(data))).status_code == 201

@@ -211,11 +211,11 @@ async def test_what_is_not_offered_is_refused(world: World) -> None:
         "get_bucket_lifecycle_configuration",
         "get_bucket_notification_configuration",
         "get_bucket_website",
-        "get_object_lock_configuration",
         "get_bucket_cors",
         "get_bucket_tagging",
     ):
         assert await s3.fails(operation, Bucket="bucket") == ("NotImplemented", 501), operation
+    assert await s3.fails("get_object_lock_configuration", Bucket="bucket") == ("ObjectLockConfigurationNotFoundError", 404)
     for extra in ({"ServerSideEncryption": "AES256"}, {"ObjectLockLegalHoldStatus": "ON"}, {"WebsiteRedirectLocation": "/"}, {"GrantRead": "id=x"}):
         assert await s3.fails("put_object", Bucket="bucket", Key="k", Body=b"", **extra) == ("NotImplemented", 501), extra
     assert (await s3.fails("put_object", Bucket="bucket", Key="k", Body=b"", StorageClass="GLACIER"))[0] == "InvalidStorageClass"

@@ -53,7 +53,7 @@ async def test_parts_become_one_object_without_a_copy(world: World, sizes: tuple
     s3, parts = world.member, [os.urandom(size) for size in sizes]
     where = await begin(s3, Metadata={"a": "b"}, ContentType="x/y")
     done = await upload(s3, where, parts)
-    store = world.h.service.app.state.services.store.store
+    store = world.h.service.app.state.services.stores.of("").store
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("data is moved")

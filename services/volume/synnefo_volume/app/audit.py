@@ -56,9 +56,12 @@ async def audit_facts(svc: Services) -> dict[str, Any]:
         "attachments": [{"volume_id": row.volume_id, "server_id": row.server_id} for row in attached],
         "stored_volumes": stored,
         "storage_jobs": [
-            {"kind": row.kind, "state": row.state, "findings": row.findings, "error": row.error, "overdue_s": overdue(row.kind, asked[row.kind])}
+            {
+                "kind": row.kind, "pool": row.pool, "state": row.state, "findings": row.findings, "error": row.error,
+                "overdue_s": overdue(row.kind, asked[row.kind, row.pool]),
+            }
             for row in jobs
-            if row.kind in asked
+            if (row.kind, row.pool) in asked and row.pool in ("", *svc.pools)
         ],
         "usage": usage,
     }

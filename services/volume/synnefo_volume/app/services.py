@@ -13,6 +13,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.saga import SagaEngine
 from synnefo_volume.clients.image import ImageClient
+from synnefo_volume.domain.errors import PoolNotFound
 from synnefo_volume.settings import Settings
 
 
@@ -26,6 +27,8 @@ class Services:
     ids: IdSource
     quota: QuotaClient
     store: AsyncStore
+    pools: Mapping[str, AsyncStore]
+    """Stores of storage policies by pool; `store` is that of the pool without a name."""
     sagas: SagaEngine
     image: ImageClient
     compute: ServiceClient
@@ -33,3 +36,11 @@ class Services:
     """The other services that keep roots in the block store."""
     nudge_storage: Callable[[], None] = lambda: None
     """Wakes the worker of storage jobs, if it is in this process."""
+
+    def pool(self, name: str) -> AsyncStore:
+        """Raises PoolNotFound."""
+        if not name:
+            return self.store
+        if name not in self.pools:
+            raise PoolNotFound(name)
+        return self.pools[name]

@@ -14,15 +14,17 @@ from synnefo_volume.domain.errors import StorageJobNotFound
 from synnefo_volume.domain.storage import Kind
 
 
-async def create_job(svc: Services, kind: Kind, *, dry_run: bool, user_id: str | None) -> tuple[dict[str, Any], bool]:
-    """A queued job, or the one of that kind that is under way already; with whether it is new."""
+async def create_job(svc: Services, kind: Kind, *, pool: str = "", dry_run: bool, user_id: str | None) -> tuple[dict[str, Any], bool]:
+    """A queued job, or the one of that kind and pool that is under way already; with whether it is new. Raises PoolNotFound."""
+    svc.pool(pool)
     row = {
-        "id": svc.ids.uuid(), "kind": kind.value, "dry_run": dry_run, "state": "queued", "user_id": user_id, "phase": None, "done": 0, "total": 0,
-        "bytes": 0, "findings": 0, "error": None, "created_at": svc.clock.now_us(), "started_at": None, "updated_at": None, "finished_at": None,
+        "id": svc.ids.uuid(), "kind": kind.value, "pool": pool, "dry_run": dry_run, "state": "queued", "user_id": user_id, "phase": None,
+        "done": 0, "total": 0, "bytes": 0, "findings": 0, "error": None, "created_at": svc.clock.now_us(),
+        "started_at": None, "updated_at": None, "finished_at": None,
     }  # fmt: skip
     async with svc.db.begin() as uow:
         for other in await storage_jobs.unfinished(uow):
-            if (other.kind, other.dry_run) == (kind, dry_run):
+            if (other.kind, other.pool, other.dry_run) == (kind, pool, dry_run):
                 return view(other), False
         await storage_jobs.add(uow, row)
         uow.after_commit(svc.nudge_storage)
@@ -53,10 +55,11 @@ async def list_jobs(svc: Services, *, limit: int) -> list[dict[str, Any]]:
         return [view(row) for row in await storage_jobs.latest(uow, limit=limit)]
 
 
-async def show_stats(svc: Services) -> dict[str, Any]:
-    """What is stored, counted by listing it. Raises Unavailable."""
+async def show_stats(svc: Services, pool: str = "") -> dict[str, Any]:
+    """What is stored in a pool, counted by listing it. Raises PoolNotFound, Unavailable."""
+    store = svc.pool(pool)
     with store_faults("-"):
-        stats = await svc.store.stats()
+        stats = await store.stats()
     return {
         "blocks": stats.blocks, "bytes": stats.bytes, "cas_blocks": stats.cas_blocks, "private_blocks": stats.private_blocks,
         "pages": stats.pages, "page_bytes": stats.page_bytes, "volumes": stats.volumes,

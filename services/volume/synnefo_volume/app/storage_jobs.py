@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from synnefo_archipelago import Root, RootKind, StoreError
+from synnefo_archipelago import Root, RootKind, StoreError, store_mark
 from synnefo_archipelago.fsck import check_store
 from synnefo_archipelago.gc import Collector
 from synnefo_archipelago.pace import Pace, Progress, Stopped
@@ -45,8 +45,16 @@ _BATCH = 100
 _WORK = Path("/var/lib/synnefo/volume-storage")
 
 
-def work_folder(svc: Services) -> Path:
-    """Where the jobs keep their lists."""
+POOL_OWNERS = frozenset({"object"})
+"""Who keeps roots in the pool of a storage policy."""
+
+
+def work_folder(svc: Services, pool: str = "") -> Path:
+    """Where the jobs of a pool keep their lists."""
+    return _work_folder(svc) / "pools" / pool if pool else _work_folder(svc)
+
+
+def _work_folder(svc: Services) -> Path:
     if svc.settings.storage_dir:
         return Path(svc.settings.storage_dir)
     url = urlsplit(svc.settings.store_url)
@@ -75,7 +83,9 @@ class Job:
         self.stop = threading.Event()
         self.progress = Progress("", 0, 0, 0)
         self._loop = loop
-        self._folder = work_folder(svc)
+        self._folder = work_folder(svc, row.pool)
+        self._store = svc.pool(row.pool).store
+        self._required = POOL_OWNERS if row.pool else OWNERS
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -84,13 +94,15 @@ class Job:
         self.progress = progress
 
     def _owners(self) -> dict[str, Owner]:
-        svc = self.svc
+        svc, pool = self.svc, self.row.pool
+        mark = store_mark(svc.settings.pools[pool]) if pool else ""
 
         def of_peer(name: str) -> Callable[[int, str], Coroutine[Any, Any, dict[str, Any]]]:
-            return lambda epoch, after: list_roots(svc.owners[name], epoch=epoch, after=after)
+            return lambda epoch, after: list_roots(svc.owners[name], epoch=epoch, after=after, pool=pool, store=mark)
 
-        found: dict[str, Owner] = {name: _Asked(of_peer(name), self._await) for name in OWNERS - {"volume"}}
-        found["volume"] = _Asked(lambda _, after: roots.list_roots(svc, after=after, limit=1000), self._await)
+        found: dict[str, Owner] = {name: _Asked(of_peer(name), self._await) for name in self._required - {"volume"}}
+        if "volume" in self._required:
+            found["volume"] = _Asked(lambda _, after: roots.list_roots(svc, after=after, limit=1000), self._await)
         return found
 
     def run(self) -> tuple[dict[str, Any], int]:
@@ -100,7 +112,7 @@ class Job:
             objects_per_s=settings.storage_objects_per_s, bytes_per_s=settings.storage_bytes_per_s,
             report=self._tell, should_stop=self.stop.is_set,
         )  # fmt: skip
-        store = svc.store.store
+        store = self._store
 
         def clock() -> float:
             return svc.clock.now_us() / MICROS
@@ -109,7 +121,7 @@ class Job:
             case Kind.GC:
                 collector = Collector(
                     store, self._owners(), self._folder / "gc",
-                    required=OWNERS, grace_s=settings.gc_grace_s, clock=clock, pace=pace,
+                    required=self._required, grace_s=settings.gc_grace_s, clock=clock, pace=pace,
                 )  # fmt: skip
                 return asdict(collector.run(dry_run=self.row.dry_run)), 0
             case Kind.SCRUB:
@@ -159,7 +171,7 @@ class Job:
         folder = self._folder / "freeze"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{root.digest}.json"
-        frozen = self.svc.store.store.freeze(root, pace=pace, done=load_json(path) or {}, remember=lambda done: save_json(path, done))
+        frozen = self._store.freeze(root, pace=pace, done=load_json(path) or {}, remember=lambda done: save_json(path, done))
         path.unlink(missing_ok=True)
         return frozen.to_bytes()
 
@@ -174,6 +186,10 @@ async def run_job(svc: Services, job_id: str) -> None:
             now = svc.clock.now_us()
             row = await storage_jobs.get(uow, job_id)
             if row is None or row.state not in storage_jobs.UNFINISHED:
+                return
+            if row.pool and row.pool not in svc.pools:
+                values = {"state": "failed", "error": f"The pool {row.pool} is not configured.", "finished_at": now, "updated_at": now}
+                await storage_jobs.change(uow, job_id, values=values)
                 return
             await storage_jobs.change(uow, job_id, values={"state": "running", "started_at": row.started_at or now, "updated_at": now})
         await _follow(svc, Job(svc, row, asyncio.get_running_loop()), lease)
@@ -235,18 +251,19 @@ class StorageWork:
             last = await storage_jobs.last_created(uow)
             waiting = await snapshots.unfrozen(uow, after_id="", limit=1)
         return Facts(
-            unfinished=[(row.id, row.kind) for row in unfinished],
-            age_s={kind: (now - at) / MICROS for kind, at in last.items()},
+            unfinished=[(row.id, row.kind, row.pool) for row in unfinished],
+            age_s={key: (now - at) / MICROS for key, at in last.items()},
             up_s=(now - self._started) / MICROS,
             period_s={Kind.GC: settings.gc_period_s, Kind.SCRUB: settings.scrub_period_s, Kind.FREEZE: settings.freeze_period_s},
+            pools=["", *svc.pools],
             has_unfrozen=bool(waiting),
         )
 
     async def execute(self, action: Action) -> None:
         """Do one."""
         match action:
-            case Enqueue(kind):
-                await storage.create_job(self.svc, kind, dry_run=False, user_id=None)
+            case Enqueue(kind, pool):
+                await storage.create_job(self.svc, kind, pool=pool, dry_run=False, user_id=None)
                 async with self.svc.db.begin() as uow:
                     await storage_jobs.forget(uow, before=self.svc.clock.now_us() - _KEEP_JOBS_S * MICROS)
             case RunJob(job_id):

@@ -15,6 +15,7 @@ storage_jobs = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("kind", String(16), nullable=False),
+    Column("pool", String(64), nullable=False, server_default=""),  # empty: the store of all services
     Column("dry_run", Boolean, nullable=False),
     Column("state", String(16), nullable=False),  # queued, running, done, failed
     Column("user_id", String(64)),  # NULL: by the period
@@ -57,19 +58,20 @@ async def latest(uow: UnitOfWork, *, limit: int) -> Sequence[Row[Any]]:
     return await uow.all(select(*_SHORT).order_by(storage_jobs.c.created_at.desc(), storage_jobs.c.id).limit(limit))
 
 
-async def last_created(uow: UnitOfWork) -> dict[str, int]:
-    """When each kind was asked for last, dry runs apart."""
-    found = select(storage_jobs.c.kind, func.max(storage_jobs.c.created_at).label("at"))
-    rows = await uow.all(found.where(storage_jobs.c.dry_run.is_(False)).group_by(storage_jobs.c.kind))
-    return {row.kind: row.at for row in rows}
+async def last_created(uow: UnitOfWork) -> dict[tuple[str, str], int]:
+    """When each kind was asked for last in each pool, dry runs apart."""
+    found = select(storage_jobs.c.kind, storage_jobs.c.pool, func.max(storage_jobs.c.created_at).label("at"))
+    rows = await uow.all(found.where(storage_jobs.c.dry_run.is_(False)).group_by(storage_jobs.c.kind, storage_jobs.c.pool))
+    return {(row.kind, row.pool): row.at for row in rows}
 
 
 async def last_ended(uow: UnitOfWork) -> Sequence[Row[Any]]:
-    """The newest job of each kind that ended, dry runs apart, without its result."""
-    newest = select(func.max(storage_jobs.c.finished_at).label("at"), storage_jobs.c.kind.label("kind"))
-    last = newest.where(storage_jobs.c.dry_run.is_(False)).group_by(storage_jobs.c.kind).subquery()
-    same = (storage_jobs.c.kind == last.c.kind) & (storage_jobs.c.finished_at == last.c.at) & storage_jobs.c.dry_run.is_(False)
-    return await uow.all(select(*_SHORT).join(last, same).order_by(storage_jobs.c.kind))
+    """The newest job of each kind and pool that ended, dry runs apart, without its result."""
+    newest = select(func.max(storage_jobs.c.finished_at).label("at"), storage_jobs.c.kind.label("kind"), storage_jobs.c.pool.label("pool"))
+    last = newest.where(storage_jobs.c.dry_run.is_(False)).group_by(storage_jobs.c.kind, storage_jobs.c.pool).subquery()
+    same = (storage_jobs.c.kind == last.c.kind) & (storage_jobs.c.pool == last.c.pool)
+    same &= (storage_jobs.c.finished_at == last.c.at) & storage_jobs.c.dry_run.is_(False)
+    return await uow.all(select(*_SHORT).join(last, same).order_by(storage_jobs.c.kind, storage_jobs.c.pool))
 
 
 async def change(uow: UnitOfWork, job_id: str, *, values: Mapping[str, Any]) -> bool:

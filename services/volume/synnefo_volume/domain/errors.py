@@ -32,6 +32,15 @@ class StorageJobNotFound(NotFound):
         super().__init__(f"Storage job {job_id[:64]} could not be found.")
 
 
+class PoolNotFound(NotFound):
+    """No pool of that name in the settings."""
+
+    default_code = "volume.pool.not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The pool {name[:64]} is not configured.")
+
+
 class VolumeTypeNotFound(NotFound):
     """No volume type of that id or name that the caller may use."""
 

@@ -57,7 +57,7 @@ POLICIES = [
         "volume_extension:storage_jobs:get",
         _ADMIN,
         "See storage jobs and what is stored",
-        [("GET", "/admin/v1/storage/jobs"), ("GET", "/admin/v1/storage/stats")],
+        [("GET", "/admin/v1/storage/jobs"), ("GET", "/admin/v1/storage/stats"), ("GET", "/admin/v1/storage/pools")],
     ),
     RuleDefault("volume_extension:storage_jobs:create", _ADMIN, "Collect, scrub, check, freeze", [("POST", "/admin/v1/storage/jobs")]),
 ]

@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from services.volume.tests.factories import Volumes
 
-from synnefo_archipelago import Root, RootKind
+from synnefo_archipelago import Root, RootKind, store_mark
 from synnefo_common.testing import Harness, wait_until
 from synnefo_volume.app import storage_jobs
 from synnefo_volume.app.store import root_of, root_text
@@ -242,14 +243,101 @@ async def test_second_request_of_a_kind_joins_the_first(h: Harness, s: Store) ->
 
 def test_plan_is_one_job_at_a_time_and_what_is_due() -> None:
     periods = {Kind.GC: 86400.0, Kind.SCRUB: 604800.0, Kind.FREEZE: 600.0}
-    day = Facts(age_s={"gc": 86401, "scrub": 86401, "freeze": 700}, up_s=5, period_s=periods)
+    day = Facts(age_s={("gc", ""): 86401, ("scrub", ""): 86401, ("freeze", ""): 700}, up_s=5, period_s=periods)
     assert plan(day) == [Enqueue(Kind.GC)]
     day.has_unfrozen = True
     assert plan(day) == [Enqueue(Kind.GC), Enqueue(Kind.FREEZE)]
-    day.unfinished = [("a", "gc"), ("b", "scrub")]
+    day.unfinished = [("a", "gc", ""), ("b", "scrub", "")]
     assert plan(day) == [RunJob("a"), Enqueue(Kind.FREEZE)]
+    day.pools = ["", "fast"]  # each pool has its own turn; nothing of another is frozen
+    day.age_s = {**day.age_s, ("gc", "fast"): 86401, ("scrub", "fast"): 5}
+    assert plan(day) == [RunJob("a"), Enqueue(Kind.GC, "fast"), Enqueue(Kind.FREEZE)]
     fresh = Facts(up_s=10, period_s=periods)
     assert plan(fresh) == []
     fresh.up_s = 3700
     assert plan(fresh) == [Enqueue(Kind.GC), Enqueue(Kind.SCRUB)]
     assert plan(Facts(up_s=1e9, period_s=dict.fromkeys(periods, 0.0), has_unfrozen=True)) == []
+
+
+POOL = "archive"
+
+
+@pytest.fixture
+async def pooled(tmp_path: Path) -> AsyncIterator[Store]:
+    values: dict[str, Any] = {"store_url": f"file://{tmp_path}/store", "database_url": f"sqlite:///{tmp_path}/db"}
+    values |= {"pools": {POOL: f"file://{tmp_path}/archive"}}
+    values |= dict.fromkeys(("gc_period_s", "scrub_period_s", "freeze_period_s"), 0)
+    async with Harness(build, Settings, values) as harness:
+        yield Store(harness)
+
+
+def told_by(s: Store, roots: dict[str, str], **more: Any) -> Any:
+    """How the object service tells of the pool, and of nothing in the store of all."""
+    mark = store_mark(s.services.settings.pools[POOL])
+
+    def answer(request: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {"roots": [], "next": None, "complete": True}
+        if request.query.get("pool", "") != POOL:
+            return found
+        return found | {"roots": [{"id": i, "root": text} for i, text in roots.items()], "pool": POOL, "store": mark} | more
+
+    return answer
+
+
+async def store_in_pool(s: Store, data: bytes) -> Root:
+    writer = s.services.pools[POOL].writer()
+    await writer.write(data)
+    return await writer.finish()
+
+
+async def test_each_pool_is_swept_by_the_roots_of_its_own_owners(pooled: Store) -> None:
+    s, admin = pooled, pooled.h.as_admin()
+    s.services.pools[POOL].store.driver.touch_slack_s = 0.0
+    kept, _ = await store_in_pool(s, b"kept" * 1000), await store_in_pool(s, b"lost" * 1000)
+    both = await s.upload(b"lost" * 1000)
+    s.image.roots["i"] = root_text(both)  # the same block in the store of all is somebody's
+    s.object.peer.on("GET", "/internal/v1/roots", told_by(s, {"o": root_text(kept)}))
+    s.h.clock.advance(180_000)
+    for freed in (0, 1):
+        swept = await s.job("gc", pool=POOL)
+        assert swept["state"] == "done" and swept["pool"] == POOL, swept
+        assert swept["result"]["freed"]["cas"]["objects"] == freed
+    assert await s.services.pools[POOL].read(kept, 0, 4) == b"kept"
+    assert (await s.job("gc"))["result"]["condemned"]["cas"]["objects"] == 0
+    assert await s.services.store.read(both, 0, 4) == b"lost"
+    assert (await s.job("scrub", pool=POOL))["result"]["objects"] == 1
+    assert (await s.job("fsck", pool=POOL))["findings"] == 0
+    assert (await admin.get("/admin/v1/storage/pools")).json() == {"pools": ["", POOL]}
+    assert (await admin.get(f"/admin/v1/storage/stats?pool={POOL}")).json()["stats"]["cas_blocks"] == 1
+    assert (await admin.get("/admin/v1/storage/stats?pool=none")).status_code == 404
+    assert (await admin.post(JOBS, json={"kind": "gc", "pool": "none"})).status_code == 404
+    assert (await admin.post(JOBS, json={"kind": "freeze", "pool": POOL})).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (503, None),
+        {"roots": [], "next": None, "complete": True},  # one who knows no pools
+        {"complete": False},
+        {"store": store_mark("file:///another")},
+        {"pool": "other"},
+    ],
+)
+async def test_pool_is_not_swept_without_its_owners_word(pooled: Store, wrong: Any) -> None:
+    s = pooled
+    s.services.pools[POOL].store.driver.touch_slack_s = 0.0
+    root = await store_in_pool(s, b"held" * 1000)
+    s.object.peer.on("GET", "/internal/v1/roots", told_by(s, {}))
+    s.h.clock.advance(180_000)
+    assert (await s.job("gc", pool=POOL))["result"]["condemned"]["cas"]["objects"] == 1
+    is_answer = isinstance(wrong, tuple) or "roots" in wrong
+    s.object.peer.on("GET", "/internal/v1/roots", wrong if is_answer else told_by(s, {}, **wrong))
+    failed = await s.job("gc", pool=POOL)
+    assert failed["state"] == "failed" and failed["error"]
+    assert await s.services.pools[POOL].read(root, 0, 4) == b"held"
+
+
+def test_pools_on_one_store_are_refused_at_start() -> None:
+    with pytest.raises(ValidationError, match="the store of another pool"):
+        Settings.model_validate({"store_url": "file:///x", "pools": {"a": "file:///x/../x"}, "service_password": "p", "database_url": "sqlite://"})

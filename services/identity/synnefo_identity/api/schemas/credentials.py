@@ -79,3 +79,11 @@ class SignedBody(Body):
     credentials: dict[str, Any] | None = None
     credential: dict[str, Any] | None = None
     ec2Credentials: dict[str, Any] | None = None
+
+
+class SignatureBody(Body):
+    """`POST /internal/v1/signatures`."""
+
+    access: str = Field(max_length=1024)
+    texts: list[str] = Field(min_length=1, max_length=16)
+    signature: str = Field(max_length=1024)

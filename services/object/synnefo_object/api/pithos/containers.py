@@ -98,7 +98,7 @@ async def show_container(request: SwiftRequest) -> Answer:
     view = await containers.show(svc, caller, target, query, _wanted(request))
     headers = {
         "Last-Modified": http_date(view.modified_us),
-        "X-Container-Block-Size": str(svc.store.store.block_size),
+        "X-Container-Block-Size": str(svc.stores.of(view.pool).store.block_size),
         "X-Container-Block-Hash": "sha256",
     }
     if view.is_whole:
@@ -142,10 +142,10 @@ async def post_container(request: SwiftRequest) -> Answer:
         if any(name in headers for name in ("x-container-read", "x-container-write", "x-versions-location", "x-history-location")):
             await swift.update(svc, caller, target, {n: v for n, v in headers.items() if not n.startswith("x-container-meta-")})
         return Answer(202, content_type=HTML)
-    await containers.may_write(svc, caller, target)
+    place = await containers.may_write(svc, caller, target)
     check_length(request.headers)
     kind = formats.format_of(request)
-    hashes = await hashmaps.upload_blocks(svc, caller, target, request.body())
+    hashes = await hashmaps.upload_blocks(svc, caller, target, request.body(), pool=place.policy)
     if any(name.startswith(("x-container-meta-", "x-container-policy-")) for name in headers):
         await containers.update(svc, caller, target, headers, replace=not request.flag("update"))
     return Answer(202, {}, formats.strings(kind, hashes), content_type=f"{kind}; charset=utf-8")

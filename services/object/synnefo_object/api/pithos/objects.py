@@ -59,7 +59,7 @@ async def show_object(request: SwiftRequest) -> Answer:
     if is_hashmap and answer.status_code in (200, 206):
         kind = formats.format_of(request, JSON)
         kind = JSON if kind == TEXT else kind
-        body = formats.hashmap(kind, target.object, stored, await hashmaps.of_stored(svc, stored), svc.store.store.block_size)
+        body = formats.hashmap(kind, target.object, stored, await hashmaps.of_stored(svc, stored), svc.stores.of(stored.pool).store.block_size)
         headers = {n: v for n, v in swift.object_headers(stored).items() if n.lower() not in ("content-encoding", "accept-ranges")}
         answer = Answer(200, headers, body, content_type=f"{kind}; charset=utf-8")
     return await _finish(request, answer)
@@ -182,7 +182,7 @@ async def _put_hashmap(
     metadata.check_length(request.headers)
     body = await request.read_body(MAX_HASHMAP_BODY)
     is_xml = formats.format_of(request, JSON) == XML
-    hashmap = await svc.store.run(read_hashmap, body, is_xml=is_xml, block_size=svc.store.store.block_size)
+    hashmap = await svc.stores.run(read_hashmap, body, is_xml=is_xml, block_size=svc.stores.of(place.policy).store.block_size)
     try:
         uploaded = await hashmaps.put(
             svc, caller, request.target, place, hashmap, content_type=content_type, kept=kept, expected_us=expected_us, also=also
@@ -310,12 +310,13 @@ async def _update(
         if length > data.size:
             raise bad_request("Object length is smaller than range length")
         if length < data.size:
-            data = await svc.store.compose([Range(data, 0, length)])
+            data = await svc.stores.of(found.pool).compose([Range(data, 0, length)])
+        data = await svc.stores.bring(data, found.pool, row.policy)
     else:
         length_given = metadata.check_length(headers)
         if wanted.length is not None and length_given is not None and wanted.length != length_given:
             raise bad_request("Content length does not match range length")
-        data, _ = await uploads.receive(svc, request.body(), length=length_given, most=MAX_FILE_SIZE)
+        data, _ = await uploads.receive(svc, request.body(), length=length_given, most=MAX_FILE_SIZE, pool=row.policy)
         if wanted.length is not None and data.size != wanted.length:
             raise bad_request("Content length does not match range length")
     return await updates.update(

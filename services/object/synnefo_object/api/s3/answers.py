@@ -26,6 +26,7 @@ _BY_STATUS = {
     413: "QuotaExceeded",
     416: "InvalidRange",
     422: "BadDigest",
+    498: "SlowDown",
     499: "IncompleteBody",
     501: "NotImplemented",
     507: "InsufficientStorage",

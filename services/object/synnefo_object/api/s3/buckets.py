@@ -51,7 +51,7 @@ async def create_bucket(request: S3Request) -> Answer:
     text = await body.read_small(request) if request.headers.get("content-length", "0") != "0" else b""
     if text:
         wanted = xml.parse(text, "CreateBucketConfiguration").value("LocationConstraint", "")
-        signed_for = request.signer.signature.scope[1] if request.signer is not None else ""
+        signed_for = request.signer.region if request.signer is not None else ""
         if wanted not in ("", signed_for, request.svc.settings.common.region):
             raise S3Fault("IllegalLocationConstraintException", shown={"LocationConstraint": wanted})
     await buckets.create(request.svc, request.caller, request.bucket, {name: value for name, value in given.items() if value})
@@ -199,3 +199,10 @@ async def delete_objects(request: S3Request) -> Answer:
             named += xml.tag("DeleteMarker", value=True) + xml.tag("DeleteMarkerVersionId", deleted.version_id)
         results.append(xml.tag("Deleted", raw=named))
     return xml_answer(xml.document("DeleteResult", *results))
+
+
+async def show_object_lock(request: S3Request) -> Answer:
+    """GET ?object-lock: no bucket has it."""
+    bucket = await request.find_bucket()
+    request.caller.require_reader(bucket.target())
+    raise S3Fault("ObjectLockConfigurationNotFoundError", shown={"BucketName": request.bucket})

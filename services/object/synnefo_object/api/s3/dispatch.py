@@ -18,6 +18,7 @@ from synnefo_object.api.s3 import buckets, listings, multipart, objects
 from synnefo_object.api.s3.answers import render, to_s3
 from synnefo_object.api.s3.document import PATHS
 from synnefo_object.api.s3.request import S3Request, is_s3
+from synnefo_object.app.rates import wait_for_turn
 from synnefo_object.app.services import Services
 from synnefo_object.domain.s3.errors import S3Fault, not_implemented
 
@@ -30,6 +31,7 @@ CALLS: tuple[Mapping[str, Mapping[str, Handler]], ...] = (
         "location": {"GET": buckets.show_location},
         "acl": {"GET": buckets.show_acl, "PUT": buckets.put_acl},
         "versioning": {"GET": buckets.show_versioning, "PUT": buckets.put_versioning},
+        "object-lock": {"GET": buckets.show_object_lock},
         "versions": {"GET": listings.list_versions},
         "uploads": {"GET": listings.list_uploads},
         "delete": {"POST": buckets.delete_objects},
@@ -69,7 +71,6 @@ MISSING = frozenset(
         "metadataTable",
         "metrics",
         "notification",
-        "object-lock",
         "ownershipControls",
         "policy",
         "policyStatus",
@@ -126,8 +127,9 @@ class Dispatcher:
             request = S3Request(scope, receive, self.services)
             level = 2 if request.key else 1 if request.bucket else 0
             scope["route"] = _ROUTES[level]
-            handler = choose(request, level)
             await request.authenticate()
+            handler = choose(request, level)
+            await wait_for_turn(self.services, request.method, await request.limited_target())
             return await handler(request)
         except (Fault, StoreError) as error:
             if isinstance(error, StoreError):
@@ -138,6 +140,8 @@ class Dispatcher:
 def choose(request: S3Request, level: int) -> Handler:
     """The call. Raises NotImplemented, MethodNotAllowed."""
     missing = MISSING.intersection(request.query)
+    if "object-lock" in request.query and request.method != "GET":
+        missing |= {"object-lock"}
     if missing:
         raise not_implemented(f"The subresource {min(missing)}")
     if level == 1 and "tagging" in request.query:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import Receive, Scope
 
@@ -14,9 +14,12 @@ from synnefo_object.app.s3 import buckets, callers
 from synnefo_object.app.s3.buckets import Bucket, Key
 from synnefo_object.app.s3.callers import Signer
 from synnefo_object.app.services import Services
-from synnefo_object.domain.s3 import signatures
+from synnefo_object.domain.limits import ACCOUNT_PREFIX
+from synnefo_object.domain.paths import Target
+from synnefo_object.domain.s3 import signatures, signatures_v2
 from synnefo_object.domain.s3.errors import S3Fault, invalid
 from synnefo_object.domain.s3.signatures import ALGORITHM, Signature, Signed
+from synnefo_object.domain.s3.signatures_v2 import SignatureV2
 
 PREFIX = b"/s3"
 _NO_POLICY = Policy([])
@@ -91,6 +94,9 @@ class S3Request:
         signature = self._read_signature()
         if signature is None:
             return
+        if isinstance(signature, SignatureV2):
+            await self._authenticate_v2(signature)
+            return
         if signature.expires_s is None:
             payload = self.headers.get("x-amz-content-sha256")
             if payload is None:
@@ -101,6 +107,19 @@ class S3Request:
         signed = Signed(self.method, self.path, self.pairs, self.headers, payload)
         self.admit(await callers.identify(self.svc, signature, signed))
 
+    async def _authenticate_v2(self, signature: SignatureV2) -> None:
+        signatures_v2.check_time(signature, self.headers, self.svc.now_s())
+        raw: bytes = self.scope.get("raw_path") or self.scope["path"].encode()
+        path = raw.partition(b"?")[0].decode("latin-1")
+        # Some sign the path as they send it, some as it would be at AWS: the bucket first, with a slash behind where there is no key.
+        bucket = f"/{quote(self.bucket)}"
+        hosted = _bucket_of_host(self.headers.get("host", ""), self.svc.settings.s3_domains)
+        paths = [bucket + path] if hosted else [path, path.removeprefix(PREFIX.decode()) or "/"]
+        if not self.key:
+            paths += [path + "/" for path in paths if not path.endswith("/")]
+        texts = signatures_v2.strings_to_sign(signature, self.method, list(dict.fromkeys(paths)), self.pairs, self.headers)
+        self.admit(await callers.identify_v2(self.svc, signature, texts))
+
     def admit(self, signer: Signer) -> None:
         """It was he."""
         self.signer = signer
@@ -109,14 +128,19 @@ class S3Request:
         self.caller.roles = context.roles
         self.scope["synnefo.context"] = context
 
-    def _read_signature(self) -> Signature | None:
+    def _read_signature(self) -> Signature | SignatureV2 | None:
         authorization = self.headers.get("authorization")
-        in_query = "X-Amz-Algorithm" in self.query or "X-Amz-Signature" in self.query
+        in_query_v2 = "AWSAccessKeyId" in self.query
+        in_query = in_query_v2 or "X-Amz-Algorithm" in self.query or "X-Amz-Signature" in self.query
         if authorization is not None and in_query:
             raise invalid("Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header.")
         if authorization is not None and authorization.startswith(ALGORITHM):
             return signatures.read_header(authorization, self.headers)
-        if authorization is not None or "AWSAccessKeyId" in self.query:
+        if authorization is not None and authorization.startswith(signatures_v2.SCHEME):
+            return signatures_v2.read_header(authorization)
+        if in_query_v2:
+            return signatures_v2.read_query(self.query)
+        if authorization is not None:
             raise S3Fault("InvalidRequest", f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}.")
         return signatures.read_query(self.query) if in_query else None
 
@@ -126,6 +150,16 @@ class S3Request:
             self._found = await buckets.find(self.svc, self.caller, self.bucket)
             self.scope["swift.target"] = self._found.target(self.key)
         return self._found
+
+    async def limited_target(self) -> Target:
+        """What rates of calls are counted for: the bucket where it is, or where it is to be made; nothing without limits and for nobody."""
+        settings, claims = self.svc.settings, self.caller.claims
+        if claims is None or not self.bucket or not (settings.account_rate or settings.container_rates or settings.listing_rates):
+            return Target("")
+        try:
+            return (await self.find_bucket()).target(self.key)
+        except S3Fault:
+            return Target(ACCOUNT_PREFIX + (claims.project_id or ""), self.bucket, self.key)
 
     async def find_key(self) -> Key:
         """The object's place, with the version that is asked for. Raises NoSuchBucket, InvalidArgument."""

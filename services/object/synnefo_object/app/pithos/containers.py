@@ -38,6 +38,7 @@ class View:
     bytes: int = 0
     containers: int = 0
     until_us: int | None = None
+    pool: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
     quota: int = -1
@@ -90,11 +91,13 @@ async def put(svc: Services, caller: Caller, target: Target, headers: Mapping[st
     caller.require_writer(target)
     check_container_name(target.container)
     given = metadata.user_metadata(headers, "container") | read_policy(headers)
+    policy = swift.read_policy(svc, headers)
     default = {VERSIONING: "True"} if is_pithos else {}
     _check_payer(caller, target, given)
 
     async def work(uow: UnitOfWork) -> bool:
-        _, created = await swift.ensure(uow, svc, target, default | {name: value for name, value in given.items() if name != metadata.PAYER})
+        kept = {name: value for name, value in given.items() if name != metadata.PAYER}
+        _, created = await swift.ensure(uow, svc, target, default | kept, policy=policy)
         if given and (not created or metadata.PAYER in given):
             await _change(uow, svc, target, given, replace=False)
         return created
@@ -190,6 +193,7 @@ async def show(svc: Services, caller: Caller, target: Target, query: Query | Non
         int(totals.objects),
         int(totals.bytes),
         until_us=until_us,
+        pool=row.policy,
         headers=orjson.loads(row.headers),
         entries=entries,
         shared=entries_shared,

@@ -56,7 +56,7 @@ async def load(svc: Services, caller: Caller, target: Target, version: int) -> S
 
 
 async def own_root(svc: Services, row: Any) -> Root:
-    """The row's own bytes, joined if they were uploaded in parts that do not end with blocks.
+    """The row's own bytes, in its pool, joined if they were uploaded in parts that do not end with blocks.
 
     Raises 403 for a snapshot, which nobody changes.
     """
@@ -66,7 +66,7 @@ async def own_root(svc: Services, row: Any) -> Root:
         raise SwiftFault(403, "A snapshot cannot be changed.")
     if len(pieces) == 1:
         return root
-    return await svc.store.compose([Range(Root.from_bytes(piece.root), 0, piece.length) for piece in pieces])
+    return await svc.stores.of(row.pool).compose([Range(Root.from_bytes(piece.root), 0, piece.length) for piece in pieces])
 
 
 async def versions_of(svc: Services, caller: Caller, target: Target) -> list[tuple[int, int]]:

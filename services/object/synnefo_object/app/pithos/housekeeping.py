@@ -1,4 +1,4 @@
-"""The worker that forgets: uploaded blocks that no object came for, and the sharing of objects that are gone."""
+"""The worker that forgets: uploaded blocks that no object came for, the sharing of objects that are gone, turns long past."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from synnefo_common.db import UnitOfWork
 from synnefo_common.log import get_logger
 from synnefo_object.app.pithos.hashmaps import INDEX_LIFE_US
 from synnefo_object.app.services import Services
-from synnefo_object.db import grants, held_blocks
+from synnefo_object.db import grants, held_blocks, rates
 
 log = get_logger(__name__)
 _PERIOD_S = 600.0
@@ -19,6 +19,7 @@ async def tidy_once(svc: Services) -> None:
     async def work(uow: UnitOfWork) -> None:
         await held_blocks.expire(uow, uploaded_before_us=uploaded_before_us, before_us=now_us - 3 * INDEX_LIFE_US)
         await grants.sweep(uow)
+        await rates.forget(uow, before_us=now_us - 60_000_000)
 
     await svc.db.run(work)
 

@@ -84,7 +84,7 @@ async def put_data(
     most = await quotas.room(svc, caller, target, place, replaced=replaced)
     if length is not None and length > most:
         raise SwiftFault(413, "Upload exceeds quota." if most < MAX_FILE_SIZE else None)
-    root, etag = await uploads.receive(svc, body, length=length, most=most)
+    root, etag = await uploads.receive(svc, body, length=length, most=most, pool=place.policy)
     uploads.check_etag(headers, etag)
     try:
         async with quotas.reserve(svc, caller, quotas.payer(target, place), root.size) as reservation:

@@ -37,7 +37,7 @@ async def update(
     also: Callable[..., Any] | None,
     newer_than_us: int = 0,
 ) -> Uploaded:
-    """Put `data` where `wanted` says. `find` reads the object anew and checks the request's conditions.
+    """Put `data`, of the container's pool, where `wanted` says. `find` reads the object anew and checks the request's conditions.
 
     Raises 403 for a snapshot, 416 beyond the end or for a size that is not the object's.
     """
@@ -45,8 +45,9 @@ async def update(
         row = await find()
         if row.kind not in (PLAIN, MULTIPART):
             raise bad_request("A manifest or a link has no data of its own to update.")
-        old = await history.own_root(svc, row)
-        root = await svc.store.compose(_ranges(old, data, wanted, cut_to))
+        store = svc.stores.of(row.policy)
+        old = await svc.stores.bring(await history.own_root(svc, row), row.pool, row.policy)
+        root = await store.compose(_ranges(old, data, wanted, cut_to))
         growth = max(0, root.size - old.size)
         if root.size > await quotas.room(svc, caller, target, row, replaced=row.size, most=MAX_SIZE):
             raise SwiftFault(413, "Upload exceeds quota.")
@@ -59,7 +60,7 @@ async def update(
                     target,
                     caller=caller,
                     root=root,
-                    etag=await svc.store.merkle(root) or "",
+                    etag=await store.merkle(root) or "",
                     content_type=row.content_type,
                     kept=headers(orjson.loads(row.headers)),
                     expires=row.delete_at,
@@ -115,6 +116,7 @@ async def set_metadata(
                     target,
                     caller=caller,
                     root=root,
+                    pool=row.pool,
                     size=row.size,
                     etag=row.etag,
                     content_type=row.content_type,

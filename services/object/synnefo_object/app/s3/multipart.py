@@ -123,9 +123,10 @@ async def find(svc: Services, caller: Caller, key: Key, upload_id: str) -> Any:
     return row
 
 
-async def _room(svc: Services, caller: Caller, key: Key) -> int:
+async def _room(svc: Services, caller: Caller, key: Key) -> tuple[int, str]:
+    """How many bytes a part may have, and the pool that it goes to."""
     row = await ready(svc, caller, key, {})
-    return await quotas.room(svc, caller, key.target, row, replaced=0)
+    return await quotas.room(svc, caller, key.target, row, replaced=0), row.policy
 
 
 async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payload) -> Received:
@@ -139,19 +140,20 @@ async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payloa
         payload.algorithm = asked[0]
     elif asked is not None and payload.algorithm is not None and payload.algorithm.name != asked[0].name:
         raise S3Fault("InvalidRequest", f"Checksum Type mismatch occurred, expected checksum Type: {asked[0].name.lower()}.")
-    most = await _room(svc, caller, part.key)
+    most, pool = await _room(svc, caller, part.key)
     async with quotas.reserve(svc, caller, part.key.bucket.project_id, payload.length) as reservation:
-        received = await receive(svc, payload, most=most)
-        await _keep_part(svc, part, received, reservation)
+        received = await receive(svc, payload, most=most, pool=pool)
+        await _keep_part(svc, part, received, reservation, pool=pool)
     return received
 
 
-async def _keep_part(svc: Services, part: PartKey, received: Received, reservation: quotas.Reservation, newer_than_us: int = 0) -> int:
+async def _keep_part(svc: Services, part: PartKey, received: Received, reservation: quotas.Reservation, *, pool: str, newer_than_us: int = 0) -> int:
     now_us = max(svc.clock.now_us(), newer_than_us + 1)
     row = {
         "upload_id": part.upload_id,
         "number": part.number,
         "root": received.root.to_bytes(),
+        "pool": pool,
         "size": received.root.size,
         "etag": received.md5,
         "checksum": received.checksum,
@@ -183,14 +185,14 @@ async def copy_part(svc: Services, caller: Caller, *, source: Key, to: PartKey, 
     if length > MAX_FILE_SIZE:
         raise S3Fault("EntityTooLarge")
     asked = _read_kept(upload.checksum)
-    most = await _room(svc, caller, to.key)
+    most, pool = await _room(svc, caller, to.key)
     async with quotas.reserve(svc, caller, to.key.bucket.project_id, length) as reservation:
         if found.kind == PLAIN and length == found.size and asked is None:
-            received = Received(Root.from_bytes(found.root), found.etag)
+            received = Received(await svc.stores.bring(Root.from_bytes(found.root), found.pool, pool), found.etag)
         else:
             stream = read_pieces(svc, cut(found.pieces, start, length))
-            received = await receive(svc, Payload(stream, length, algorithm=asked[0] if asked else None), most=most)
-        when = await _keep_part(svc, to, received, reservation, newer_than_us=found.created_us)
+            received = await receive(svc, Payload(stream, length, algorithm=asked[0] if asked else None), most=most, pool=pool)
+        when = await _keep_part(svc, to, received, reservation, pool=pool, newer_than_us=found.created_us)
     return received, when, found
 
 
@@ -232,6 +234,8 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
         upload = await find(svc, caller, key, upload_id)
     except S3Fault as fault:
         if fault.kind == "NoSuchUpload" and row.root is not None and row.kind == MULTIPART and Parts.read(row.extra).upload_id == upload_id:
+            if row.etag != join_etags([part.etag for part in named]):  # other parts than then
+                raise
             return _again(bucket, row)  # completed before, and the answer was lost
         raise
     check_conditions(svc, row, headers)
@@ -252,7 +256,7 @@ async def complete(svc: Services, caller: Caller, key: Key, wanted: Wanted, head
     roots = [Root.from_bytes(part.root) for part in chosen]
     block = roots[0].block_size
     is_aligned = all(root.block_size == block and root.is_frozen for root in roots) and all(root.size % block == 0 for root in roots[:-1])
-    root = await svc.store.concat(roots) if is_aligned else roots[0]
+    root = await svc.stores.of(row.policy).concat(roots) if is_aligned else roots[0]
     etag = join_etags([part.etag for part in chosen])
     extra = Parts(
         upload_id,

@@ -83,7 +83,7 @@ async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str
         raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(payload.length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
     most = await quotas.room(svc, caller, key.target, row, replaced=row.size if row.root is not None else None)
     async with quotas.reserve(svc, caller, quotas.payer(key.target, row), payload.length) as reservation:
-        received = await receive(svc, payload, most=most)
+        received = await receive(svc, payload, most=most, pool=row.policy)
         if payload.algorithm is not None:
             kept[payload.algorithm.header] = received.checksum
         uploaded = await uploads.keep(
@@ -135,15 +135,18 @@ async def copy(svc: Services, caller: Caller, *, source: Key, to: Key, headers: 
     hidden = metadata.checksums(found.headers)
     kept = given | hidden if replaces else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-") and n != metadata.TAGGING}
     kept |= {metadata.TAGGING: tags} if tags else {}
-    root, etag, kind, extra = Root.from_bytes(found.root), found.etag, PLAIN, None
+    root: Root | None = None  # the source's own, unless it is made of it
+    etag, kind, extra = found.etag, PLAIN, None
     if found.kind in (DLO, SLO):
-        root, etag = await copies.join(svc, found)
+        root, etag = await copies.join(svc, found, row.policy)
         kept = {name: value for name, value in kept.items() if name not in hidden}
     elif found.kind == MULTIPART:
         kind, extra = MULTIPART, found.extra
     if found.size > await quotas.room(svc, caller, to.target, row, replaced=row.size if row.root is not None else None):
         raise S3Fault("QuotaExceeded")
     async with quotas.reserve(svc, caller, quotas.payer(to.target, row), found.size) as reservation:
+        if root is None:
+            root, extra = await copies.bring(svc, found, extra, row.policy)
         uploaded = await uploads.keep(
             svc,
             row,

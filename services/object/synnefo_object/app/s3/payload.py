@@ -44,6 +44,12 @@ def check_sha256(given: str, computed: str) -> None:
         raise S3Fault("XAmzContentSHA256Mismatch", shown={"ClientComputedContentSHA256": given, "S3ComputedContentSHA256": computed})
 
 
+def incomplete(provided: int, expected: int) -> S3Fault:
+    """The body had another length than was said."""
+    shown = {"NumberBytesExpected": str(expected), "NumberBytesProvided": str(provided)}
+    return S3Fault("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header", shown=shown)
+
+
 class _Digests:
     """Checksums beside the store's own, computed in its threads a megabyte at a time."""
 
@@ -65,7 +71,7 @@ class _Digests:
         if sum(map(len, pieces)) <= _BATCH // 16:
             self._work(pieces)
         else:
-            await self._svc.store.run(self._work, pieces)
+            await self._svc.stores.run(self._work, pieces)
 
     def _work(self, pieces: list[bytes]) -> None:
         for piece in pieces:
@@ -73,8 +79,8 @@ class _Digests:
                 running.update(piece)
 
 
-async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
-    """Stream it into the store and check all that is said of it.
+async def receive(svc: Services, payload: Payload, *, most: int, pool: str) -> Received:
+    """Stream it into a pool and check all that is said of it.
 
     Raises EntityTooLarge, IncompleteBody, BadDigest, XAmzContentSHA256Mismatch.
     """
@@ -83,16 +89,16 @@ async def receive(svc: Services, payload: Payload, *, most: int) -> Received:
     sha256 = hashlib.sha256() if payload.sha256 is not None else None
     summed = payload.algorithm.start() if payload.algorithm is not None else None
     digests = _Digests(svc, [running for running in (sha256, summed) if running is not None])
-    async with svc.store.writer(extra_hashes=("md5",)) as writer:
+    async with svc.stores.of(pool).writer(extra_hashes=("md5",)) as writer:
         seen = 0
         async for piece in payload.stream:
             seen += len(piece)
             if seen > payload.length:
-                raise S3Fault("IncompleteBody")
+                raise incomplete(seen, payload.length)
             await writer.write(piece)
             await digests.update(piece)
         if seen != payload.length:
-            raise S3Fault("IncompleteBody")
+            raise incomplete(seen, payload.length)
         await digests.finish()
         if sha256 is not None:
             check_sha256(payload.sha256 or "", sha256.hexdigest())

@@ -15,6 +15,7 @@ from awscrt import checksums as crt
 from synnefo_object.domain.s3.errors import S3Fault, invalid
 
 PREFIX = "x-amz-checksum-"
+_ABOUT = frozenset(PREFIX + name for name in ("algorithm", "mode", "type"))
 COMPOSITE, FULL_OBJECT = "COMPOSITE", "FULL_OBJECT"
 
 
@@ -92,7 +93,10 @@ def by_header(name: str) -> Algorithm | None:
 
 def given_in(headers: Mapping[str, str]) -> tuple[Algorithm, str] | None:
     """The checksum among the headers, checked for its form. Raises InvalidRequest."""
-    found = [(algorithm, headers[name]) for name, algorithm in _BY_HEADER.items() if name in headers]
+    given = [name for name in headers if name.startswith(PREFIX) and name not in _ABOUT]
+    if any(name not in _BY_HEADER for name in given):
+        raise S3Fault("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.")
+    found = [(_BY_HEADER[name], headers[name]) for name in given]
     if len(found) > 1:
         raise S3Fault("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
     if not found:

@@ -25,6 +25,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "InvalidArgument": (400, "An argument is invalid."),
     "InvalidBucketName": (400, "The bucket name is invalid."),
     "InvalidBucketState": (409, "The request is not valid for the bucket as it is."),
+    "InvalidChunkSizeError": (403, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "InvalidDigest": (400, "The Content-MD5 you specified was invalid."),
     "InvalidPart": (
         400,
@@ -52,6 +53,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "NoSuchUpload": (404, "The upload does not exist: it may have been completed or aborted."),
     "NoSuchVersion": (404, "The version does not exist."),
     "NotImplemented": (501, "This cloud does not offer what was asked for."),
+    "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
     "OperationAborted": (409, "Another operation on the same thing is under way: try again."),
     "PreconditionFailed": (412, "A precondition of the request does not hold."),
     "QuotaExceeded": (403, "The quota does not allow this."),
@@ -62,6 +64,7 @@ CODES: Mapping[str, tuple[int, str]] = {
         403,
         "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
     ),
+    "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "There are too many buckets."),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }
