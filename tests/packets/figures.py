@@ -90,15 +90,15 @@ async def main(ports: int, networks: int) -> None:
                 await _fill(cloud, ports=ports, networks=networks)
                 accepted = time.monotonic() - began
                 await eventually(projection.is_even, what="all written", timeout_s=600)
-                print(f"{ports} ports in {networks} networks: accepted in {accepted:.1f} s, all written {time.monotonic() - began:.1f} s after the first")
+                written = time.monotonic() - began
+                print(f"{ports} ports in {networks} networks: accepted in {accepted:.1f} s, all written {written:.1f} s after the first")
                 for _ in range(2):
                     cpu, began = time.process_time(), time.monotonic()
                     different = await projection.bring_all()
-                    print(
-                        f"full comparison: {time.monotonic() - began:.2f} s, {time.process_time() - cpu:.2f} s of CPU, {different} rows different, "
-                        f"service {_rss_mib('self'):.0f} MiB (before the ports {before:.0f}, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f})",
-                        flush=True,
-                    )
+                    took, used = time.monotonic() - began, time.process_time() - cpu
+                    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                    print(f"full comparison: {took:.2f} s, {used:.2f} s of CPU, {different} rows different", flush=True)
+                    print(f"memory of the service: {_rss_mib('self'):.0f} MiB, before the ports {before:.0f}, at most {peak:.0f}")
                 sizes = {name: _rss_mib(lab.pid(name)) for name in ("central/nb", "central/sb", "central/northd", "ch1/ovn-controller")}
                 print("memory: " + ", ".join(f"{name} {size:.0f} MiB" for name, size in sizes.items()))
                 print(f"with {ports} ports:")
