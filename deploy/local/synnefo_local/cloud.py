@@ -78,6 +78,10 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     layout.create()
     memory = remember(layout)
     memory.setdefault("throwaway", throwaway)
+    if layout.is_full and "network" not in memory:
+        memory["network"], reason = infra.choose_network(throwaway=throwaway)
+        if reason:
+            say(reason)
     if not layout.has_real_ganeti and ganeti.needs_other_ports(layout, memory):
         memory["ganeti_ports"] = ganeti.choose_ports()
     processes = our_processes(layout, memory)
@@ -112,11 +116,15 @@ def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tu
     infra.install_packages()
     if layout.has_real_ganeti:
         ganeti.install_real()
-    say("PostgreSQL, RabbitMQ and RADOS" + (", two Ganeti clusters" if layout.has_real_ganeti else ""))
+    parts = ["PostgreSQL", "RabbitMQ", "RADOS", *(["OVN"] if memory.get("network") == "ovn" else [])]
+    say(", ".join(parts) + (" and two Ganeti clusters" if layout.has_real_ganeti else ""))
     with ThreadPoolExecutor(1) as pool:
         clusters = pool.submit(ganeti.start_real, layout) if layout.has_real_ganeti else None
         backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
-        return backends, clusters.result() if clusters else ()
+        found = clusters.result() if clusters else ()
+    if found and backends.network:
+        ganeti.join_ovn(layout)
+    return backends, found
 
 
 def refuse_foreign_ports(processes: Iterable[Process], ports: Mapping[str, int]) -> None:

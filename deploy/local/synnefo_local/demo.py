@@ -4,7 +4,9 @@ import os
 import time
 from pathlib import Path
 
+from synnefo_local.infra import packet_names
 from synnefo_local.layout import Layout, LocalError
+from synnefo_local.packet_story import PACKETS
 from synnefo_local.story import MAKE, UNMAKE, Step, StoryError
 from synnefo_local.walk import new_walk, scratch, walk_story
 
@@ -20,8 +22,11 @@ def run_demo(layout: Layout, *, keep: bool = False) -> int:
     began = time.monotonic()
     with scratch() as folder:
         walk = new_walk(layout, Path(folder))
+        names = packet_names(layout)
+        walk.names |= names or {}
+        made = MAKE + PACKETS if names else MAKE
         try:
-            walk_story(layout, MAKE if keep else MAKE + UNMAKE, walk, report=show, environ=os.environ)
+            walk_story(layout, made if keep else made + UNMAKE, walk, report=show, environ=os.environ)
         except StoryError as error:
             print(f"\n# FAILED\n{error}\n\nWhat this walk made is named {walk.prefix}-*; `make logs` has the rest.")
             return 1

@@ -6,7 +6,7 @@ The files are rewritten by each `up` and always say the same for the same state.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Backends:
     bus_url: str
     database_urls: Mapping[str, str]
     store_url: str
+    network: Mapping[str, str] = field(default_factory=dict)  # the network service's settings of OVN; none: no packets
     second_store_url: str = ""
 
 
@@ -57,6 +58,9 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
         }
     for name in STORE_USERS:
         tables[name]["store_url"] = backends.store_url
+    tables["network"].update(backends.network)
+    if backends.network:  # Ganeti's NICs are plugged into OVN's switch
+        tables["compute"].update({"nic_mode": "openvswitch", "nic_link": "br-int"})
     if backends.second_store_url:
         tables["object"]["policies"] = [{"name": "Policy-0", "default": True}, {"name": "archive", "store_url": backends.second_store_url}]
         tables["volume"]["pools"] = {"archive": backends.second_store_url}

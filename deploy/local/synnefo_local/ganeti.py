@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synnefo_local.infra import run_script
-from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, free_ports
+from synnefo_local.infra import SCRIPTS, run_script
+from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, free_ports, load_memory
 from synnefo_local.processes import Process, died
 from synnefo_local.readiness import is_listening
 
@@ -78,7 +78,19 @@ def read_fake(folder: Path, name: str, *, port: int) -> Cluster | None:
 
 
 def sandbox(layout: Layout, *arguments: str) -> dict[str, str]:
-    return run_script([str(SANDBOX), *arguments], env={"GANETI_SANDBOX_DIR": str(layout.real / "ganeti")})
+    has_ovn = load_memory(layout).get("network") == "ovn"
+    env = {"GANETI_SANDBOX_DIR": str(layout.real / "ganeti"), "GANETI_SANDBOX_OVN": "1" if has_ovn else ""}
+    return run_script([str(SANDBOX), *arguments], env=env)
+
+
+def join_ovn(layout: Layout) -> None:
+    """Make each node of the real clusters a chassis of our OVN."""
+    for name in CLUSTERS:
+        folder = layout.real / "ganeti" / name
+        for number in range(1, int((folder / "nodes").read_text()) + 1):
+            space = f"synnefo-g{(folder / 'index').read_text().strip()}-{name}-n{number}"
+            pid = (folder / f"node{number}/init.pid").read_text().strip()
+            run_script([str(SCRIPTS / "ovn-node"), str(layout.real / "ovn"), space, pid])
 
 
 def check_real() -> None:

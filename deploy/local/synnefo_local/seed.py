@@ -21,7 +21,7 @@ FLAVORS = (  # id, name, vCPUs, MiB of memory, GiB of disk
     ("3", "m1.small", 1, 2048, 20),
     ("4", "m1.medium", 2, 4096, 40),
 )
-PUBLIC_CIDR = "203.0.113.0/24"  # TEST-NET-3: an address of it never belongs to anybody
+PUBLIC_CIDR = "198.51.100.0/24"  # TEST-NET-2: an address of it never belongs to anybody
 VOLUME_TYPE = "archipelago"
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -83,7 +83,7 @@ def seed(roots: Mapping[str, str], admin_password: str, clusters: Sequence[Clust
         lambda: seed_clusters(api("dispatcher", "/v1"), clusters),
         lambda: seed_flavors(api("compute", "/v2.1")),
         lambda: seed_image(api("image", "/v2")),
-        lambda: seed_network(api("network", "/v2.0")),
+        lambda: seed_network(api("network", "/v2.0"), has_packets=memory.get("network") == "ovn"),
         lambda: seed_volume_type(api("volume", f"/v3/{project_id}")),
     ]
     with ThreadPoolExecutor(len(jobs)) as pool:
@@ -111,10 +111,12 @@ def seed_image(image: Api) -> list[str]:
     return ["image tiny"]
 
 
-def seed_network(network: Api) -> list[str]:
+def seed_network(network: Api, *, has_packets: bool = False) -> list[str]:
     found = network("GET", "/networks?name=public&router:external=True")["networks"]
     if not found:
         body = {"name": "public", "router:external": True, "shared": False, "admin_state_up": True}
+        if has_packets:  # the bridge of each node that leads outside
+            body |= {"provider:network_type": "flat", "provider:physical_network": "physnet1"}
         found = [network("POST", "/networks", {"network": body})["network"]]
     network_id = found[0]["id"]
     if network("GET", f"/subnets?network_id={network_id}")["subnets"]:

@@ -17,6 +17,12 @@ from synnefo_local.tiny_image import boot_sector
 EVENTUALLY_S = 60.0
 COMMAND_S = 300.0
 DISK_BYTES = 9 << 20  # two whole blocks of 4 MiB and a part of one
+# What a DHCP client does with its lease; routes beside the default one are left out.
+LEASE = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr replace $ip/$mask dev $interface
+ip route replace default via $router
+"""
 AS_OPERATOR = ("synnefo ",)
 
 Report = Callable[[Step, str, str, float], None]  # step, command as typed, result in a line, seconds
@@ -25,6 +31,8 @@ Report = Callable[[Step, str, str, float], None]  # step, command as typed, resu
 def new_walk(layout: Layout, folder: Path) -> Walk:
     """Names that no other walk uses, and the files that it uploads: bytes that no other walk has stored."""
     (folder / "disk.raw").write_bytes(boot_sector() + secrets.token_bytes(DISK_BYTES - 512))
+    (folder / "udhcpc").write_text(LEASE)
+    (folder / "udhcpc").chmod(0o755)
     (folder / "note.txt").write_bytes(b"The quick brown fox\n" * 1000 + secrets.token_bytes(16))
     return Walk(f"demo-{secrets.token_hex(2)}", folder, lambda: count_blocks(layout))
 

@@ -37,7 +37,7 @@ def client(tmp_path: Path) -> Path:
 
 
 def test_every_name_in_the_story_can_be_filled_in(walk: Walk) -> None:
-    walk.names |= {"floating_ip": "203.0.113.9"}
+    walk.names |= {"floating_ip": "198.51.100.9"}
     for step in MAKE + UNMAKE:
         assert "{" not in walk.fill(step.command), step.title
         assert walk.fill(step.command).startswith(("openstack ", "synnefo audit"))

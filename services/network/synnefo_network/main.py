@@ -40,9 +40,10 @@ from synnefo_network.api import (
 )
 from synnefo_network.app.agents import follow_agents
 from synnefo_network.app.audit import audit_facts
-from synnefo_network.app.driver import MemoryDriver
+from synnefo_network.app.driver import Driver, MemoryDriver
 from synnefo_network.app.metrics import read_pools
 from synnefo_network.app.orphans import orphans_reconciler
+from synnefo_network.app.projection import Projection
 from synnefo_network.app.services import Services
 from synnefo_network.consumers import projects
 from synnefo_network.db import all_tables
@@ -77,6 +78,22 @@ ROUTERS = (
 )
 
 
+def make_driver(settings: Settings, ids: IdSource) -> Driver:
+    """OVN where the settings name it, else memory."""
+    if not settings.ovn_northbound:
+        return MemoryDriver()
+    from synnefo_network.clients.ovn.driver import OvnDriver
+
+    return OvnDriver(
+        northbound=settings.ovn_northbound,
+        southbound=settings.ovn_southbound,
+        northd_remote=settings.ovn_northd_remote,
+        check_s=settings.ovn_check_s,
+        grace_s=settings.ovn_grace_s,
+        ids=ids,
+    )
+
+
 def build(
     settings: Settings,
     *,
@@ -86,6 +103,7 @@ def build(
     verifier: TokenVerifier | None = None,
     http: HttpClient | None = None,
     quota: QuotaClient | None = None,
+    driver: Driver | None = None,
 ) -> Service:
     """The service, not started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
@@ -94,7 +112,7 @@ def build(
         clock=kit.clock,
         ids=kit.ids,
         quota=kit.quota,
-        driver=MemoryDriver(),
+        driver=driver or make_driver(settings, kit.ids),
         settings=settings,
         peers=kit.peers,
     )
@@ -118,6 +136,6 @@ def build(
         metadata=all_tables(),
         consumers=consumers,
         reconcilers=[orphans_reconciler(services)],
-        work_tasks=[lambda: follow_agents(services)],
+        work_tasks=[lambda: follow_agents(services), *([Projection(services).run] if services.driver.is_followed else [])],
         state_metrics=[lambda: read_pools(services)],
     )

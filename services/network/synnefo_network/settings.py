@@ -38,3 +38,16 @@ class Settings(ServiceSettings):
     )
     agent_down_time_s: float = Field(75.0, gt=0, description="An agent (chassis) not seen for so long is shown as not alive, seconds.")
     orphan_grace_s: float = Field(600.0, description="Age at which a port made with a server that does not exist is deleted, seconds.")
+    ovn_northbound: str = Field(
+        "", description="OVN's northbound database, like unix:/run/ovn/ovnnb_db.sock or tcp:10.0.0.1:6641, several by commas. Empty: no packets."
+    )
+    ovn_southbound: str = Field("", description="OVN's southbound database, read for its nodes and where ports are bound.")
+    ovn_northd_remote: str = Field(
+        "",
+        description="Where northd asks for the northbound database, like punix:/run/ovn/northd.sock or ptcp:6643:10.0.0.1: that database is told "
+        "to listen there when it has all our rows, so that northd never sees one that has lost them. Empty: northd looks where it likes.",
+    )
+    ovn_check_s: float = Field(3.0, ge=0, description="How often the nodes are asked for a sign of life, seconds; 0: never.")
+    ovn_grace_s: float = Field(4.0, gt=0, description="Time in which a node must give it, seconds; after that its ports are DOWN.")
+    dataplane_status_s: float = Field(5.0, gt=0, description="How often the status of all ports is compared, seconds, besides when OVN tells of one.")
+    dataplane_compare_s: float = Field(600.0, gt=0, description="How often all rows of the data plane are compared, seconds.")

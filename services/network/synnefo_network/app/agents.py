@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from synnefo_common.clock import MICROS, iso
+from synnefo_common.errors import Unavailable
 from synnefo_common.log import get_logger
 from synnefo_common.web import Context
 from synnefo_network.app.services import Services, authorize
@@ -90,7 +91,7 @@ async def delete_agent(svc: Services, ctx: Context, agent_id: str) -> None:
 
 async def record_agents(svc: Services) -> None:
     """Write down what the driver sees now."""
-    chassis = await svc.driver.chassis()
+    agents = await svc.driver.agents()
     async with svc.db.begin() as uow:
         known = {row.id: row for row in await db.list_agents(uow)}
         now, dead = svc.clock.now_us(), _dead_before(svc)
@@ -107,7 +108,7 @@ async def record_agents(svc: Services) -> None:
                 "started_at": known[c.id].started_at if c.id in known and known[c.id].heartbeat_at >= dead else now,
                 "heartbeat_at": now,
             }
-            for c in chassis
+            for c in agents
         ]
         if rows:
             await db.put_agents(uow, rows)
@@ -118,6 +119,6 @@ async def follow_agents(svc: Services) -> None:
     while True:
         try:
             await record_agents(svc)
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, Unavailable) as error:
             log.warning("agents_not_recorded", error=repr(error))
         await svc.clock.sleep(svc.settings.agent_down_time_s / 5)

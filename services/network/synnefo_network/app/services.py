@@ -10,12 +10,14 @@ from sqlalchemy.exc import IntegrityError
 
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database, UnitOfWork
+from synnefo_common.db.outbox import Wakeup
 from synnefo_common.errors import BadRequest
 from synnefo_common.http import ServiceClient
 from synnefo_common.ids import IdSource
 from synnefo_common.quota import QuotaClient
 from synnefo_common.web import Context
 from synnefo_network.app.driver import Driver
+from synnefo_network.db.topology import tell
 from synnefo_network.domain.errors import (
     Conflict,
     NotFound,
@@ -40,6 +42,7 @@ class Services:
     driver: Driver
     settings: Settings
     peers: Mapping[str, ServiceClient]
+    changed: Wakeup = field(default_factory=Wakeup)  # rung when something was written: the data plane follows
     known_groups: set[str] = field(default_factory=set)  # default groups that were there; one may have gone since
 
     async def write(self, work: Callable[[UnitOfWork], Awaitable[T]]) -> T:
@@ -47,9 +50,17 @@ class Services:
 
         A broken reference is Conflict: someone deleted it.
         """
+
+        async def told(uow: UnitOfWork) -> T:
+            done = await work(uow)
+            if self.driver.is_followed:
+                await tell(uow)
+                uow.after_commit(self.changed.set)
+            return done
+
         for _ in range(_WRITE_ATTEMPTS):
             try:
-                return await self.db.run(work)
+                return await self.db.run(told)
             except StaleRow:
                 continue
             except IntegrityError as error:
