@@ -67,7 +67,7 @@ async def test_capacity_is_shown_with_what_is_promised(h: Harness) -> None:
     }  # fmt: skip
     async with h.db.begin() as uow:
         await clusters.put_report(uow, report)
-        assert await clusters.reserve(uow, "s", cluster="alpha", turn=0, vcpus=1, ram_mib=128, disk_gib=1)
+        assert await clusters.reserve(uow, {"server_id": "s", "cluster": "alpha", "vcpus": 1, "ram_mib": 128, "disk_gib": 1}, turn=0)
     seen = await scrape(h)
     assert seen['synnefo_cluster_memory_bytes{cluster="alpha"}'] == 1 << 30
     assert seen['synnefo_cluster_memory_free_bytes{cluster="alpha"}'] == 1 << 29

@@ -104,7 +104,7 @@ def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
     say(f"all services are ready after {time.monotonic() - began:.1f} s")
     clusters = real_clusters or ganeti.fake_clusters(layout, memory)
     roots = {name: f"http://127.0.0.1:{port}" for name, port in service_ports(memory).items()}
-    made = seed(roots, memory["passwords"]["admin"], clusters)
+    made = seed(roots, memory["passwords"]["admin"], clusters, has_packets=memory.get("network") == "ovn")
     say(f"seeded {', '.join(made)}" if made else "the seed is there")
     say(f"up after {time.monotonic() - began:.1f} s")
 

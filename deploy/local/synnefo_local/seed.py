@@ -72,7 +72,7 @@ def log_in(identity: str, password: str) -> tuple[str, str]:
     return answered["X-Subject-Token"], token["token"]["project"]["id"]
 
 
-def seed(roots: Mapping[str, str], admin_password: str, clusters: Sequence[Cluster]) -> list[str]:
+def seed(roots: Mapping[str, str], admin_password: str, clusters: Sequence[Cluster], *, has_packets: bool = False) -> list[str]:
     """Make what is missing, each service being at its root URL; the names of what was made."""
     token, project_id = log_in(roots["identity"], admin_password)
 
@@ -83,7 +83,7 @@ def seed(roots: Mapping[str, str], admin_password: str, clusters: Sequence[Clust
         lambda: seed_clusters(api("dispatcher", "/v1"), clusters),
         lambda: seed_flavors(api("compute", "/v2.1")),
         lambda: seed_image(api("image", "/v2")),
-        lambda: seed_network(api("network", "/v2.0"), has_packets=memory.get("network") == "ovn"),
+        lambda: seed_network(api("network", "/v2.0"), has_packets=has_packets),
         lambda: seed_volume_type(api("volume", f"/v3/{project_id}")),
     ]
     with ThreadPoolExecutor(len(jobs)) as pool:
