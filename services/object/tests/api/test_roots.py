@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from synnefo_common.settings import SettingsError
 from synnefo_common.testing import Harness
+from synnefo_object.app.stores import open_stores
 from synnefo_object.main import build
 from synnefo_object.settings import Settings
 
@@ -30,7 +34,12 @@ async def test_pool_that_lost_its_name_is_never_told_as_empty(tmp_path: Path, da
             assert (await me.put(f"{A}/{container}", headers={"X-Storage-Policy": policy})).status_code == 201
             assert (await me.put(f"{A}/{container}/o", content=b"data")).status_code == 201
         assert (await told(h, ""), await told(h, "cold"), await told(h, "frosty")) == (1, 1, -1)
-    async with Harness(build, Settings, settings(tmp_path, name="frosty"), database_url=database) as h:
+    renamed = Settings.model_validate(settings(tmp_path, name="frosty"))
+    with pytest.raises(SettingsError, match="'cold', not of 'frosty'"):  # the store knows whose it is
+        open_stores(renamed.storage_policies(), renamed.store_url, threads=1)
+    elsewhere = settings(tmp_path, name="frosty")
+    elsewhere["policies"][-1]["store_url"] += "-elsewhere"
+    async with Harness(build, Settings, elsewhere, database_url=database) as h:
         assert (await told(h, ""), await told(h, "frosty")) == (-1, -1)
     async with Harness(build, Settings, settings(tmp_path, name="frosty", aliases=["cold"]), database_url=database) as h:
         assert (await told(h, ""), await told(h, "frosty")) == (1, 1)
