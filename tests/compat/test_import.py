@@ -160,7 +160,7 @@ def test_a_damaged_or_missing_block_fails_its_line_alone(stack: Stack, cloud: An
     for name, data in contents.items():
         pools.put_object(name, data)
     first = {name: hashlib.sha256(data[:BLOCK]).hexdigest() for name, data in contents.items()}
-    pools.put(pools.blocks, first["bad"], b"x" + contents["bad"][1:BLOCK])
+    pools.put(pools.blocks, first["bad"], bytes([contents["bad"][0] ^ 1]) + contents["bad"][1:BLOCK])
     pools.place(pools.blocks, first["gone"]).unlink()
     rows = [
         {"kind": "object", "map": name, "size": BLOCK + 10, "project": project, "container": "damage", "name": name}
