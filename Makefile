@@ -89,7 +89,7 @@ story: $(ENV) packages ## the main job by the real client, in each profile
 fuzz: $(ENV) ## every operation of every OpenAPI document with random input
 	$(PYTEST) tests/fuzz
 
-conformance: $(ENV) ## OpenStack's own API tests against an embedded cloud (SUITE=tempest|sdk|swift|s3, R=expression)
+conformance: $(ENV) ## OpenStack's own API tests against an embedded cloud (SUITE=tempest|neutron|sdk|swift|s3, R=expression)
 	$(PY) -m tests.conformance $(or $(SUITE),tempest) $(R)
 
 bench: $(ENV) ## the benchmarks, against clouds of their own

@@ -1,8 +1,8 @@
-"""`python -m tests.conformance tempest|sdk|swift|s3 [expression]`: OpenStack's own API tests against an embedded cloud.
+"""`python -m tests.conformance tempest|neutron|sdk|swift|s3 [expression]`: OpenStack's own API tests against an embedded cloud.
 
-`tempest` takes a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
+`tempest` and `neutron` (the API tests of neutron-tempest-plugin) take a regular expression of test ids (`tempest.api.network`), `sdk` a folder of openstacksdk's functional tests
 (`image/v2`), `swift` and `s3` a file of Swift's (`test_slo.py`); more arguments go to `tempest run` or pytest. Tests of what we do not
-offer are left out by left_out.txt, left_out_sdk.txt and left_out_swift.txt.
+offer are left out by left_out.txt, left_out_neutron.txt, left_out_sdk.txt and left_out_swift.txt.
 With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
 The tools live in a virtual environment of their own: they pin much that we do not.
 """
@@ -30,14 +30,19 @@ from synnefo_local.layout import Layout, load_memory
 
 TOOLS = Path(os.environ.get("SYNNEFO_CONFORMANCE_ENV", ".venv-conformance")).absolute()
 LEFT_OUT = Path(__file__).with_name("left_out.txt")
+LEFT_OUT_NEUTRON = Path(__file__).with_name("left_out_neutron.txt")
 LEFT_OUT_SDK = Path(__file__).with_name("left_out_sdk.txt")
-NEEDS = ("tempest==47.0.0", "openstacksdk==4.22.0", "stestr==4.2.1", "pytest", "ddt", "statsd", "oslotest", "prometheus_client", "requests-mock")
+NEEDS = (
+    "tempest==47.0.0", "neutron-tempest-plugin==3.3.0", "openstacksdk==4.22.0", "stestr==4.2.1", "pytest", "ddt", "statsd", "oslotest",
+    "prometheus_client", "requests-mock",
+)  # fmt: skip
 
 
 def tools() -> Path:
     """The folder of the environment's programs; made at first use."""
     if not (TOOLS / "bin" / "tempest").exists():
         subprocess.run(["uv", "venv", "-q", str(TOOLS)], check=True)
+    if not [*TOOLS.glob("lib/python*/site-packages/neutron_tempest_plugin")]:
         subprocess.run(["uv", "pip", "install", "-q", "--python", str(TOOLS / "bin" / "python"), *NEEDS], check=True)
     return TOOLS / "bin"
 
@@ -57,7 +62,7 @@ def write_clouds(ours: Path, path: Path) -> None:
     path.write_text(yaml.safe_dump(content))
 
 
-def prepare(clouds: Path, password: str, work: Path) -> None:
+def prepare(clouds: Path, password: str, work: Path, *, is_tempest: bool) -> None:
     """Two public images, two flavors and a network for everybody, and tempest.conf in `work`/etc."""
     os.environ["OS_CLIENT_CONFIG_FILE"] = str(clouds)
     admin = openstack.connect(cloud="admin")
@@ -79,22 +84,25 @@ def prepare(clouds: Path, password: str, work: Path) -> None:
         if domain.name in ("updated name", "updated name 2"):  # left by the SDK's test of domains
             identity.update_domain(domain, is_enabled=False)
             identity.delete_domain(domain)
+    extensions = [extension.alias for extension in admin.network.extensions()]
+    if is_tempest:
+        extensions.append("tag")  # the name that standard-attr-tag had first
     sections = tempest_conf(
         identity_url=re.sub(r"/v3/?$", "", admin.config.auth["auth_url"]), admin_password=password, image_id=images["tempest"],
         alt_image_id=images["tempest-alt"], flavor_id=flavors["tempest.nano"], alt_flavor_id=flavors["tempest.micro"],
-        public_network_id=public.id, extensions=[extension.alias for extension in admin.network.extensions()], work=work,
+        public_network_id=public.id, extensions=extensions, work=work,
     )  # fmt: skip
     for folder in ("etc", "log", "lock"):
         (work / folder).mkdir()
     write(sections, work / "etc" / "tempest.conf")
 
 
-def run_tempest(work: Path, expression: str, more: Sequence[str]) -> int:
+def run_tempest(work: Path, expression: str, more: Sequence[str], *, left_out: Path = LEFT_OUT) -> int:
     """Exit code of the run; results are printed as they come."""
     bin_ = tools()
     command = [
         str(bin_ / "tempest"), "run", "--config-file", str(work / "etc/tempest.conf"), "--serial", "--regex", expression,
-        "--exclude-list", str(LEFT_OUT), *more,
+        "--exclude-list", str(left_out), *more,
     ]  # fmt: skip
     env = {**os.environ, "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHON": str(bin_ / "python")}
     return subprocess.run(command, cwd=work, env=env, check=False).returncode
@@ -121,7 +129,7 @@ def run_sdk(work: Path, clouds: Path, expression: str, more: Sequence[str]) -> i
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("suite", choices=("tempest", "sdk", "swift", "s3"))
+    parser.add_argument("suite", choices=("tempest", "neutron", "sdk", "swift", "s3"))
     parser.add_argument("expression", nargs="?", default="")
     arguments, more = parser.parse_known_args()
     with ExitStack() as exits:
@@ -135,10 +143,12 @@ def main() -> int:
         if arguments.suite in ("swift", "s3"):
             folder = "functional" if arguments.suite == "swift" else "s3api"
             return swift_suite.run(swift_suite.prepare(clouds, work), arguments.expression, more, folder=folder)
-        prepare(clouds, load_memory(layout)["passwords"]["admin"], work)
+        prepare(clouds, load_memory(layout)["passwords"]["admin"], work, is_tempest=arguments.suite == "tempest")
         if arguments.suite == "sdk":
             return run_sdk(work, clouds, arguments.expression, more)
-        return run_tempest(work, arguments.expression or r"tempest\.api", more)
+        if arguments.suite == "neutron":
+            return run_tempest(work, arguments.expression or r"neutron_tempest_plugin\.api", more, left_out=LEFT_OUT_NEUTRON)
+        return run_tempest(work, arguments.expression or r"^tempest\.api", more)
 
 
 if __name__ == "__main__":

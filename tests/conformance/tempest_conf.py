@@ -52,8 +52,9 @@ def tempest_conf(
         },
         "network-feature-enabled": {
             "ipv6": True, "ipv6_subnet_attributes": True, "floating_ips": True, "port_security": True,
-            "api_extensions": ",".join([*extensions, "tag"]),  # the name that standard-attr-tag had first
+            "api_extensions": ",".join(extensions),
         },
+        "neutron_plugin_options": {"available_type_drivers": "geneve,vxlan,vlan,flat", "provider_vlans": "physnet1", "max_mtu": 8942},
         "image": {"build_interval": 1, "build_timeout": 60, "container_formats": "bare", "disk_formats": "raw,qcow2,iso"},
         "image-feature-enabled": {"api_v2": True, "import_image": True, "image_format_enforcement": False},
         "volume": {

@@ -58,7 +58,7 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
         }
     for name in STORE_USERS:
         tables[name]["store_url"] = backends.store_url
-    tables["network"].update(backends.network)
+    tables["network"].update({"vlan_ranges": ["physnet1:3000:3099"], **backends.network})
     if backends.network:  # Ganeti's NICs are plugged into OVN's switch
         tables["compute"].update({"nic_mode": "openvswitch", "nic_link": "br-int"})
     if backends.second_store_url:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from synnefo_common.settings import ServiceSettings
 
@@ -21,6 +21,11 @@ class Settings(ServiceSettings):
     )
     availability_zones: list[str] = Field(default_factory=lambda: ["nova"], min_length=1, description="Availability zones of networks.")
     default_network_type: str = Field("geneve", description="provider:network_type of networks that name none.")
+    vlan_ranges: list[str] = Field(
+        default_factory=list,
+        description="VLANs for networks of type vlan that name none: physical network, first, last, like physnet1:100:199. "
+        "On a physical network that is not listed each network must name its VLAN.",
+    )
     default_mtu: int = Field(1442, ge=68, le=65535, description="MTU of networks that name none: a physical 1500 less the encapsulation.")
     max_mtu: int = Field(8942, ge=68, le=65535, description="Greatest MTU that a network may ask for.")
     max_fixed_ips_per_port: int = Field(16, ge=1, description="Most addresses that a port may have.")
@@ -51,3 +56,19 @@ class Settings(ServiceSettings):
     ovn_grace_s: float = Field(4.0, gt=0, description="Time in which a node must give it, seconds; after that its ports are DOWN.")
     dataplane_status_s: float = Field(5.0, gt=0, description="How often the status of all ports is compared, seconds, besides when OVN tells of one.")
     dataplane_compare_s: float = Field(600.0, gt=0, description="How often all rows of the data plane are compared, seconds.")
+
+    @field_validator("vlan_ranges")
+    @classmethod
+    def _are_ranges(cls, given: list[str]) -> list[str]:
+        for text in given:
+            physical_network, *ends = text.split(":")
+            if not physical_network or len(ends) != 2 or not all(e.isascii() and e.isdigit() for e in ends):
+                raise ValueError(f"{text!r} is not of the form physical_network:first:last")
+            if not 1 <= int(ends[0]) <= int(ends[1]) <= 4094:
+                raise ValueError(f"{text!r}: VLANs are 1 to 4094, the first not above the last")
+        return given
+
+    def vlans_of(self, physical_network: str) -> list[int]:
+        """The VLANs that networks on the physical network may be given."""
+        ranges = [text.split(":") for text in self.vlan_ranges]
+        return [vlan for name, first, last in ranges if name == physical_network for vlan in range(int(first), int(last) + 1)]

@@ -29,6 +29,8 @@ DEFAULTS: Mapping[str, int] = {
     "network.floating_ips": 50,
     "network.security_groups": 10,
     "network.security_group_rules": 100,
+    "network.subnet_pools": -1,
+    "network.rbac_policies": 10,
     "object.bytes": -1,
     "image.bytes": -1,
     "identity.pending_applications": -1,

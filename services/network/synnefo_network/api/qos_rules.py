@@ -13,6 +13,7 @@ from synnefo_network.api.base import ERRORS, PathId, Svc
 from synnefo_network.api.listing import select_fields, show_fields
 from synnefo_network.api.schemas import qos_rules as bodies
 from synnefo_network.app import qos_rules
+from synnefo_network.app.services import authorize
 from synnefo_network.domain.errors import NotFound
 from synnefo_network.domain.qos import DSCP_MARKS, PARAMETERS
 
@@ -35,13 +36,13 @@ async def list_rule_types(request: Request, ctx: Ctx) -> Response:
 
 
 @router.get("/rule-types/{rule_type}")
-async def show_rule_type(rule_type: PathId, ctx: Ctx) -> Response:
-    """A type of rules and its parameters."""
-    ctx.require("get_rule_type")
+async def show_rule_type(rule_type: PathId, request: Request, ctx: Ctx) -> Response:
+    """A type of rules and what the driver does of it, for administrators."""
+    authorize(ctx, "get_rule_type:drivers", {})
     if rule_type not in PARAMETERS:
         raise NotFound(f"Rule type {rule_type} could not be found.", kind="QosRuleTypeNotFound")
     drivers = [{"name": "ovn", "supported_parameters": _parameters(rule_type)}]
-    return answer({"rule_type": {"type": rule_type, "drivers": drivers}})
+    return answer({"rule_type": select_fields({"type": rule_type, "drivers": drivers}, show_fields(request))})
 
 
 def _add_routes(rule_type: str, create: type[BaseModel], update: type[BaseModel]) -> None:

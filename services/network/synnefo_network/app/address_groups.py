@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from ipaddress import ip_interface
 from typing import Any
 
 from sqlalchemy import delete
@@ -12,16 +11,15 @@ from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, standard_values
-from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable
+from synnefo_network.app.sharing import Shareable, drop_policies, list_shareable, load_shareable
 from synnefo_network.db.address_groups import address_groups
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
-from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.db.shared_use import users_of
-from synnefo_network.domain.addresses import parse_cidr
-from synnefo_network.domain.errors import AddressesAlreadyExist, AddressesNotFound, AddressGroupInUse, AddressGroupNotFound, InvalidInput
+from synnefo_network.domain.addresses import parse_cidr, parse_ip
+from synnefo_network.domain.errors import AddressesAlreadyExist, AddressesNotFound, AddressGroupInUse, AddressGroupNotFound
 from synnefo_network.domain.listing import ADDRESS_GROUPS, ListQuery
 
-KIND = Shareable(ADDRESS_GROUPS, address_groups, "address_group", AddressGroupNotFound)
+KIND = Shareable(ADDRESS_GROUPS, address_groups, "address_group", AddressGroupNotFound, hides_refusal=True)
 
 
 def _view(row: Any) -> dict[str, Any]:
@@ -53,12 +51,8 @@ async def show_group(svc: Services, ctx: Context, group_id: str) -> dict[str, An
 
 
 def _read(given: Sequence[str]) -> list[str]:
-    """Prefixes in canonical form, once each. Raises InvalidInput, also for a prefix with host bits: which is meant, nobody can tell."""
-    prefixes = [(text, parse_cidr(text, what="address")) for text in given]
-    for text, prefix in prefixes:
-        if ip_interface(text).ip != prefix.network_address:
-            raise InvalidInput(f"{text!r} is not a prefix: {str(prefix)!r} or a longer one is.")
-    return list(dict.fromkeys(str(prefix) for _, prefix in prefixes))
+    """Prefixes without host bits, once each. Raises InvalidInput."""
+    return list(dict.fromkeys(str(parse_cidr(text, what="address")) for text in given))
 
 
 async def create_groups(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,7 +98,7 @@ async def remove_addresses(svc: Services, ctx: Context, group_id: str, given: Se
     """Raises AddressGroupNotFound, AddressesNotFound."""
 
     def after(before: list[str]) -> list[str]:
-        gone = _read(given)
+        gone = _read([text if "/" in text else f"{text}/{parse_ip(text).max_prefixlen}" for text in given])
         if missing := [a for a in gone if a not in before]:
             raise AddressesNotFound(f"Addresses {missing} not found in the address group {group_id}.")
         return [a for a in before if a not in gone]
@@ -129,6 +123,6 @@ async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: 
         if await users_of(uow, KIND.object_type, group_id):
             raise AddressGroupInUse(f"Address group {group_id} is in use on one or more security group rules.")
         await uow.run(delete(address_groups).where(address_groups.c.id == group_id))
-        await delete_policies(uow, object_type=KIND.object_type, object_id=group_id)
+        await drop_policies(uow, svc, object_type=KIND.object_type, object_id=group_id)
 
     await svc.write(work)

@@ -18,11 +18,10 @@ from synnefo_network.app.services import (
     new_owner,
     standard_values,
 )
-from synnefo_network.app.sharing import Shareable, change_sharing, list_shareable, load_shareable, share_with_all
+from synnefo_network.app.sharing import Shareable, change_sharing, drop_policies, list_shareable, load_shareable, share_with_all
 from synnefo_network.db import subnet_pools as db_pools
 from synnefo_network.db.address_scopes import address_scopes
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
-from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.domain.errors import AddressScopeInUse, AddressScopeNotFound, AddressScopeUpdateError
 from synnefo_network.domain.listing import ADDRESS_SCOPES, ListQuery
 from synnefo_network.domain.policy import RULES
@@ -105,6 +104,6 @@ async def delete_scope(svc: Services, ctx: Context, scope_id: str, *, revision: 
                 f"Unable to complete operation on address scope {scope_id}. There are one or more subnet pools in use on the address scope."
             )
         await uow.run(delete(address_scopes).where(address_scopes.c.id == scope_id))
-        await delete_policies(uow, object_type=KIND.object_type, object_id=scope_id)
+        await drop_policies(uow, svc, object_type=KIND.object_type, object_id=scope_id)
 
     await svc.write(work)

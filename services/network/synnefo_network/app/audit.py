@@ -10,14 +10,18 @@ from synnefo_network.app.services import Services
 from synnefo_network.db.floating_ips import floating_ips
 from synnefo_network.db.networks import networks
 from synnefo_network.db.ports import ip_allocations, ports
+from synnefo_network.db.rbac_policies import rbac_policies
 from synnefo_network.db.routers import routers
 from synnefo_network.db.security_groups import security_group_rules, security_groups
+from synnefo_network.db.subnet_pools import subnetpools
 from synnefo_network.db.subnets import subnets
 
 # What the ledger counts: ports of servers, of users and none of floating IPs (they are counted as such); no default groups.
 _COUNTED = (
     ("network.networks", networks, true()),
     ("network.subnets", subnets, true()),
+    ("network.subnet_pools", subnetpools, subnetpools.c.is_charged.is_(True)),
+    ("network.rbac_policies", rbac_policies, rbac_policies.c.is_charged.is_(True)),
     ("network.ports", ports, ports.c.project_id != ""),
     ("network.floating_ips", floating_ips, true()),
     ("network.routers", routers, true()),

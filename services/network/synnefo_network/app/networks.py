@@ -22,14 +22,14 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
-from synnefo_network.app.sharing import change_external, change_sharing, share_with_all
+from synnefo_network.app.sharing import change_external, change_sharing, drop_policies, share_with_all
 from synnefo_network.db import floating_ips as db_floating_ips
 from synnefo_network.db import networks as db
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import subnets as db_subnets
 from synnefo_network.db.listing import insert_row, list_rows, unpack_tags, update_row
 from synnefo_network.db.qos import default_policy
-from synnefo_network.db.rbac_policies import delete_policies, targets_of
+from synnefo_network.db.rbac_policies import targets_of
 from synnefo_network.db.subnet_pools import scopes_of_networks
 from synnefo_network.domain.errors import (
     DefaultExternalNetworkExists,
@@ -38,6 +38,7 @@ from synnefo_network.domain.errors import (
     InvalidSharedSetting,
     NetworkInUse,
     NetworkNotFound,
+    NoNetworkAvailable,
     VlanIdInUse,
 )
 from synnefo_network.domain.listing import NETWORKS, ListQuery
@@ -151,6 +152,8 @@ async def create_networks(svc: Services, ctx: Context, bodies: Sequence[dict[str
             if "qos_policy_id" not in given:
                 row["qos_policy_id"] = await default_policy(uow, row["project_id"])
             await _check_default(uow, row["id"], is_default=row["is_default"])
+            if given.get("provider:segmentation_id") is None:
+                await _draw_vlan(uow, svc, row)
             await _check_segment(uow, row["id"], row["segment"])
         await insert_row(uow, db.networks, *rows)
         await share_with_all(uow, svc, "network", rows)
@@ -228,11 +231,9 @@ def _segment(network_type: str, physical: str | None, segmentation: int | None) 
         raise InvalidInput(f"provider:segmentation_id specified for {network_type} network.")
     if network_type == "vlan" and segmentation is not None and not 1 <= segmentation <= 4094:
         raise InvalidInput(f"provider:segmentation_id out of range (1 to 4094): {segmentation}.")
-    if network_type == "vlan" and segmentation is None:
-        raise InvalidInput("provider:segmentation_id required for vlan provider network.")
     if network_type not in ("flat", "vlan", "geneve", "vxlan", "gre", "local"):
         raise InvalidInput(f"provider:network_type {network_type[:40]} not supported: use flat, vlan, geneve, vxlan, gre or local.")
-    if network_type == "local" or (network_type not in ("flat", "vlan") and segmentation is None):
+    if network_type == "local" or (network_type != "flat" and segmentation is None):
         return None
     return f"{network_type}/{physical or ''}/{'' if segmentation is None else segmentation}"
 
@@ -240,6 +241,21 @@ def _segment(network_type: str, physical: str | None, segmentation: int | None) 
 async def _check_default(uow: UnitOfWork, network_id: str, *, is_default: bool) -> None:
     if is_default and (other := await db.default_external(uow, other_than=network_id)):
         raise DefaultExternalNetworkExists(f"A default external network already exists: {other}.")
+
+
+async def _draw_vlan(uow: UnitOfWork, svc: Services, row: dict[str, Any]) -> None:
+    """Give a network of type vlan a free VLAN. Raises InvalidInput, NoNetworkAvailable."""
+    if row["network_type"] != "vlan":
+        return
+    physical = row["physical_network"]
+    vlans = svc.settings.vlans_of(physical)
+    if not vlans:
+        raise InvalidInput(f"provider:segmentation_id required for vlan provider network: physical network {physical[:64]} has no range of VLANs.")
+    taken = await db.vlans_on(uow, physical)
+    free = next((vlan for vlan in vlans if vlan not in taken), None)
+    if free is None:
+        raise NoNetworkAvailable("Unable to create the network. No tenant network is available for allocation.")
+    row |= {"segmentation_id": free, "segment": _segment("vlan", physical, free)}
 
 
 async def _check_segment(uow: UnitOfWork, network_id: str, segment: str | None) -> None:
@@ -264,6 +280,8 @@ async def update_network(svc: Services, ctx: Context, network_id: str, given: di
         await check_bound(uow, ctx, [given])
         if values.keys() & {"network_type", "physical_network", "segmentation_id"}:
             merged = [values.get(k, getattr(row, k)) for k in ("network_type", "physical_network", "segmentation_id")]
+            if merged[0] == "vlan" and merged[2] is None:
+                raise InvalidInput("provider:segmentation_id required for vlan provider network.")
             values["segment"] = _segment(*merged)
             await _check_segment(uow, network_id, values["segment"])
         await _check_default(uow, network_id, is_default=values.get("is_default", False))
@@ -307,7 +325,7 @@ async def delete_network(svc: Services, ctx: Context, network_id: str, *, revisi
                 f"Unable to complete operation on network {network_id}. There are one or more ports still in use on the network; delete them first."
             )
         subnets = await db_subnets.delete_subnets_of(uow, network_id)
-        await delete_policies(uow, object_type="network", object_id=network_id)
+        await drop_policies(uow, svc, object_type="network", object_id=network_id)
         if not await db.delete_network(uow, network_id):
             raise NetworkNotFound(network_id)
         for resource, rows in (("network.subnets", subnets), ("network.floating_ips", floating_ips)):

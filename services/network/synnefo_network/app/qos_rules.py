@@ -20,7 +20,9 @@ _COLUMNS = ("direction", "max_kbps", "max_burst_kbps", "dscp_mark", "min_kbps")
 
 
 async def _load_policy(uow: UnitOfWork, ctx: Context, policy_id: str, rule_type: str, action: str) -> tuple[Row[Any], list[Row[Any]]]:
-    """The policy and all its rules. Raises QosPolicyNotFound, PolicyNotAuthorized."""
+    """The policy and all its rules. Raises QosPolicyNotFound, PolicyNotAuthorized: who may not make rules at all hears that first."""
+    if action == "create":
+        authorize(ctx, f"create_policy_{rule_type}_rule", {"project_id": ctx.project_id, "shared": False})
     row = await load_shareable(uow, ctx, KIND, policy_id)
     authorize(ctx, f"{action}_policy_{rule_type}_rule", KIND.target(row))
     return row, (await db.rules_of(uow, [policy_id]))[policy_id]

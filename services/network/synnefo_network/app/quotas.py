@@ -16,11 +16,13 @@ PREFIX = "network."
 RESOURCES = {
     "network": "network.networks",
     "subnet": "network.subnets",
+    "subnetpool": "network.subnet_pools",
     "port": "network.ports",
     "router": "network.routers",
     "floatingip": "network.floating_ips",
     "security_group": "network.security_groups",
     "security_group_rule": "network.security_group_rules",
+    "rbac_policy": "network.rbac_policies",
 }
 _UNKNOWN = Holding(limit=-1, used=0, reserved=0)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Row, Table, select
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
+from synnefo_network.app.networks import charged
 from synnefo_network.app.services import (
     Services,
     authorize,
@@ -18,6 +20,7 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
+from synnefo_network.app.sharing import QUOTA
 from synnefo_network.db import rbac_policies as db
 from synnefo_network.db.address_groups import address_groups
 from synnefo_network.db.address_scopes import address_scopes
@@ -79,26 +82,30 @@ async def _load(uow: UnitOfWork, ctx: Context, policy_id: str, *, action: str | 
 
 
 async def create_policies(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none. Raises the object's NotFound, InvalidInput, DuplicateRbacPolicy, PolicyNotAuthorized."""
+    """All of them or none. Raises the object's NotFound, InvalidInput, DuplicateRbacPolicy, PolicyNotAuthorized, QuotaExceeded."""
     rows = []
     for given in bodies:
         owner = new_owner(ctx, given)
         target = {"project_id": owner, "is_wildcard": given["target_tenant"] == db.EVERYONE}
         authorize(ctx, "create_rbac_policy", target)
         authorize_attributes(ctx, "create_rbac_policy", given, target, rules=_RULES)
-        values = {k: given[k] for k in ("object_type", "object_id", "action")} | {"target_project": given["target_tenant"]}
+        values = {k: given[k] for k in ("object_type", "object_id", "action")} | {"target_project": given["target_tenant"], "is_charged": True}
         rows.append({**standard_values(svc, {}, project_id=owner), **values})
 
-    async def work(uow: UnitOfWork) -> list[dict[str, Any]]:
+    async def work(uow: UnitOfWork, commissions: list[Any]) -> list[dict[str, Any]]:
         for row in rows:
             await _check_object(uow, ctx, row)
+            await _check_scope(uow, row["object_type"], row["object_id"], row["target_project"])
             if not await db.insert_policies(uow, [row]):
                 raise DuplicateRbacPolicy("An RBAC policy already exists with those values.")
             await _mark(uow, row["object_type"], row["object_id"], row["action"], {row["target_project"]})
+        for commission in commissions:
+            svc.quota.accept(uow, commission)
         found = {r.id: r for r in await uow.all(select(db.rbac_policies).where(db.rbac_policies.c.id.in_([r["id"] for r in rows])))}
         return [_view(found[r["id"]]) for r in rows]
 
-    return await svc.write(work)
+    owners = Counter(r["project_id"] for r in rows)
+    return cast(list[dict[str, Any]], await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work))
 
 
 async def _check_object(uow: UnitOfWork, ctx: Context, row: dict[str, Any]) -> None:
@@ -111,6 +118,18 @@ async def _check_object(uow: UnitOfWork, ctx: Context, row: dict[str, Any]) -> N
         if visible:
             raise InvalidInput("Invalid input for operation: Only admins can manipulate policies on objects they do not own.", kind="InvalidInput")
         raise NotFound(f"{row['object_type']} {row['object_id']} could not be found.", kind="ObjectNotFound")
+
+
+async def _check_scope(uow: UnitOfWork, object_type: str, object_id: str, target: str) -> None:
+    """Who is given a subnet pool sees its address scope too. Raises InvalidInput."""
+    if object_type != "subnetpool":
+        return
+    scope_id = await uow.scalar(select(subnetpools.c.address_scope_id).where(subnetpools.c.id == object_id))
+    if scope_id is not None and not await db.get_shared(uow, address_scopes, "address_scope", [scope_id], project_id=target):
+        raise InvalidInput(
+            f"Invalid input for operation: subnet pool {object_id} has the address scope {scope_id}, which is not shared with {target}.",
+            kind="InvalidInput",
+        )
 
 
 async def _mark(uow: UnitOfWork, object_type: str, object_id: str, action: str, targets: set[str], *, is_less: bool = False) -> None:
@@ -136,7 +155,10 @@ async def update_policy(svc: Services, ctx: Context, policy_id: str, given: dict
         others = await db.targets_of(uow, row.object_type, row.object_id, action=row.action) - {row.target_project}
         if wanted in others:
             raise DuplicateRbacPolicy("An RBAC policy already exists with those values.")
-        await _check_unused(uow, row, others | {wanted})
+        # Of objects other than networks Neutron does not look at whom the policy would be for instead.
+        regarded = {wanted} if row.object_type == "network" else {wanted} & {db.EVERYONE}
+        await _check_unused(uow, row, others | regarded)
+        await _check_scope(uow, row.object_type, row.object_id, wanted)
         await _mark(uow, row.object_type, row.object_id, row.action, others | {wanted}, is_less=True)
         return _view(await update_row(uow, db.rbac_policies, row, {"target_project": wanted}))
 
@@ -152,7 +174,9 @@ async def _check_unused(uow: UnitOfWork, row: Any, left: set[str]) -> None:
     assert of is not None
     if row.action == db.EXTERNAL and row.target_project == db.EVERYONE and of.is_default:
         raise RbacPolicyInUse(f"RBAC policy on object {row.object_id} cannot be removed because it is the default external network.")
-    lost = await users_of(uow, row.object_type, row.object_id, action=row.action) - left - {of.project_id, ""}
+    # A network's owner needs no policy for his ports. Neutron does not say so of the other objects.
+    needless = {of.project_id, ""} if row.object_type == "network" else {""}
+    lost = await users_of(uow, row.object_type, row.object_id, action=row.action) - left - needless
     if row.target_project != db.EVERYONE:
         lost &= {row.target_project}
     if lost:
@@ -167,7 +191,8 @@ async def delete_policy(svc: Services, ctx: Context, policy_id: str, *, revision
         check_revision(row, revision)
         left = await db.targets_of(uow, row.object_type, row.object_id, action=row.action) - {row.target_project}
         await _check_unused(uow, row, left)
-        await db.delete_policies(uow, policy_id=policy_id)
+        for gone in await db.delete_policies(uow, policy_id=policy_id):
+            svc.quota.release(uow, project_id=gone.project_id, user_id=ctx.user_id, provisions={QUOTA: 1})
         await _mark(uow, row.object_type, row.object_id, row.action, left, is_less=True)
 
     await svc.write(work)

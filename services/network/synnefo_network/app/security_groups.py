@@ -15,12 +15,11 @@ from synnefo_common.web import Context
 from synnefo_network.app.groups import ensure_default_group, rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by, standard_values
-from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable
+from synnefo_network.app.sharing import Shareable, drop_policies, list_shareable, load_shareable
 from synnefo_network.db import ports as db_ports
 from synnefo_network.db import security_groups as db
 from synnefo_network.db.default_security_group_rules import templates_for
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
-from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.domain.errors import (
     SecurityGroupCannotRemoveDefault,
     SecurityGroupCannotUpdateDefault,
@@ -194,7 +193,7 @@ async def delete_group(svc: Services, ctx: Context, group_id: str, *, revision: 
         for owner, count in charged_rules.items():
             groups = {QUOTA: 1} if owner == row.project_id and not row.is_default else {}
             svc.quota.release(uow, project_id=owner, user_id=ctx.user_id, provisions={**groups, RULE_QUOTA: count})
-        await delete_policies(uow, object_type=KIND.object_type, object_id=group_id)
+        await drop_policies(uow, svc, object_type=KIND.object_type, object_id=group_id)
         uow.after_commit(lambda: svc.known_groups.discard(group_id))
 
     await svc.write(work)

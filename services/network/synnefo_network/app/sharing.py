@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,15 +17,21 @@ from synnefo_network.db.listing import list_rows
 from synnefo_network.domain.errors import Missing
 from synnefo_network.domain.listing import ListQuery, Resource
 
+QUOTA = "network.rbac_policies"
+
 
 @dataclass(frozen=True, slots=True)
 class Shareable:
-    """A resource with the attribute `shared`. `object_type` is its name in RBAC policies."""
+    """A resource with the attribute `shared`. `object_type` is its name in RBAC policies.
+
+    `hides_refusal`: to whom it is only shared, a change is answered as if it were not there; Neutron does so for address groups.
+    """
 
     resource: Resource
     table: Table
     object_type: str
     missing: type[Missing]
+    hides_refusal: bool = False
 
     def target(self, row: Any) -> dict[str, Any]:
         """What its policy rules look at."""
@@ -57,7 +64,8 @@ async def load_shareable(uow: UnitOfWork, ctx: Context, kind: Shareable, row_id:
     row = rows[row_id]
     authorize(ctx, f"get_{kind.resource.name}", kind.target(row), hidden=kind.missing(row_id))
     if action != "get":
-        authorize(ctx, f"{action}_{kind.resource.name}", kind.target(row))
+        is_foreign = kind.hides_refusal and row.project_id != ctx.project_id
+        authorize(ctx, f"{action}_{kind.resource.name}", kind.target(row), hidden=kind.missing(row_id) if is_foreign else None)
     return row
 
 
@@ -77,6 +85,7 @@ async def share_with_all(uow: UnitOfWork, svc: Services, object_type: str, rows:
             "object_id": row["id"],
             "action": action,
             "target_project": db.EVERYONE,
+            "is_charged": False,
         }
         for row in rows
         for action, column in ((db.SHARED, "shared"), (db.EXTERNAL, "is_external"))
@@ -86,12 +95,21 @@ async def share_with_all(uow: UnitOfWork, svc: Services, object_type: str, rows:
         await db.insert_policies(uow, policies)
 
 
+async def drop_policies(
+    uow: UnitOfWork, svc: Services, *, object_type: str, object_id: str, target: str | None = None, action: str | None = None
+) -> None:
+    """Delete the policies of an object (with one target, of one action); what they counted in quotas is given back."""
+    gone = await db.delete_policies(uow, object_type=object_type, object_id=object_id, target=target, action=action)
+    for owner, count in Counter(row.project_id for row in gone).items():
+        svc.quota.release(uow, project_id=owner, user_id="", provisions={QUOTA: count})
+
+
 async def change_sharing(uow: UnitOfWork, svc: Services, object_type: str, row: Any, *, shared: bool) -> None:
     """Share a row with everyone or with them no more."""
     if shared:
         await share_with_all(uow, svc, object_type, [{"id": row.id, "project_id": row.project_id, "shared": True}])
     else:
-        await db.delete_policies(uow, object_type=object_type, object_id=row.id, target=db.EVERYONE, action=db.SHARED)
+        await drop_policies(uow, svc, object_type=object_type, object_id=row.id, target=db.EVERYONE, action=db.SHARED)
 
 
 async def change_external(uow: UnitOfWork, svc: Services, network: Any, *, is_external: bool) -> None:
@@ -99,4 +117,4 @@ async def change_external(uow: UnitOfWork, svc: Services, network: Any, *, is_ex
     if is_external:
         await share_with_all(uow, svc, "network", [{"id": network.id, "project_id": network.project_id, "is_external": True}])
     else:
-        await db.delete_policies(uow, object_type="network", object_id=network.id, action=db.EXTERNAL)
+        await drop_policies(uow, svc, object_type="network", object_id=network.id, action=db.EXTERNAL)

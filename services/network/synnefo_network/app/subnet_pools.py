@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
+
+from sqlalchemy import select
 
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
 from synnefo_network.app.address_scopes import KIND as SCOPE_KIND
+from synnefo_network.app.networks import charged
 from synnefo_network.app.services import (
     Services,
     authorize,
@@ -18,16 +22,16 @@ from synnefo_network.app.services import (
     seen_by,
     standard_values,
 )
-from synnefo_network.app.sharing import Shareable, list_shareable, load_shareable, share_with_all
+from synnefo_network.app.sharing import Shareable, drop_policies, list_shareable, load_shareable, share_with_all
 from synnefo_network.db import subnet_pools as db
 from synnefo_network.db.address_scopes import address_scopes
 from synnefo_network.db.listing import insert_row, unpack_tags, update_row
-from synnefo_network.db.rbac_policies import delete_policies
 from synnefo_network.domain import subnet_pool as rules
 from synnefo_network.domain.errors import (
     AddressScopePrefixConflict,
     IllegalSubnetPoolAssociationToAddressScope,
     IllegalSubnetPoolIpVersionAssociationToAddressScope,
+    IllegalSubnetPoolUpdate,
     InvalidInput,
     PrefixVersionMismatch,
     SubnetPoolDeleteError,
@@ -36,6 +40,7 @@ from synnefo_network.domain.errors import (
 from synnefo_network.domain.listing import SUBNET_POOLS, ListQuery
 from synnefo_network.domain.policy import RULES
 
+QUOTA = "network.subnet_pools"
 KIND = Shareable(SUBNET_POOLS, db.subnetpools, "subnetpool", SubnetPoolNotFound)
 _RULES = {r.name: r for r in RULES}
 _BOUNDS = ("min_prefixlen", "default_prefixlen", "max_prefixlen")
@@ -75,7 +80,7 @@ async def show_pool(svc: Services, ctx: Context, pool_id: str) -> dict[str, Any]
 
 
 async def create_pools(svc: Services, ctx: Context, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them or none. Raises PolicyNotAuthorized, AddressScopeNotFound, the faults of prefixes and bounds."""
+    """All of them or none. Raises PolicyNotAuthorized, AddressScopeNotFound, QuotaExceeded, the faults of prefixes and bounds."""
     rows = []
     for given in bodies:
         owner = new_owner(ctx, given)
@@ -93,18 +98,22 @@ async def create_pools(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
             "is_default": given.get("is_default", False),
             "shared": given.get("shared", False),
             "address_scope_id": given.get("address_scope_id"),
+            "is_charged": True,
         }
         rows.append({**standard_values(svc, given, project_id=owner), **values})
 
-    async def work(uow: UnitOfWork) -> list[dict[str, Any]]:
+    async def work(uow: UnitOfWork, commissions: list[Any]) -> list[dict[str, Any]]:
         for row in rows:
             await _check_default(uow, row)
             await _check_scope(uow, ctx, row["id"], row)
             await insert_row(uow, db.subnetpools, row)
         await share_with_all(uow, svc, KIND.object_type, rows)
+        for commission in commissions:
+            svc.quota.accept(uow, commission)
         return [_view(await load_shareable(uow, ctx, KIND, row["id"])) for row in rows]
 
-    return await svc.write(work)
+    owners = Counter(r["project_id"] for r in rows)
+    return cast(list[dict[str, Any]], await charged(svc, ctx, {o: {QUOTA: n} for o, n in owners.items()}, work))
 
 
 async def _check_default(uow: UnitOfWork, row: dict[str, Any]) -> None:
@@ -144,6 +153,7 @@ async def update_pool(svc: Services, ctx: Context, pool_id: str, given: dict[str
         row = await load_shareable(uow, ctx, KIND, pool_id, action="update")
         authorize_attributes(ctx, "update_subnetpool", given, KIND.target(row), rules=_RULES)
         check_revision(row, revision)
+        await _check_scope_is_own(uow, ctx, row)
         values = dict(given)
         if values.get("prefixes") is not None:
             prefixes = rules.read_prefixes(values["prefixes"])
@@ -155,6 +165,17 @@ async def update_pool(svc: Services, ctx: Context, pool_id: str, given: dict[str
         return _view(await _store(uow, ctx, row, values))
 
     return await svc.write(work)
+
+
+async def _check_scope_is_own(uow: UnitOfWork, ctx: Context, row: Any) -> None:
+    """Who does not own a pool's address scope does not change the pool. Raises IllegalSubnetPoolUpdate."""
+    viewer = seen_by(ctx)
+    if row.address_scope_id is None or viewer is None:
+        return
+    if await uow.scalar(select(address_scopes.c.project_id).where(address_scopes.c.id == row.address_scope_id)) != viewer:
+        raise IllegalSubnetPoolUpdate(
+            f"Illegal subnetpool update : subnetpool {row.id} cannot be updated when associated with shared address scope {row.address_scope_id}."
+        )
 
 
 def _check_version(row: Any, prefixes: Sequence[Any]) -> None:
@@ -195,6 +216,7 @@ async def remove_prefixes(svc: Services, ctx: Context, pool_id: str, given: Sequ
 async def _change_prefixes(svc: Services, ctx: Context, pool_id: str, changed: Callable[[UnitOfWork, Any], Any]) -> list[str]:
     async def work(uow: UnitOfWork) -> list[str]:
         row = await load_shareable(uow, ctx, KIND, pool_id, action="update")
+        await _check_scope_is_own(uow, ctx, row)
         after = await _store(uow, ctx, row, {"prefixes": [str(p) for p in await changed(uow, row)]})
         return list(after.prefixes)
 
@@ -211,6 +233,8 @@ async def delete_pool(svc: Services, ctx: Context, pool_id: str, *, revision: in
         if await db.allocations(uow, pool_id):
             raise SubnetPoolDeleteError("Unable to delete subnet pool: Subnet pool has existing allocations.")
         await db.delete_pool(uow, pool_id)
-        await delete_policies(uow, object_type=KIND.object_type, object_id=pool_id)
+        if row.is_charged:
+            svc.quota.release(uow, project_id=row.project_id, user_id=ctx.user_id, provisions={QUOTA: 1})
+        await drop_policies(uow, svc, object_type=KIND.object_type, object_id=pool_id)
 
     await svc.write(work)

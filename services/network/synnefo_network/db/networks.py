@@ -112,6 +112,13 @@ async def count_by_project(uow: UnitOfWork, project_id: str) -> int:
     return int(await uow.scalar(select(func.count()).select_from(networks).where(networks.c.project_id == project_id)))
 
 
+async def vlans_on(uow: UnitOfWork, physical_network: str) -> set[int]:
+    """The VLANs that networks have on the physical network."""
+    t = networks
+    wanted = select(t.c.segmentation_id).where(t.c.network_type == "vlan", t.c.physical_network == physical_network)
+    return {row.segmentation_id for row in await uow.all(wanted)}
+
+
 async def holds_segment(uow: UnitOfWork, segment: str, *, other_than: str) -> bool:
     """Whether another network has the segment."""
     t = networks

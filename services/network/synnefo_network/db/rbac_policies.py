@@ -8,7 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Index, Row, Select, String, Table, UniqueConstraint, delete, or_, select, true
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    Row,
+    Select,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    false,
+    or_,
+    select,
+    true,
+)
 
 from synnefo_common.db import UnitOfWork
 from synnefo_common.db.sql import insert_for
@@ -27,6 +42,7 @@ rbac_policies = Table(
     Column("object_id", String(36), nullable=False),
     Column("action", String(32), nullable=False),
     Column("target_project", String(64), nullable=False),
+    Column("is_charged", Boolean, nullable=False, server_default=false()),  # those that came with `shared` count in no quota
     UniqueConstraint("object_type", "object_id", "action", "target_project", name="uq_rbac_policies_object"),
     Index("ix_rbac_policies_target", "target_project", "object_type"),
 )
@@ -92,11 +108,13 @@ async def delete_policies(
     object_id: str = "",
     target: str | None = None,
     action: str | None = None,
-) -> int:
-    """Delete one policy, or those of an object (with one target, of one action)."""
+) -> Sequence[Row[Any]]:
+    """Delete one policy, or those of an object (with one target, of one action); the owners of those that counted, a row each."""
     p = rbac_policies
     if policy_id is not None:
-        return await uow.run(delete(p).where(p.c.id == policy_id))
+        gone = await uow.all(delete(p).where(p.c.id == policy_id).returning(p.c.project_id, p.c.is_charged))
+        return [row for row in gone if row.is_charged]
     of_target = p.c.target_project == target if target is not None else true()
     of_action = p.c.action == action if action is not None else true()
-    return await uow.run(delete(p).where(p.c.object_type == object_type, p.c.object_id == object_id, of_target, of_action))
+    where = (p.c.object_type == object_type, p.c.object_id == object_id, of_target, of_action)
+    return [row for row in await uow.all(delete(p).where(*where).returning(p.c.project_id, p.c.is_charged)) if row.is_charged]

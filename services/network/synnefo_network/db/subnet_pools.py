@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, Row, String, Table, delete, select
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, Row, String, Table, delete, false, select
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_network.db.base import metadata
@@ -25,6 +25,7 @@ subnetpools = Table(
     Column("is_default", Boolean, nullable=False),
     Column("shared", Boolean, nullable=False),
     Column("address_scope_id", String(36), ForeignKey("address_scopes.id"), index=True),
+    Column("is_charged", Boolean, nullable=False, server_default=false()),  # those of before pools counted in quotas do not
 )
 
 

@@ -164,6 +164,9 @@ class UnsupportedMinSubnetPoolPrefix(InvalidInput): ...
 class IllegalSubnetPoolPrefixBounds(InvalidInput): ...
 
 
+class IllegalSubnetPoolUpdate(InvalidInput): ...
+
+
 class IllegalSubnetPoolPrefixUpdate(InvalidInput): ...
 
 
@@ -343,6 +346,10 @@ class QoSRulesConflict(Conflict):
 
 class QoSRuleParameterConflict(Conflict):
     default_code = "network.qos_rule.conflict"
+
+
+class NoNetworkAvailable(Conflict):
+    default_code = "network.network.no_segment_left"
 
 
 class RbacPolicyInUse(Conflict):

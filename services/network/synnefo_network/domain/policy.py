@@ -108,7 +108,8 @@ RULES: list[RuleDefault] = [
             delete=_MANAGE,
         )
     ),
-    RuleDefault("get_rule_type", "@", "See the types of QoS rules.", [("GET", "/v2.0/qos/rule-types"), ("GET", "/v2.0/qos/rule-types/{id}")]),
+    RuleDefault("get_rule_type", "@", "See the types of QoS rules.", [("GET", "/v2.0/qos/rule-types")]),
+    RuleDefault("get_rule_type:drivers", _ADMIN, "See what the driver does of a type of QoS rules.", [("GET", "/v2.0/qos/rule-types/{id}")]),
     *_crud("rbac_policy", "/v2.0/rbac-policies"),
     *_attributes(f"{_ADMIN} or not True:%(is_wildcard)s", "rbac_policy", "target_tenant"),
     *_crud("floatingip_port_forwarding", "/v2.0/floatingips/{floatingip_id}/port_forwardings"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from synnefo_network.domain.addresses import (
 )
 from synnefo_network.domain.errors import GatewayConflictWithAllocationPools, InvalidInput, InvalidSubnetServiceType
 
+_DEVICE_OWNER = re.compile("[a-z][a-z0-9_-]*:")  # network:dhcp, compute:nova, compute:
 _LEAST_MTU = {4: 68, 6: 1280}
 
 
@@ -128,7 +130,7 @@ def read_nameservers(given: Sequence[str]) -> list[str]:
 def read_service_types(given: Sequence[str]) -> list[str]:
     """Device owners whose ports get addresses here, or the beginnings of theirs. Raises InvalidSubnetServiceType."""
     for text in given:
-        if not text.startswith(("network:", "compute:")):
+        if not _DEVICE_OWNER.match(text):
             raise InvalidSubnetServiceType(f"Subnet service type '{text[:60]}' does not correspond to a valid device owner.")
     return list(dict.fromkeys(given))
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from synnefo_network.main import build
+from synnefo_network.settings import Settings
+
 from .conftest import Cloud, error_type
 
 NETWORK_KEYS = {
@@ -357,3 +360,24 @@ async def test_bulk_takes_each_under_its_own_name_too(cloud: Cloud) -> None:
     for wrong in wrongs:
         answer = await client.post("/v2.0/networks", json=wrong)
         assert (answer.status_code, error_type(answer)) == (400, "HTTPBadRequest"), wrong
+
+
+@pytest.mark.parametrize(("service_type", "status"), [("test:type_1", 201), ("compute:", 201), ("test", 400), (":x", 400)])
+async def test_service_type_of_a_subnet_has_the_form_of_a_device_owner(cloud: Cloud, service_type: str, status: int) -> None:
+    body = {"network_id": (await cloud.make_network())["id"], "cidr": "10.0.0.0/24", "ip_version": 4, "service_types": [service_type]}
+    assert (await cloud.as_member().post("/v2.0/subnets", json={"subnet": body})).status_code == status
+
+
+async def test_networks_of_type_vlan_are_given_free_vlans_of_their_physical_network(database_url: str) -> None:
+    async with Cloud(build, Settings, database_url=database_url, vlan_ranges=["physnet1:100:101"]) as cloud:
+        admin = cloud.as_admin()
+        named = {"provider:network_type": "vlan", "provider:physical_network": "physnet1"}
+        taken = await cloud.make_network(by=admin, **named, **{"provider:segmentation_id": 100})
+        drawn = await cloud.make_network(by=admin, **named)
+        assert (taken["provider:segmentation_id"], drawn["provider:segmentation_id"]) == (100, 101)
+        full = await admin.post("/v2.0/networks", json={"network": named})
+        assert (full.status_code, error_type(full)) == (409, "NoNetworkAvailable")
+        assert (await admin.delete(f"/v2.0/networks/{taken['id']}")).status_code == 204
+        assert (await cloud.make_network(by=admin, **named))["provider:segmentation_id"] == 100
+        other = await admin.post("/v2.0/networks", json={"network": {**named, "provider:physical_network": "physnet2"}})
+        assert (other.status_code, error_type(other)) == (400, "InvalidInput")

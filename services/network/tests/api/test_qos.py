@@ -83,7 +83,10 @@ async def test_default_policy_is_one_and_is_bound_to_new_networks(cloud: Cloud) 
     assert (await cloud.make_network(qos_policy_id=None))["qos_policy_id"] is None
     types = (await cloud.as_member().get("/v2.0/qos/rule-types")).json()["rule_types"]
     assert [t["type"] for t in types] == ["bandwidth_limit", "dscp_marking", "minimum_bandwidth"]
-    assert (await cloud.as_member().get("/v2.0/qos/rule-types/dscp_marking")).json()["rule_type"]["drivers"][0]["name"] == "ovn"
+    details = "/v2.0/qos/rule-types/dscp_marking"
+    assert (await cloud.as_admin().get(details)).json()["rule_type"]["drivers"][0]["name"] == "ovn"
+    assert list((await cloud.as_admin().get(f"{details}?fields=type")).json()["rule_type"]) == ["type"]
+    assert (await cloud.as_manager().get(details)).status_code == 403
 
 
 async def test_policy_that_others_use_stays_shared(cloud: Cloud) -> None:
@@ -95,3 +98,30 @@ async def test_policy_that_others_use_stays_shared(cloud: Cloud) -> None:
     assert (refused.status_code, error_type(refused)) == (409, "QosPolicyInUse")
     await other.put(f"/v2.0/networks/{network['id']}", json={"network": {"qos_policy_id": None}})
     assert (await admin.put(path, json={"policy": {"shared": False}})).status_code == 200
+
+
+async def test_who_may_not_make_rules_is_told_so_before_he_is_told_of_the_policy(cloud: Cloud) -> None:
+    policy = await cloud.make("qos/policies", "policy", by=cloud.as_manager(), name="q")
+    path = f"/v2.0/qos/policies/{policy['id']}/bandwidth_limit_rules"
+    refused = await cloud.as_project().post(path, json={"bandwidth_limit_rule": {"max_kbps": 1}})
+    assert (refused.status_code, error_type(refused)) == (403, "PolicyNotAuthorized")
+
+
+async def test_page_after_a_policy_that_the_caller_does_not_see_is_empty(cloud: Cloud) -> None:
+    policy = await cloud.make("qos/policies", "policy", by=cloud.as_manager(), name="q")
+    page = await cloud.as_project().get(f"/v2.0/qos/policies?limit=1&marker={policy['id']}")
+    assert page.status_code == 200
+    assert page.json()["policies"] == []
+    assert [link["rel"] for link in page.json()["policies_links"]] == ["previous"]
+
+
+async def test_policy_is_not_unshared_nor_given_away_while_its_owner_uses_it(cloud: Cloud) -> None:
+    admin = cloud.as_admin()
+    policy = await cloud.make("qos/policies", "policy", by=admin, name="q", shared=True)
+    await cloud.make_network(by=admin, qos_policy_id=policy["id"])
+    refused = await admin.put(f"/v2.0/qos/policies/{policy['id']}", json={"policy": {"shared": False}})
+    assert (refused.status_code, error_type(refused)) == (409, "QosPolicyInUse")
+    (everyone,) = (await admin.get(f"/v2.0/rbac-policies?object_id={policy['id']}")).json()["rbac_policies"]
+    one = f"/v2.0/rbac-policies/{everyone['id']}"
+    for answer in (await admin.put(one, json={"rbac_policy": {"target_tenant": cloud.other_project_id}}), await admin.delete(one)):
+        assert (answer.status_code, error_type(answer)) == (409, "RbacPolicyInUse")

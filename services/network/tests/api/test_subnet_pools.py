@@ -181,3 +181,39 @@ async def test_service_types_choose_the_subnet(cloud: Cloud) -> None:
     assert (refused.status_code, error_type(refused)) == (409, "IpAddressGenerationFailureNoMatchingSubnet")
     wrong = await _subnet(cloud, lonely, cidr="10.3.0.0/24", ip_version=4, service_types=["nonsense"])
     assert (wrong.status_code, error_type(wrong)) == (400, "InvalidSubnetServiceType")
+
+
+async def test_pool_is_not_given_to_who_does_not_see_its_address_scope(cloud: Cloud) -> None:
+    scope = await cloud.make("address-scopes", "address_scope", name="s", ip_version=4)
+    pool = await _pool(cloud, address_scope_id=scope["id"])
+
+    async def share(kind: str, row: dict[str, Any]) -> Any:
+        body = {"object_type": kind, "object_id": row["id"], "action": "access_as_shared", "target_tenant": cloud.other_project_id}
+        return await cloud.as_member().post("/v2.0/rbac-policies", json={"rbac_policy": body})
+
+    refused = await share("subnetpool", pool)
+    assert (refused.status_code, error_type(refused)) == (400, "InvalidInput")
+    assert (await share("address_scope", scope)).status_code == 201
+    assert (await share("subnetpool", pool)).status_code == 201
+
+
+async def test_pool_of_anothers_address_scope_is_changed_by_administrators_only(cloud: Cloud) -> None:
+    admin = cloud.as_admin()
+    scope = await cloud.make("address-scopes", "address_scope", by=admin, name="s", ip_version=4, shared=True)
+    pool = await _pool(cloud, address_scope_id=scope["id"])
+    path, wider = f"/v2.0/subnetpools/{pool['id']}", {"prefixes": ["10.0.0.0/22", "10.8.0.0/16"]}
+    for refused in (
+        await cloud.as_member().put(path, json={"subnetpool": wider}),
+        await cloud.as_member().put(f"{path}/add_prefixes", json={"prefixes": ["10.8.0.0/16"]}),
+    ):
+        assert (refused.status_code, error_type(refused)) == (400, "IllegalSubnetPoolUpdate")
+    assert (await admin.put(path, json={"subnetpool": wider})).json()["subnetpool"]["prefixes"] == wider["prefixes"]
+
+
+async def test_pools_count_in_the_quota(cloud: Cloud) -> None:
+    cloud.quota.limits["network.subnet_pools"] = 1
+    pool = await _pool(cloud)
+    second = await cloud.as_member().post("/v2.0/subnetpools", json={"subnetpool": {"name": "p", "prefixes": ["10.4.0.0/22"]}})
+    assert (second.status_code, error_type(second)) == (409, "OverQuota")
+    assert (await cloud.as_member().delete(f"/v2.0/subnetpools/{pool['id']}")).status_code == 204
+    await _pool(cloud)

@@ -14,11 +14,13 @@ Limit = Annotated[Int, Field(ge=-1)]
 class QuotaUpdate(Body):
     network: Limit = -1
     subnet: Limit = -1
+    subnetpool: Limit = -1
     port: Limit = -1
     router: Limit = -1
     floatingip: Limit = -1
     security_group: Limit = -1
     security_group_rule: Limit = -1
+    rbac_policy: Limit = -1
     check_limit: Bool = False
     force: Bool = False
     tenant_id: ProjectId | None = None
