@@ -369,7 +369,7 @@ async def test_service_type_of_a_subnet_has_the_form_of_a_device_owner(cloud: Cl
 
 
 async def test_networks_of_type_vlan_are_given_free_vlans_of_their_physical_network(database_url: str) -> None:
-    async with Cloud(build, Settings, database_url=database_url, vlan_ranges=["physnet1:100:101"]) as cloud:
+    async with Cloud(build, Settings, overrides={"vlan_ranges": ["physnet1:100:101"]}, database_url=database_url) as cloud:
         admin = cloud.as_admin()
         named = {"provider:network_type": "vlan", "provider:physical_network": "physnet1"}
         taken = await cloud.make_network(by=admin, **named, **{"provider:segmentation_id": 100})

@@ -152,3 +152,13 @@ async def test_ip_availability_counts(cloud: Cloud) -> None:
     shown = (await admin.get(f"/v2.0/network-ip-availabilities/{network['id']}")).json()["network_ip_availability"]
     assert shown == found
     assert (await cloud.as_member().get("/v2.0/network-ip-availabilities")).status_code == 403
+
+
+async def test_ip_availability_counts_the_addresses_of_several_ipv6_subnets(cloud: Cloud) -> None:
+    network = await cloud.make_network()
+    for cidr in ("fd00:1::/64", "fd00:2::/64"):
+        await cloud.make_subnet(network, cidr)
+    admin, path = cloud.as_admin(), "/v2.0/network-ip-availabilities"
+    (listed,) = (await admin.get(path)).json()["network_ip_availabilities"]
+    assert listed["total_ips"] == sum(s["total_ips"] for s in listed["subnet_ip_availability"]) > 2**64
+    assert (await admin.get(f"{path}/{network['id']}")).json()["network_ip_availability"] == listed

@@ -228,3 +228,11 @@ async def test_port_that_became_a_network_device_gives_its_quota_back(cloud: Clo
     assert (await cloud.as_member().put(url, json={"port": {"device_owner": "network:dhcp"}})).status_code == 200
     assert (await cloud.as_member().delete(url)).status_code == 204
     assert cloud.quota.used["network.ports"] == 0
+
+
+async def test_ip_version_of_a_dhcp_option_may_be_a_word(cloud: Cloud) -> None:
+    options = [{"opt_name": "mtu", "opt_value": "1400", "ip_version": "4"}]  # as the command line client sends it
+    port = await cloud.make_port(await cloud.make_network(), extra_dhcp_opts=options)
+    assert port["extra_dhcp_opts"] == [{"opt_name": "mtu", "opt_value": "1400", "ip_version": 4}]
+    wrong = {"network_id": port["network_id"], "extra_dhcp_opts": [{**options[0], "ip_version": "5"}]}
+    assert (await cloud.as_member().post("/v2.0/ports", json={"port": wrong})).status_code == 400

@@ -57,4 +57,5 @@ def test_rows_of_the_first_revision_come_through(tmp_path: Path) -> None:
             ("network", "n", "access_as_external", "*"),
             ("network", "n", "access_as_shared", "*"),
         ]
+        assert not any(connection.execute(text("SELECT is_charged FROM rbac_policies")).scalars())
     engine.dispose()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AfterValidator, Field
 
-from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, Owned, Tags, Text, Text255, Uuid, Uuids, Wrapper
+from synnefo_network.api.schemas.base import MAX_BULK, Body, Bool, IpVersion, Owned, Tags, Text, Text255, Uuid, Uuids, Wrapper
 
 VnicType = Literal[
     "normal",
@@ -52,7 +52,7 @@ class AddressPair(Body):
 class DhcpOption(Body):
     opt_name: Text255 = Field(min_length=1)
     opt_value: Text255 | None = None
-    ip_version: Literal[4, 6] = 4
+    ip_version: IpVersion = 4
 
 
 class PortCreate(Owned):
