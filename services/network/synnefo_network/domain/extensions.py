@@ -27,7 +27,7 @@ extraroute-atomic | Atomically add/remove extra routes | 2019-07-10 | Routes can
 filter-validation | Filter parameters validation | 2018-07-04 | An unknown filter is an error.
 fip-pf-description | Port Forwarding support description | 2020-09-01 | Port forwardings have a description.
 fip-port-details | Floating IP Port Details Extension | 2018-04-09 | A floating IP shows the port that it is associated with.
-floating-ip-port-forwarding-detail | Floating IP Port Forwarding Detail | 2022-05-11 | A floating IP shows ids of its port forwardings and their ports.
+floating-ip-port-forwarding-detail | Floating IP Port Forwarding Detail | 2022-05-11 | A floating IP shows the ids of its port forwardings.
 floating-ip-port-forwarding | Floating IP Port Forwarding | 2018-05-22 | Single ports of a floating IP lead to ports of several hosts.
 ip-substring-filtering | IP address substring filtering | 2017-11-28 | Ports can be found by a part of an address.
 l3-ha | HA Router extension | 2014-04-26 | Routers stand by for each other.

@@ -59,7 +59,8 @@ def bodies(world: dict[str, str]) -> list[tuple[str, str, str, dict[str, Any]]]:
         "description": "", "tags": [],
     }  # fmt: skip
     group = {"name": "g", "description": "", "stateful": True, "tags": []}
-    quota = {"network": 1, "subnet": 1, "subnetpool": 1, "rbac_policy": 1, "port": 1, "router": 1, "floatingip": 1, "security_group": 1, "security_group_rule": 1, "check_limit": True}
+    counted = ("network", "subnet", "subnetpool", "rbac_policy", "port", "router", "floatingip", "security_group", "security_group_rule")
+    quota = {**dict.fromkeys(counted, 1), "check_limit": True}
     created = {"project_id", "tenant_id", "tags", "network_id", "cidr", "ip_version", "ipv6_ra_mode", "ipv6_address_mode", "subnetpool_id",
                "prefixlen", "use_default_subnetpool", "availability_zone_hints"}  # fmt: skip
 
