@@ -17,7 +17,7 @@ from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.s3 import objects as s3_objects
 from synnefo_object.app.s3.buckets import Bucket, Key
-from synnefo_object.app.s3.objects import Put, check_conditions, ready, version_id
+from synnefo_object.app.s3.objects import Put, check_conditions, own_acl, ready, version_id
 from synnefo_object.app.s3.payload import Payload, Received, receive
 from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
@@ -96,7 +96,7 @@ async def initiate(svc: Services, caller: Caller, key: Key, headers: Mapping[str
         "container_id": key.bucket.container_id,
         "name": key.name,
         "content_type": metadata.content_type(headers),
-        "headers": orjson.dumps(metadata.kept_headers(headers)).decode(),
+        "headers": orjson.dumps(own_acl(caller, key, metadata.kept_headers(headers))).decode(),
         "checksum": f"{asked[0].name} {asked[1]}" if asked else "",
         "user_id": caller.user_id,
         "created_us": svc.clock.now_us(),

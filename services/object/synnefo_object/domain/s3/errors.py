@@ -8,7 +8,6 @@ from synnefo_common.errors import Fault
 
 # Code → status and what it says when nothing more exact is known. Where clients compare the text it is what the API says.
 CODES: Mapping[str, tuple[int, str]] = {
-    "AccessControlListNotSupported": (400, "ACLs belong to buckets here: an object has none of its own."),
     "AccessDenied": (403, "Access Denied"),
     "AuthorizationHeaderMalformed": (400, "The Authorization header is malformed."),
     "AuthorizationQueryParametersError": (400, "The query parameters of the signature are malformed."),
