@@ -1,8 +1,8 @@
 """`python -m tests.conformance tempest|neutron|sdk|swift|s3 [expression]`: OpenStack's own API tests against an embedded cloud.
 
 `tempest` and `neutron` (the API tests of neutron-tempest-plugin) take a regular expression of test ids (`tempest.api.network`),
-`sdk` a folder of openstacksdk's functional tests (`image/v2`), `swift` and `s3` a file of Swift's (`test_slo.py`); more arguments go to `tempest run` or pytest. Tests of what we do not
-offer are left out by left_out.txt, left_out_neutron.txt, left_out_sdk.txt and left_out_swift.txt.
+`sdk` a folder of openstacksdk's functional tests (`image/v2`), `swift` and `s3` a file of Swift's (`test_slo.py`); more arguments go to
+`tempest run` or pytest. Tests of what we do not offer are left out by left_out.txt and left_out_neutron, _sdk and _swift.txt.
 With SYNNEFO_STATE set the cloud that runs there is used, else one is started and deleted again.
 The tools live in a virtual environment of their own: they pin much that we do not.
 """
