@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
-from synnefo_network.api.listing import list_answer, read_query, select_fields, show_fields
+from synnefo_network.api.listing import expected_revision, list_answer, read_query, select_fields, show_fields
 from synnefo_network.api.schemas.base import bulk
 from synnefo_network.api.schemas.default_security_group_rules import DefaultSecurityGroupRuleCreateBody
 from synnefo_network.app import default_security_group_rules as rules
@@ -41,7 +41,7 @@ async def show_default_security_group_rule(default_security_group_rule_id: PathI
 
 
 @router.delete("/{default_security_group_rule_id}", status_code=204)
-async def delete_default_security_group_rule(default_security_group_rule_id: PathId, ctx: Ctx, svc: Svc) -> Response:
+async def delete_default_security_group_rule(default_security_group_rule_id: PathId, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Delete a template; groups that are there keep their rules."""
-    await rules.delete_template(svc, ctx, default_security_group_rule_id)
+    await rules.delete_template(svc, ctx, default_security_group_rule_id, revision=expected_revision(request))
     return empty()

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from synnefo_common.web import Ctx, answer, empty
 from synnefo_network.api.base import ERRORS, PathId, Svc, created
-from synnefo_network.api.listing import list_answer, read_query, select_fields, show_fields
+from synnefo_network.api.listing import expected_revision, list_answer, read_query, select_fields, show_fields
 from synnefo_network.api.schemas.base import bulk
 from synnefo_network.api.schemas.security_groups import SecurityGroupRuleCreateBody
 from synnefo_network.app import security_group_rules
@@ -43,7 +43,7 @@ async def show_security_group_rule(security_group_rule_id: PathId, request: Requ
 
 
 @router.delete("/security-group-rules/{security_group_rule_id}", status_code=204)
-async def delete_security_group_rule(security_group_rule_id: PathId, ctx: Ctx, svc: Svc) -> Response:
+async def delete_security_group_rule(security_group_rule_id: PathId, request: Request, ctx: Ctx, svc: Svc) -> Response:
     """Delete a rule."""
-    await security_group_rules.delete_rule(svc, ctx, security_group_rule_id)
+    await security_group_rules.delete_rule(svc, ctx, security_group_rule_id, revision=expected_revision(request))
     return empty()

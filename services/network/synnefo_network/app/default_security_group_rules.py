@@ -8,7 +8,7 @@ from typing import Any
 from synnefo_common.clock import iso
 from synnefo_common.db import UnitOfWork
 from synnefo_common.web import Context
-from synnefo_network.app.services import Services, authorize, new_owner, standard_values
+from synnefo_network.app.services import Services, authorize, check_revision, new_owner, standard_values
 from synnefo_network.db import default_security_group_rules as db
 from synnefo_network.db import security_groups as db_groups
 from synnefo_network.db.address_groups import address_groups
@@ -94,11 +94,14 @@ async def _check_remotes(uow: UnitOfWork, rows: Sequence[dict[str, Any]]) -> Non
         raise AddressGroupNotFound(missing)
 
 
-async def delete_template(svc: Services, ctx: Context, rule_id: str) -> None:
+async def delete_template(svc: Services, ctx: Context, rule_id: str, *, revision: int | None) -> None:
     """Raises DefaultSecurityGroupRuleNotFound."""
     authorize(ctx, "delete_default_security_group_rule", {})
 
     async def work(uow: UnitOfWork) -> None:
+        row = await db.get_template(uow, rule_id)
+        if row is not None:
+            check_revision(row, revision)
         if not await db.delete_template(uow, rule_id):
             raise DefaultSecurityGroupRuleNotFound(rule_id)
 

@@ -13,7 +13,7 @@ from synnefo_network.app.groups import rule_rows
 from synnefo_network.app.networks import charged
 from synnefo_network.app.security_groups import RULE_QUOTA, view_rule
 from synnefo_network.app.security_groups import load as load_group
-from synnefo_network.app.services import Services, authorize, new_owner, seen_by
+from synnefo_network.app.services import Services, authorize, check_revision, new_owner, seen_by
 from synnefo_network.app.sharing import load_shareable
 from synnefo_network.db import security_groups as db
 from synnefo_network.db.listing import list_rows
@@ -87,7 +87,7 @@ async def create_rules(svc: Services, ctx: Context, bodies: Sequence[dict[str, A
     return [view_rule(found[r["id"]]) for r in rows]
 
 
-async def delete_rule(svc: Services, ctx: Context, rule_id: str) -> None:
+async def delete_rule(svc: Services, ctx: Context, rule_id: str, *, revision: int | None) -> None:
     """Raises SecurityGroupRuleNotFound."""
 
     async def work(uow: UnitOfWork) -> None:
@@ -95,6 +95,7 @@ async def delete_rule(svc: Services, ctx: Context, rule_id: str) -> None:
         if row is None:
             raise SecurityGroupRuleNotFound(rule_id)
         authorize(ctx, "delete_security_group_rule", {"project_id": row.project_id})
+        check_revision(row, revision)
         gone = await db.delete_rules(uow, rule_id=rule_id)
         if not gone:
             raise SecurityGroupRuleNotFound(rule_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -210,3 +211,16 @@ async def test_administrator_who_asks_for_a_projects_groups_sees_its_default_one
     found = (await cloud.as_admin().get(f"/v2.0/security-groups?project_id={project}")).json()["security_groups"]
     assert [(g["name"], g["project_id"]) for g in found] == [("default", project)]
     assert (await cloud.as_admin().get("/v2.0/security-groups?project_id=nobody")).json() == {"security_groups": []}
+
+
+@pytest.mark.parametrize("kind", ["security-group-rules", "default-security-group-rules"])
+async def test_rule_of_another_revision_is_not_deleted(cloud: Cloud, kind: str) -> None:
+    admin, key = cloud.as_admin(), kind[:-1].replace("-", "_")
+    body: dict[str, Any] = {"direction": "ingress", "protocol": "tcp", "port_range_min": 7, "port_range_max": 7}
+    if kind == "security-group-rules":
+        body["security_group_id"] = (await cloud.make("security-groups", "security_group", by=admin, name="g"))["id"]
+    rule = await cloud.make(kind, key, by=admin, **body)
+    path, number = f"/v2.0/{kind}/{rule['id']}", rule["revision_number"]
+    refused = await admin.delete(path, headers={"If-Match": f"revision_number={number + 1}"})
+    assert (refused.status_code, error_type(refused)) == (412, "RevisionNumberConstraintFailed")
+    assert (await admin.delete(path, headers={"If-Match": f"revision_number={number}"})).status_code == 204
