@@ -86,7 +86,7 @@ async def test_quotas_are_a_dialect_of_the_ledger(cloud: Cloud) -> None:
     cloud.quota.limits.update({"network.networks": 100, "network.ports": 500})
     await cloud.make_network()
     member, admin, project = cloud.as_member(), cloud.as_admin(), cloud.project_id
-    keys = {"network", "subnet", "port", "router", "floatingip", "security_group", "security_group_rule"}
+    keys = {"network", "subnet", "subnetpool", "port", "router", "floatingip", "security_group", "security_group_rule", "rbac_policy"}
     quota = (await member.get(f"/v2.0/quotas/{project}")).json()["quota"]
     assert set(quota) == keys and quota["network"] == 100
     details = (await member.get(f"/v2.0/quotas/{project}/details")).json()["quota"]
