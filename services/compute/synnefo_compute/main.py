@@ -60,6 +60,7 @@ def build(
         settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, sagas=sagas,
         image=ImageClient(kit.peers["image"]), network=NetworkClient(kit.peers["network"]), volume=VolumeClient(kit.peers["volume"]),
         dispatcher=DispatcherClient(kit.peers["dispatcher"]), url=settings.common.public_urls["compute"].rstrip("/") + "/v2.1",
+        vendor_data=settings.vendor_data(),
     )  # fmt: skip
     for saga in all_sagas(compute):
         sagas.register(saga)
