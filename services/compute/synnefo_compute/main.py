@@ -19,9 +19,11 @@ from synnefo_compute.api import (
     instance_actions,
     internal,
     keypairs,
+    metadata,
     quotas,
     server_actions,
     server_metadata,
+    server_password,
     servers,
     usage,
     versions,
@@ -72,7 +74,7 @@ def build(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
-            attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
+            server_password.router, attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         strip_slash=False,
@@ -84,5 +86,6 @@ def build(
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=[instances_reconciler(compute)],
+        extra_apps=[(settings.metadata_host, settings.metadata_port, metadata.metadata_app(compute))] if settings.metadata_secret else [],
         state_metrics=[lambda: read_capacity(compute)],
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from synnefo_common.db import UnitOfWork
-from synnefo_common.errors import Conflict, TooLarge
+from synnefo_common.errors import BadRequest, Conflict
 from synnefo_compute.app.core import Compute
 from synnefo_compute.db import guests, projections
 from synnefo_compute.db import servers as servers_db
@@ -53,9 +53,9 @@ def _random(compute: Compute, size: int) -> bytes:
 
 
 async def post_password(compute: Compute, server_id: str, body: bytes) -> None:
-    """The guest tells its password, encrypted with the server's key. Raises Conflict if it has done so before, TooLarge."""
+    """The guest tells its password, encrypted with the server's key. Raises Conflict if it has done so before, BadRequest."""
     if len(body) > PASSWORD_MAX:
-        raise TooLarge(f"The password is too large: at most {PASSWORD_MAX} bytes.")
+        raise BadRequest(f"The password is too large: at most {PASSWORD_MAX} bytes.")
     async with compute.db.begin() as uow:
         if not await guests.set_password(uow, server_id, body.decode("ascii", "replace").replace("\x00", "")):
             raise Conflict("The password is set already.", code="compute.server.password_set")
