@@ -140,6 +140,17 @@ async def test_copies_move_no_data(world: World) -> None:
     assert await world.other.fails("copy_object", Bucket="other", Key="n", CopySource="bucket/k") == ("AccessDenied", 403)
 
 
+async def test_spaces_belong_to_a_key_and_to_a_tag(world: World) -> None:
+    s3 = world.member
+    await s3.create_bucket(Bucket="bucket")
+    for key in (" ", " k ", "k"):
+        await s3.put_object(Bucket="bucket", Key=key, Body=b"x")
+    await s3.put_object_tagging(Bucket="bucket", Key="k", Tagging={"TagSet": [{"Key": " t ", "Value": " v"}]})
+    assert (await s3.get_object_tagging(Bucket="bucket", Key="k"))["TagSet"] == [{"Key": " t ", "Value": " v"}]
+    await s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": " "}, {"Key": " k "}]})
+    assert [o["Key"] for o in (await s3.list_objects_v2(Bucket="bucket"))["Contents"]] == ["k"]
+
+
 async def test_many_deletes_at_once(world: World) -> None:
     s3 = world.member
     await s3.create_bucket(Bucket="bucket")

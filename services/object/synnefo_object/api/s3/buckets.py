@@ -179,7 +179,7 @@ async def delete_objects(request: S3Request) -> Answer:
     bucket = await request.find_bucket()
     wanted = xml.parse(await body.read_small(request, needs_md5=True), "Delete")
     is_quiet = wanted.value("Quiet", "false").lower() == "true"
-    chosen = [(one.value("Key"), one.value("VersionId", "") or None, one.value("ETag", "")) for one in wanted.all("Object")]
+    chosen = [(one.exact("Key"), one.value("VersionId", "") or None, one.value("ETag", "")) for one in wanted.all("Object")]
     if not 0 < len(chosen) <= _MAX_DELETES or any(not key or "\x00" in key for key, _, _ in chosen):
         raise S3Fault("MalformedXML")
     results: list[str] = []

@@ -203,7 +203,7 @@ async def put_tags(request: S3Request) -> Answer:
     found = xml.parse(await body.read_small(request), "Tagging").find("TagSet")
     if found is None:
         raise S3Fault("MalformedXML")
-    return await _set_tags(request, key, [(tag.value("Key"), tag.value("Value")) for tag in found.all("Tag")], 200)
+    return await _set_tags(request, key, [(tag.exact("Key"), tag.exact("Value")) for tag in found.all("Tag")], 200)
 
 
 async def delete_tags(request: S3Request) -> Answer:

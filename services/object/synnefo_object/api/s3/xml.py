@@ -34,10 +34,14 @@ class Element:
         return next(self.all(name), None)
 
     def value(self, name: str, default: str | None = None) -> str:
-        """The text of a child. Raises MalformedXML without one and no default."""
+        """A child's text without the space around it. Raises MalformedXML without one and no default."""
+        return self.exact(name, default).strip()
+
+    def exact(self, name: str, default: str | None = None) -> str:
+        """A child's text with its spaces: names of users' own. Raises MalformedXML without one and no default."""
         child = self.find(name)
         if child is not None:
-            return child.text.strip()
+            return child.text
         if default is None:
             raise S3Fault("MalformedXML")
         return default
