@@ -19,6 +19,7 @@ from synnefo_compute.domain.errors import InvalidReference
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
 HYPERVISOR_SPEC = "synnefo:hypervisor"  # of a flavor: the servers go to clusters whose hypervisor it is
+BOOTABLE_FORMATS = ("raw", "iso", "ami", "aki", "ari")  # the disk is a clone of the image's bytes
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,11 @@ async def _image(compute: Compute, wanted: ServerRequest, project_id: str, flavo
         raise InvalidReference(f"Image {image_id} could not be found.") from None
     if image["status"] != "active":
         raise InvalidReference(f"Image {image_id} is not active.")
+    if image.get("disk_format", "raw") not in BOOTABLE_FORMATS:
+        raise BadRequest(
+            f"Image {image_id} has disk format {image['disk_format']}: servers boot from {', '.join(BOOTABLE_FORMATS)} only. "
+            "Convert it, as by qemu-img convert -O raw, and upload it again."
+        )
     if (image.get("min_ram") or 0) > flavor.ram_mib:
         raise BadRequest("Flavor's memory is too small for requested image.")
     if wanted.image_id and flavor.disk_gib:
