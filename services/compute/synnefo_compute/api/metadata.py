@@ -44,7 +44,7 @@ def metadata_app(compute: Compute) -> Starlette:
                 raise NotFound("Only the password may be posted.")
             await guests.post_password(compute, server_id, await _body(request))
             return Response()
-        found = look_up(guest, path, today=iso(compute.clock.now_us())[:10])
+        found = look_up(guest, path, today=str(iso(compute.clock.now_us()))[:10])
         if found is None:
             raise NotFound("There is nothing here.")
         return Response(found.body, media_type="application/json" if found.is_json else "text/plain; charset=UTF-8")

@@ -37,7 +37,7 @@ async def forget_secrets(uow: UnitOfWork, server_id: str) -> None:
 
 async def set_password(uow: UnitOfWork, server_id: str, password: str) -> bool:
     """Keep what the guest posted. False if it has posted before."""
-    values = {"server_id": server_id, "public_key": None, "files": [], "admin_pass": None, "password": password}
+    values: dict[str, Any] = {"server_id": server_id, "public_key": None, "files": [], "admin_pass": None, "password": password}
     statement = insert_for(uow.dialect, guests).values(values)
     statement = statement.on_conflict_do_update(
         index_elements=["server_id"], set_={"password": statement.excluded.password}, where=guests.c.password == ""
