@@ -101,6 +101,7 @@ def test_a_guest_finds_what_the_client_sent(cloud: Cloud, tmp_path: Path) -> Non
     for secret in (made["adminPass"], USER_DATA.strip()):
         assert secret.encode() not in state
         assert secret not in cloud.stack.log("cloud")
+    cloud.stack.assert_invariants()
     subprocess.run(["openstack", "server", "delete", "--wait", "web"], env=cloud.stack.env(), check=True, timeout=60)
     deadline = time.monotonic() + 20
     while cloud.drives():
