@@ -100,8 +100,14 @@ async def _store(
 
 async def _check(svc: Services, root: Root, disk_format: str | None) -> int | None:
     """The size of the disk, as far as it is known. Raises InvalidImage for data that is not what it should be, or a trap."""
+
+    def read(offset: int, length: int) -> bytes:
+        """Headers may point behind the end: there is nothing."""
+        start = min(offset, root.size)
+        return svc.store.store.read(root, start, min(length, root.size - start))
+
     try:
-        found = await svc.store.run(inspect, lambda offset, length: svc.store.store.read(root, offset, max(0, min(length, root.size - offset))))
+        found = await svc.store.run(inspect, read)
     except StoreError as error:
         raise Unavailable("The image store does not answer. Try again.") from error
     reason = why_not(disk_format, found, most_bytes=svc.settings.max_image_bytes)

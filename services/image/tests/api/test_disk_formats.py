@@ -35,6 +35,15 @@ def vhd(kind: int) -> bytes:
     return (b"conectix".ljust(48, b"\0") + struct.pack(">QII", GIB, 0, kind)).ljust(1536, b"\0")
 
 
+def vhdx(*, metadata: int, item: int = 0) -> bytes:
+    """Tables that point where they like."""
+    guids = "06a27c8b90479a4bb8fe575f050f886e", "3767a1ca36fa434db3b633f0aa44e76b", "2442a52f1bcd7648b2115dbed83bf4b8"
+    region, parameters, size = (bytes.fromhex(guid) for guid in guids)
+    head = b"vhdxfile".ljust(192 << 10, b"\0") + b"regi" + struct.pack("<IHHI", 0, 1, 0, 0) + region + struct.pack("<QII", metadata, 1 << 20, 1)
+    items = b"".join(guid + struct.pack("<IIQ", item, 8, 0) for guid in (parameters, size))
+    return head.ljust(2 << 20, b"\0") + (b"metadata" + struct.pack("<HH", 0, 2)).ljust(32, b"\0") + items
+
+
 async def upload(h: Harness, disk_format: str, data: bytes) -> tuple[Any, dict[str, Any]]:
     me = h.as_member()
     image = (await me.post("/v2/images", json={"name": "i", "disk_format": disk_format, "container_format": "bare"})).json()
@@ -59,6 +68,10 @@ async def upload(h: Harness, disk_format: str, data: bytes) -> tuple[Any, dict[s
         ("vmdk", vmdk(kind="monolithicFlat", extent='RW 2048 FLAT "/etc/passwd" 0'), "other files"),
         ("vmdk", vmdk(extent='RW 2048 SPARSE "a"\nRW 2048 FLAT "/etc/shadow" 0'), "other files"),
         ("vmdk", b'# Disk DescriptorFile\nRW 1 FLAT "/etc/passwd" 0\n', "description alone"),
+        ("vmdk", vmdk()[:28] + struct.pack("<QQ", 1 << 54, 20), "a parent"),  # a description far behind the end
+        ("vhdx", b"vhdxfile", "not valid"),
+        ("vhdx", vhdx(metadata=1 << 62), "not valid"),
+        ("vhdx", vhdx(metadata=2 << 20, item=1 << 31), "cut off"),
         ("vdi", vdi(4), "a parent"),
         ("vhd", vhd(4), "a parent"),
         ("vhdx", b"vhdxfile" + bytes(1 << 20), "not valid"),
