@@ -47,7 +47,7 @@ PUBLIC = {
     "GET /v3/{project_id}/os-quota-sets/{quota_project_id}/defaults",
 }  # fmt: skip
 # S3 tells by the name that it is taken, and a bucket's POST takes what the query says.
-S3 = {"PUT /s3/{bucket}": {409}, "POST /s3/{bucket}": {405}, "POST /s3/{bucket}/{key:path}": {405}}
+S3 = {"PUT /s3/{bucket}": {409}, "POST /s3/{bucket}": {412}, "POST /s3/{bucket}/{key:path}": {405}}
 # Rules of QoS policies are a manager's: a member is told that before anyone looks whether there is such a policy.
 BY_ROLE = {f"POST /v2.0/qos/policies/{{policy_id}}/{kind}_rules": {403} for kind in ("bandwidth_limit", "dscp_marking", "minimum_bandwidth")}
 BODIES: dict[str, Any] = {
