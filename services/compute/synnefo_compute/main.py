@@ -21,6 +21,7 @@ from synnefo_compute.api import (
     keypairs,
     quotas,
     server_actions,
+    server_groups,
     server_metadata,
     servers,
     usage,
@@ -71,7 +72,7 @@ def build(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
-            attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
+            attachments.router, instance_actions.router, server_groups.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         strip_slash=False,

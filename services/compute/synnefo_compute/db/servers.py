@@ -60,6 +60,7 @@ servers = Table(
     Column("access_ip_v6", String(39), nullable=False),
     Column("progress", Integer, nullable=False),
     Column("fault", JSON),
+    Column("server_group_id", String(36)),
     Column("reservation_id", String(32), nullable=False),
     Column("launch_index", Integer, nullable=False),
     Column("commission_id", String(64)),
@@ -77,6 +78,7 @@ servers = Table(
     Index("ix_servers_project_id_created_at", "project_id", "deleted_at", "created_at", "id"),
     Index("ix_servers_created_at", "deleted_at", "created_at", "id"),
     Index("ix_servers_task_since", "task_since"),
+    Index("ix_servers_server_group_id", "server_group_id"),
 )
 
 SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
