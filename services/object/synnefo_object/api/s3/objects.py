@@ -199,10 +199,17 @@ async def show_tags(request: S3Request) -> Answer:
 async def put_tags(request: S3Request) -> Answer:
     """PUT ?tagging."""
     key = await request.find_key()
-    found = xml.parse(await body.read_small(request), "Tagging").find("TagSet")
+    return await _set_tags(request, key, read_tag_set(await body.read_small(request)), 200)
+
+
+def read_tag_set(text: bytes) -> list[tuple[str, str]]:
+    """Of a Tagging document. Raises MalformedXML, InvalidTag."""
+    found = xml.parse(text, "Tagging").find("TagSet")
     if found is None:
         raise S3Fault("MalformedXML")
-    return await _set_tags(request, key, [(tag.exact("Key"), tag.exact("Value")) for tag in found.all("Tag")], 200)
+    tags = [(tag.exact("Key"), tag.exact("Value")) for tag in found.all("Tag")]
+    metadata.check_tags(tags)
+    return tags
 
 
 async def delete_tags(request: S3Request) -> Answer:

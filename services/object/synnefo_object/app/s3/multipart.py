@@ -133,7 +133,7 @@ async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payloa
     """Raises NoSuchUpload, EntityTooLarge, and what `receive` raises."""
     check_number(part.number)
     upload = await find(svc, caller, part.key, part.upload_id)
-    if payload.length > MAX_FILE_SIZE:
+    if payload.size > MAX_FILE_SIZE:
         raise S3Fault("EntityTooLarge")
     asked = _read_kept(upload.checksum)
     if asked is not None and payload.algorithm is None:
@@ -141,7 +141,7 @@ async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payloa
     elif asked is not None and payload.algorithm is not None and payload.algorithm.name != asked[0].name:
         raise S3Fault("InvalidRequest", f"Checksum Type mismatch occurred, expected checksum Type: {asked[0].name.lower()}.")
     most, pool = await _room(svc, caller, part.key)
-    async with quotas.reserve(svc, caller, part.key.bucket.project_id, payload.length) as reservation:
+    async with quotas.reserve(svc, caller, part.key.bucket.project_id, payload.size) as reservation:
         received = await receive(svc, payload, most=most, pool=pool)
         await _keep_part(svc, part, received, reservation, pool=pool)
     return received

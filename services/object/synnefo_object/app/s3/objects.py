@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,14 +77,20 @@ def check_conditions(svc: Services, row: Any, headers: Mapping[str, str]) -> Non
 
 
 async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str], payload: Payload) -> Put:
-    """New data."""
+    """New data. What it takes is reserved before it comes, or after it where its size was not said."""
     row = await ready(svc, caller, key, headers)
     kept = own_acl(caller, key, metadata.kept_headers(headers))
-    if payload.length > MAX_FILE_SIZE:
-        raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(payload.length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
+    length = payload.length
+    if length is not None and length > MAX_FILE_SIZE:
+        raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
     most = await quotas.room(svc, caller, key.target, row, replaced=row.size if row.root is not None else None)
-    async with quotas.reserve(svc, caller, quotas.payer(key.target, row), payload.length) as reservation:
+    payer = quotas.payer(key.target, row)
+    async with AsyncExitStack() as reserved:
+        if length is not None:
+            reservation = await reserved.enter_async_context(quotas.reserve(svc, caller, payer, length))
         received = await receive(svc, payload, most=most, pool=row.policy)
+        if length is None:
+            reservation = await reserved.enter_async_context(quotas.reserve(svc, caller, payer, received.root.size))
         if payload.algorithm is not None:
             kept[payload.algorithm.header] = received.checksum
         uploaded = await uploads.keep(

@@ -53,7 +53,7 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
         raise S3Fault("MetadataTooLarge", shown={"Size": str(size), "MaxSizeAllowed": str(MAX_BYTES)})
     for name in OBJECT_HEADERS:
         value = headers.get(name, "")
-        if name == "content-encoding":  # how the body comes, not what it is
+        if name == "content-encoding" and headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
             value = ", ".join(part.strip() for part in value.split(",") if part.strip() != "aws-chunked")
         if value:
             if not is_clean(value):
