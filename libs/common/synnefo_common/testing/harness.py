@@ -236,6 +236,6 @@ class Harness:
             moving = select(func.count()).select_from(sagas).where(due).scalar_subquery()
             async with self.db.read() as uow:
                 # One statement: between two, PostgreSQL lets a saga end and leave a message that neither sees.
-                return await uow.scalar(select(waiting + moving)) == 0
+                return bool(await uow.scalar(select(waiting + moving)) == 0)
 
         await wait_until(calm, timeout_s, what="outbox empty, sagas idle")
