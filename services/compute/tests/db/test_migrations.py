@@ -13,7 +13,7 @@ from synnefo_compute.db.servers import servers
 def test_upgrade_leaves_no_drift(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/db"
     migrate.upgrade(url, "synnefo_compute")
-    assert migrate.current(url) == migrate.head("synnefo_compute") == "0004"
+    assert migrate.current(url) == migrate.head("synnefo_compute") == "0005"
     assert migrate.drift(url, all_tables()) == []
 
 
