@@ -47,7 +47,7 @@ PUBLIC = {
     "GET /v3/{project_id}/os-quota-sets/{quota_project_id}/defaults",
 }  # fmt: skip
 # S3 tells by the name that it is taken, and a bucket's POST takes what the query says.
-S3 = {"PUT /s3/{bucket}": {409}, "POST /s3/{bucket}": {405}, "POST /s3/{bucket}/{key:path}": {405}}
+S3 = {"PUT /s3/{bucket}": {409}, "POST /s3/{bucket}": {412}, "POST /s3/{bucket}/{key:path}": {405}}
 BODIES: dict[str, Any] = {
     "POST /v3/users/{user_id}/credentials/OS-EC2": {"tenant_id": "7" * 32},
     "POST /v2.1/servers/{server_id}/metadata": {"metadata": {"a": "b"}},
