@@ -55,6 +55,7 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
     await _reaches(owner, "volume", f"/v3/{project}/snapshots/{snapshot}", "snapshot", "available")
 
     keypair = await owner.json("compute", "POST", "/v2.1/os-keypairs", {"keypair": {"name": MARK}})
+    together = await post("compute", "/v2.1/os-server-groups", "server_group", {"name": MARK, "policies": ["affinity"]})
     server = await post("compute", "/v2.1/servers", "server", {
         "name": MARK, "flavorRef": "1", "imageRef": image_id, "networks": [{"uuid": network}], "metadata": {MARK: MARK},
         "key_name": keypair["keypair"]["name"],
@@ -82,6 +83,7 @@ async def make(fleet: Fleet, owner: User) -> dict[str, str]:
         "router_id": router, "port_forwarding_id": forwarded, "address_scope_id": scope, "subnetpool_id": pool, "address_group_id": addresses,
         "rbac_policy_id": shared, "policy_id": policy, "rule_id": marked,
         "floatingip_id": floating, "image_id": image_id, "volume_id": volume, "snapshot_id": snapshot, "server_id": server, "user_id": me,
+        "server_group_id": together,
         "credential_id": credential, "application_credential_id": application, "project_id": project,
         "request_id": actions["instanceActions"][0]["request_id"],
         "access_key": access_key, "bucket": BUCKET,
@@ -127,6 +129,7 @@ async def seen(owner: User, ids: dict[str, str]) -> dict[str, Any]:
     views += [
         ("image", f"/v2/images?owner={project}"), ("image", f"/v2/images/{ids['image_id']}/members"), ("volume", f"/v3/{project}/volumes/detail"),
         ("volume", f"/v3/{project}/snapshots/detail"), ("compute", "/v2.1/servers/detail"), ("compute", "/v2.1/os-keypairs"),
+        ("compute", "/v2.1/os-server-groups"),
         ("compute", f"/v2.1/servers/{ids['server_id']}/os-volume_attachments"), ("compute", f"/v2.1/servers/{ids['server_id']}/os-interface"),
         ("compute", f"/v2.1/os-quota-sets/{project}"), ("network", f"/v2.0/quotas/{project}"), ("volume", f"/v3/{project}/os-quota-sets/{project}"),
         ("object", f"/v1/AUTH_{project}?format=json"), ("object", f"/v1/AUTH_{project}/{MARK}?format=json"),

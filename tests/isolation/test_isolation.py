@@ -19,7 +19,7 @@ OWNED = {
     "network_id", "subnet_id", "security_group_id", "security_group_rule_id", "port_id", "floatingip_id", "router_id",
     "port_forwarding_id", "address_scope_id", "subnetpool_id", "address_group_id", "policy_id", "rbac_policy_id", "rule_id",
     "image_id", "volume_id", "snapshot_id",
-    "server_id", "item_id", "resource_id", "project_id", "quota_project_id", "user_id", "actor_id", "place_id", "credential_id",
+    "server_id", "server_group_id", "item_id", "resource_id", "project_id", "quota_project_id", "user_id", "actor_id", "place_id", "credential_id",
     "application_credential_id", "account", "tenant_id", "access_key", "bucket",
 }  # fmt: skip
 HARMLESS = {

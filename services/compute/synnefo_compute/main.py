@@ -22,6 +22,7 @@ from synnefo_compute.api import (
     metadata,
     quotas,
     server_actions,
+    server_groups,
     server_metadata,
     server_password,
     servers,
@@ -74,7 +75,8 @@ def build(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
-            server_password.router, attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
+            server_password.router, server_groups.router, attachments.router, instance_actions.router, server_actions.router, servers.router,
+            internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         strip_slash=False,

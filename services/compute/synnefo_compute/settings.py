@@ -40,8 +40,9 @@ class Settings(ServiceSettings):
         description="What a place for a new server must pass, in this order. All there are is the default.",
     )
     weighers: dict[str, float] = Field(
-        {"ram": 1.0, "servers": 0.001},
-        description="What makes a place less wanted, by factor: share in use of `ram`, `cpu`, `disk`, number of `servers`. Negative: fill it first.",
+        {"ram": 1.0, "servers": 0.001, "server_group": 10.0},
+        description="What makes a place less wanted, by factor: share in use of `ram`, `cpu`, `disk`, number of `servers`, what a soft policy "
+        "of its `server_group` would not have. Negative: fill it first.",
     )
     project_clusters: dict[str, str] = Field(
         default_factory=dict, description="Clusters (commas between) where a project's servers go, by project id; others' servers do not go there."
@@ -50,6 +51,7 @@ class Settings(ServiceSettings):
     job_timeout_s: float = Field(900.0, description="Longest wait for a job in Ganeti before it is asked for again.")
     max_page: int = Field(1000, description="Largest page of a list.")
     metadata_items: int = Field(128, description="Metadata items a server may have.")
+    server_group_members: int = Field(10, description="Servers a server group may have.")
     default_networks: str = Field("auto", description="Networks of a server that names none: `auto` or `none`.")
     force_config_drive: bool = Field(False, description="Give every new server a config drive, whatever its user asks for.")
     guest_domain: str = Field("", description="Domain that guests put behind their host names; empty: none.")

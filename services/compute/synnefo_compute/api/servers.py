@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from synnefo_common.errors import BadRequest, Forbidden, NotFound, QuotaExceeded
+from synnefo_common.ids import is_uuid
 from synnefo_common.web import Context, Ctx, answer, empty, next_link, read_page
 from synnefo_compute.api.base import CLEAN_QUERY, Svc, project_filter
 from synnefo_compute.api.schemas.servers import CreateBody, ServerCreate, UpdateBody
@@ -103,6 +104,15 @@ def _disks(server: ServerCreate) -> list[dict[str, Any]]:
     return sorted(disks, key=lambda d: (d["boot_index"] is None, d["boot_index"] or 0))
 
 
+def _server_group_id(body: CreateBody) -> str | None:
+    group = body.hints.get("group", body.hints_old.get("group"))
+    if group is None:
+        return None
+    if not isinstance(group, str) or not is_uuid(group):
+        raise BadRequest("Server group scheduler hint must be a UUID.")
+    return group
+
+
 def _check_files(server: ServerCreate) -> None:
     """Nova's quotas of injected files. Raises QuotaExceeded."""
     sizes = {
@@ -120,8 +130,6 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
     """Accept a server; it is built afterwards."""
     ctx.require("os_compute_api:servers:create")
     server = body.server
-    if body.hints.get("group") or body.hints_old.get("group"):
-        raise BadRequest("Server group in the scheduler hints could not be found: this cloud has no server groups.")
     zone, forced = server.availability_zone, None
     if zone and ":" in zone:
         ctx.require("os_compute_api:servers:create:forced_host")
@@ -142,7 +150,7 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
         metadata=server.metadata, user_data=server.user_data, config_drive=server.config_drive, disk_config=server.disk_config,
         zone=zone or None, forced=forced, access_ip_v4=server.accessIPv4, access_ip_v6=server.accessIPv6, disks=disks,
         files=[file.model_dump() for file in server.personality], admin_pass=server.adminPass or svc.ids.token_urlsafe(9),
-        count=server.max_count or server.min_count or 1, least=server.min_count or 1,
+        server_group_id=_server_group_id(body), count=server.max_count or server.min_count or 1, least=server.min_count or 1,
     )  # fmt: skip
     rows = await create_servers(
         svc, wanted, project_id=ctx.project, user_id=ctx.user_id, request_id=ctx.request_id, is_admin=ctx.is_admin

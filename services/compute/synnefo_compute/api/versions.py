@@ -47,7 +47,7 @@ _EXTENSIONS = (
     ("os-extended-volumes", "ExtendedVolumes"), ("os-flavor-access", "FlavorAccess"), ("os-flavor-extra-specs", "FlavorExtraSpecs"),
     ("os-flavor-manage", "FlavorManage"), ("os-console-output", "ConsoleOutput"), ("os-used-limits", "UsedLimits"),
     ("os-server-usage", "ServerUsage"), ("os-extended-status", "ExtendedStatus"), ("os-services", "Services"),
-    ("os-simple-tenant-usage", "SimpleTenantUsage"),
+    ("os-server-groups", "ServerGroups"), ("os-simple-tenant-usage", "SimpleTenantUsage"),
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from synnefo_common.db.work import LIVE_SAGAS
 from synnefo_compute.app.core import Compute
 from synnefo_compute.db import actions, projections
 from synnefo_compute.db import keypairs as keypairs_db
+from synnefo_compute.db import server_groups as server_groups_db
 from synnefo_compute.db import servers as servers_db
 from synnefo_compute.db.servers import servers
 from synnefo_compute.domain.errors import ServerNotFound
@@ -57,6 +58,12 @@ async def list_devices(compute: Compute, server_ids: Sequence[str]) -> tuple[dic
     return {s: {p["id"] for p in found} for s, found in ports.items()}, {s: {v["id"] for v in found} for s, found in volumes.items()}
 
 
+async def list_hard_members(compute: Compute) -> list[dict[str, Any]]:
+    """Where the members of server groups with a hard policy run."""
+    async with compute.db.read() as uow:
+        return [dict(row._mapping) for row in await server_groups_db.list_hard_members(uow)]
+
+
 async def list_busy_servers(compute: Compute) -> set[str]:
     """Servers that a saga is about."""
     async with compute.db.read() as uow:
@@ -69,11 +76,14 @@ async def usage(compute: Compute) -> dict[str, dict[str, int]]:
     async with compute.db.read() as uow:
         rows = await servers_db.count_by_project(uow)
         keys = await keypairs_db.count_by_project(uow)
+        groups = await server_groups_db.count_by_project(uow)
     found: dict[str, dict[str, int]] = {}
     for row in rows:
         found[row.project_id] = {
             "compute.instances": row.instances, "compute.cores": int(row.cores or 0), "compute.ram_mib": int(row.ram_mib or 0),
         }  # fmt: skip
+    for row in groups:
+        found.setdefault(row.project_id, {})["compute.server_groups"] = row.groups
     if keys:
         found["*"] = {"compute.key_pairs": sum(row.keys for row in keys)}  # the ledger counts them by user, over all projects
     return found

@@ -32,13 +32,13 @@ def disk_of(volume: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 def create_params(
     settings: Settings, *, server_id: str, vcpus: int, ram_mib: int, ports: Sequence[Mapping[str, Any]], volumes: Sequence[Mapping[str, Any]],
-    node_group: str | None = None,
+    node_group: str | None = None, node: str | None = None,
 ) -> dict[str, Any]:
     """Parameters of `instance.create`."""
     return {
         "vcpus": vcpus, "ram_mib": ram_mib, "nics": [nic_of(p, settings) for p in ports], "disks": [disk_of(v, settings) for v in volumes],
         "os": settings.default_os, "tags": [f"synnefo:server:{server_id}"], "osparams": {}, "hvparams": {}, "start": True,
-        **({"group": node_group} if node_group else {}),
+        **({"group": node_group} if node_group else {}), **({"node": node} if node else {}),
     }  # fmt: skip
 
 

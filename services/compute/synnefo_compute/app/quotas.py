@@ -13,8 +13,13 @@ LEDGER = {
 }  # fmt: skip
 CONSTANTS = {
     "metadata_items": 128, "injected_files": 5, "injected_file_content_bytes": 10240, "injected_file_path_bytes": 255,
-    "server_group_members": 10, "fixed_ips": -1, "floating_ips": -1, "security_groups": -1, "security_group_rules": -1,
+    "fixed_ips": -1, "floating_ips": -1, "security_groups": -1, "security_group_rules": -1,
 }  # fmt: skip
+
+
+def _constants(compute: Compute) -> dict[str, int]:
+    settings = compute.settings
+    return CONSTANTS | {"metadata_items": settings.metadata_items, "server_group_members": settings.server_group_members}
 
 
 async def holdings(compute: Compute, project_id: str) -> dict[str, Holding]:
@@ -29,20 +34,19 @@ async def holdings(compute: Compute, project_id: str) -> dict[str, Holding]:
 async def quota_set(compute: Compute, project_id: str) -> dict[str, int]:
     """The limits."""
     limits = {name: holding.limit for name, holding in (await holdings(compute, project_id)).items()}
-    return limits | {**CONSTANTS, "metadata_items": compute.settings.metadata_items}
+    return limits | _constants(compute)
 
 
 async def defaults(compute: Compute) -> dict[str, int]:
     """What a project has unless something else is set."""
     limits = await compute.quota.default_limits()
     shown = {name: limits.get(resource, -1) for name, resource in LEDGER.items()}
-    return {**CONSTANTS, "metadata_items": compute.settings.metadata_items, **shown}
+    return {**_constants(compute), **shown}
 
 
 async def quota_detail(compute: Compute, project_id: str) -> dict[str, dict[str, int]]:
     """Limit, use and reservations of each."""
-    constants = CONSTANTS | {"metadata_items": compute.settings.metadata_items}
-    shown = {name: {"limit": value, "in_use": 0, "reserved": 0} for name, value in constants.items()}
+    shown = {name: {"limit": value, "in_use": 0, "reserved": 0} for name, value in _constants(compute).items()}
     for name, holding in (await holdings(compute, project_id)).items():
         shown[name] = {"limit": holding.limit, "in_use": holding.used, "reserved": holding.reserved}
     return shown
@@ -56,7 +60,7 @@ async def limits(compute: Compute, project_id: str) -> dict[str, Any]:
         "absolute": {
             "maxTotalInstances": found["instances"].limit, "maxTotalCores": found["cores"].limit, "maxTotalRAMSize": found["ram"].limit,
             "maxTotalKeypairs": found["key_pairs"].limit, "maxServerGroups": found["server_groups"].limit,
-            "maxServerGroupMembers": CONSTANTS["server_group_members"], "maxServerMeta": compute.settings.metadata_items,
+            "maxServerGroupMembers": compute.settings.server_group_members, "maxServerMeta": compute.settings.metadata_items,
             "maxImageMeta": compute.settings.metadata_items, "maxPersonality": CONSTANTS["injected_files"],
             "maxPersonalitySize": CONSTANTS["injected_file_content_bytes"], "maxSecurityGroups": -1, "maxSecurityGroupRules": -1,
             "maxTotalFloatingIps": -1, "totalInstancesUsed": found["instances"].used + found["instances"].reserved,

@@ -2,11 +2,13 @@
 
 Covered: a job whose end never arrived (asked for again: the dispatcher knows tokens), a server whose instance is gone,
 instances without a server or elsewhere, power states, devices of ours that an instance lacks or has too many, sizes.
-What an operator may have meant (an instance elsewhere, another size) is reported, not undone.
+What an operator may have meant (an instance elsewhere, another size, members of a server group where its policy would not
+have them) is reported, not undone.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +21,7 @@ from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import disk_of, emit_job, nic_of
 from synnefo_compute.db import projections
 from synnefo_compute.db import servers as servers_db
+from synnefo_compute.domain.allocator import AFFINITY
 from synnefo_compute.domain.states import TaskState
 
 log = get_logger(__name__)
@@ -89,6 +92,7 @@ class Facts:
     busy: frozenset[str] = frozenset()  # servers that a saga is about
     ports: dict[str, set[str]] = field(default_factory=dict)
     volumes: dict[str, set[str]] = field(default_factory=dict)
+    members: list[dict[str, Any]] = field(default_factory=list)  # of server groups with a hard policy
 
 
 def plan(seen: Facts) -> list[Action]:
@@ -115,7 +119,22 @@ def plan(seen: Facts) -> list[Action]:
                 actions.extend(_devices(server, found, "nic", seen.ports.get(server["id"], set())))
                 actions.extend(_devices(server, found, "disk", seen.volumes.get(server["id"], set())))
     actions.extend(ReportOrphan(i["name"], i["cluster"]) for i in seen.instances if i.get("server_id") not in live)
+    actions.extend(_astray(seen.members))
     return actions
+
+
+def _astray(members: list[dict[str, Any]]) -> list[Action]:
+    """Members that a failover or an operator has put where the policy would not have them. Of those too many the younger ones."""
+    there: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    found: list[Action] = []
+    for member in members:
+        nodes, place = there[member["group_id"]], (member["cluster"], member["node"])
+        nodes[place] += 1
+        is_alone, is_crowded = place != next(iter(nodes)), nodes[place] > (member["max_server_per_host"] or 1)
+        if is_alone if member["policy"] == AFFINITY else is_crowded:
+            text = f"it is on {member['node']} of {member['cluster']} against the {member['policy']} of server group {member['group_id']}"
+            found.append(ReportDrift(member["id"], text))
+    return found
 
 
 def _devices(server: dict[str, Any], found: dict[str, Any], kind: str, wanted: set[str]) -> list[Action]:
@@ -150,11 +169,12 @@ def instances_reconciler(compute: Compute) -> Reconciler[Facts, Action]:
     async def observe() -> Facts:
         answer = await compute.dispatcher.observe()
         servers = await internal.list_server_facts(compute)
+        members = await internal.list_hard_members(compute)
         ports, volumes = await internal.list_devices(compute, [server["id"] for server in servers])
         return Facts(
             now_us=compute.clock.now_us(), overdue_us=int(compute.settings.overdue_s * MICROS),
             servers=servers, instances=answer["instances"], silent_clusters=frozenset(answer.get("unreachable") or ()),
-            busy=frozenset(await internal.list_busy_servers(compute)), ports=ports, volumes=volumes,
+            busy=frozenset(await internal.list_busy_servers(compute)), ports=ports, volumes=volumes, members=members,
         )  # fmt: skip
 
     async def execute(action: Action) -> None:

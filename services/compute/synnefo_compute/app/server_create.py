@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from synnefo_common.db import UnitOfWork
 from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound, QuotaExceeded
 from synnefo_common.quota import Commission
 from synnefo_compute.app import config_drive
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.place import zones_of
 from synnefo_compute.app.sagas import server_create as create_saga
-from synnefo_compute.db import actions, clusters, flavors, guests, keypairs, servers
+from synnefo_compute.db import actions, clusters, flavors, guests, keypairs, server_groups, servers
 from synnefo_compute.domain.errors import InvalidReference
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
@@ -40,6 +41,7 @@ class ServerRequest:
     forced: str | None
     access_ip_v4: str
     access_ip_v6: str
+    server_group_id: str | None = None
     disks: list[dict[str, Any]] = field(default_factory=list)
     files: list[dict[str, str]] = field(default_factory=list)  # path, contents in base64
     admin_pass: str | None = None
@@ -75,6 +77,7 @@ async def create_servers(
             raise InvalidReference("Invalid key_name provided.")
         if wanted.zone and wanted.zone not in await _zones(uow, compute):
             raise InvalidReference("The requested availability zone is not available")
+        group = await _server_group(uow, wanted.server_group_id, project_id=None if is_admin else project_id)
     image = await _image(compute, wanted, project_id, flavor)
     has_drive = config_drive.is_wanted(compute.settings, wanted.config_drive, image=image, has_files=bool(wanted.files))
     wanted = replace(wanted, config_drive=has_drive)
@@ -95,7 +98,7 @@ async def create_servers(
                     raise
                 break
         return await _insert(
-            compute, wanted, flavor=flavor, keypair=keypair, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
+            compute, wanted, group=group, flavor=flavor, keypair=keypair, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
             commissions=commissions, project_id=project_id, user_id=user_id, request_id=request_id,
         )  # fmt: skip
     except BaseException:
@@ -108,6 +111,25 @@ async def _reject(compute: Compute, commissions: list[Commission]) -> None:
         async with compute.db.begin() as uow:
             for commission in commissions:
                 compute.quota.reject(uow, commission)
+
+
+async def _server_group(uow: UnitOfWork, group_id: str | None, *, project_id: str | None) -> dict[str, Any] | None:
+    """What the placement of a member must know."""
+    if group_id is None:
+        return None
+    row = await server_groups.get_server_group(uow, group_id, project_id=project_id)
+    if row is None:
+        raise InvalidReference(f"Instance group {group_id} could not be found.")
+    return {"id": row.id, "rules": {"policy": row.policy, "max_server_per_host": row.max_server_per_host or 1}}
+
+
+async def _join(uow: UnitOfWork, compute: Compute, group_id: str, count: int) -> None:
+    if not await server_groups.take_turn(uow, group_id):
+        raise InvalidReference(f"Instance group {group_id} could not be found.")
+    limit, used = compute.settings.server_group_members, await server_groups.count_members(uow, group_id)
+    if limit >= 0 and used + count > limit:
+        text = "Quota exceeded, too many servers in group"
+        raise QuotaExceeded(resource="server_group_members", limit=limit, used=used, requested=count, message=text)
 
 
 async def _zones(uow: Any, compute: Compute) -> set[str]:
@@ -195,8 +217,9 @@ async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: s
 
 
 async def _insert(
-    compute: Compute, wanted: ServerRequest, *, flavor: Row[Any], keypair: Row[Any] | None, volumes: list[dict[str, Any]],
-    new_volumes: dict[str, int], new_ports: int, commissions: list[Commission], project_id: str, user_id: str, request_id: str,
+    compute: Compute, wanted: ServerRequest, *, group: dict[str, Any] | None, flavor: Row[Any], keypair: Row[Any] | None,
+    volumes: list[dict[str, Any]], new_volumes: dict[str, int], new_ports: int,
+    commissions: list[Commission], project_id: str, user_id: str, request_id: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     ids, now = compute.ids, compute.clock.now_us()
     reservation = "r-" + ids.hex()[:8]
@@ -213,7 +236,8 @@ async def _insert(
                 "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib, "disk_gib": flavor.disk_gib, "key_name": wanted.key_name,
                 "metadata": wanted.metadata, "user_data": wanted.user_data, "config_drive": bool(wanted.config_drive),
                 "disk_config": wanted.disk_config, "availability_zone": wanted.zone, "access_ip_v4": wanted.access_ip_v4,
-                "access_ip_v6": wanted.access_ip_v6, "progress": 0, "fault": None, "reservation_id": reservation, "launch_index": index,
+                "access_ip_v6": wanted.access_ip_v6, "progress": 0, "fault": None, "server_group_id": wanted.server_group_id,
+                "reservation_id": reservation, "launch_index": index,
                 "commission_id": commission.id, "saga_id": saga_id, "job_token": None, "action_id": action_id, "delete_requested": False,
                 "fact_order": None, "created_at": now, "updated_at": now, "task_since": now, "launched_at": None, "deleted_at": None,
             }
@@ -229,13 +253,15 @@ async def _insert(
                 "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
                 "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
                 "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
-                "new_volumes": new_volumes, "config_drive": bool(wanted.config_drive),
+                "new_volumes": new_volumes, "config_drive": bool(wanted.config_drive), "server_group": group,
                 "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC),
                 "commission_id": commission.id, "action_id": action_id, "created_at": now,
             }
         )  # fmt: skip
     told = [_guest(row["id"], wanted, keypair) for row in rows if keypair is not None or wanted.config_drive]
     async with compute.db.begin() as uow:
+        if group is not None:
+            await _join(uow, compute, group["id"], len(rows))
         await servers.insert_servers(uow, rows)
         if told:
             await guests.insert_guests(uow, told)

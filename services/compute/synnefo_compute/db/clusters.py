@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, String, Table, delete, func, select, update
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Integer, Row, String, Table, delete, func, select, update
 
 from synnefo_common.db import JSON, UnitOfWork
 from synnefo_common.db.sql import insert_for
@@ -43,6 +43,7 @@ reservations = Table(
     Column("ram_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
     Column("node_group", String(255)),  # where the cluster has several
+    Column("node", String(255)),  # of a server that is in a group
     Column("refused", JSON, nullable=False, server_default="[]"),  # places that had no room after all
 )
 
@@ -81,15 +82,26 @@ async def list_clusters(uow: UnitOfWork) -> Sequence[Row[Any]]:
     )  # fmt: skip
 
 
-async def promises_by_group(uow: UnitOfWork) -> dict[tuple[str, str | None], Row[Any]]:
-    """What is promised by cluster and node group, in one statement."""
+def _sums() -> tuple[ColumnElement[Any], ...]:
     r = reservations.c
-    sums = (
+    return (
         func.sum(r.vcpus).label("reserved_cpu"), func.sum(r.ram_mib).label("reserved_ram"), func.sum(r.disk_gib).label("reserved_disk"),
         func.count().label("reserved_servers"),
     )  # fmt: skip
-    rows = await uow.all(select(r.cluster, r.node_group, *sums).group_by(r.cluster, r.node_group))
+
+
+async def promises_by_group(uow: UnitOfWork) -> dict[tuple[str, str | None], Row[Any]]:
+    """What is promised by cluster and node group, in one statement."""
+    r = reservations.c
+    rows = await uow.all(select(r.cluster, r.node_group, *_sums()).group_by(r.cluster, r.node_group))
     return {(row.cluster, row.node_group): row for row in rows}
+
+
+async def promises_by_node(uow: UnitOfWork) -> dict[tuple[str, str], Row[Any]]:
+    """What is promised to members of server groups by cluster and node, in one statement."""
+    r = reservations.c
+    query = select(r.cluster, r.node, *_sums()).where(r.node.is_not(None)).group_by(r.cluster, r.node)
+    return {(row.cluster, row.node): row for row in await uow.all(query)}
 
 
 async def get_promise(uow: UnitOfWork, server_id: str) -> Row[Any] | None:

@@ -46,7 +46,7 @@ servers = Table(
     Column("image_id", String(36)),
     Column("flavor", JSON, nullable=False),  # id, name, vcpus, ram, disk, ephemeral, swap, extra_specs, as it was
     Column("flavor_id", String(255), nullable=False),
-    Column("old_flavor", JSON),  # while a resize is not confirmed
+    Column("old_flavor", JSON(none_as_null=True)),  # while a resize is not confirmed
     Column("vcpus", Integer, nullable=False),
     Column("ram_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
@@ -59,7 +59,8 @@ servers = Table(
     Column("access_ip_v4", String(39), nullable=False),
     Column("access_ip_v6", String(39), nullable=False),
     Column("progress", Integer, nullable=False),
-    Column("fault", JSON),
+    Column("fault", JSON(none_as_null=True)),
+    Column("server_group_id", String(36)),
     Column("reservation_id", String(32), nullable=False),
     Column("launch_index", Integer, nullable=False),
     Column("commission_id", String(64)),
@@ -68,7 +69,7 @@ servers = Table(
     Column("action_id", String(36)),  # the instance action that the job belongs to
     Column("delete_requested", Boolean, nullable=False),
     Column("locked_by", String(8)),  # LockedBy, None while it is not locked
-    Column("fact_order", JSON),  # (job id, op index, rank) of the newest fact taken
+    Column("fact_order", JSON(none_as_null=True)),  # (job id, op index, rank) of the newest fact taken
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("task_since", BigInteger),
@@ -77,6 +78,7 @@ servers = Table(
     Index("ix_servers_project_id_created_at", "project_id", "deleted_at", "created_at", "id"),
     Index("ix_servers_created_at", "deleted_at", "created_at", "id"),
     Index("ix_servers_task_since", "task_since"),
+    Index("ix_servers_server_group_id", "server_group_id"),
 )
 
 SORT_COLUMNS: dict[str, ColumnElement[Any]] = {
@@ -188,6 +190,6 @@ async def list_in_period(uow: UnitOfWork, *, start_us: int, stop_us: int, projec
 
 async def in_error_without_fault(uow: UnitOfWork) -> list[str]:
     """Live servers in ERROR that do not say why."""
-    is_silent = func.coalesce(cast(servers.c.fault, Text), "null") == "null"  # None is kept as JSON's null
+    is_silent = func.coalesce(cast(servers.c.fault, Text), "null") == "null"  # older rows have JSON's null
     where = (servers.c.vm_state == "error", is_silent, servers.c.deleted_at.is_(None))
     return [row.id for row in await uow.all(select(servers.c.id).where(*where).order_by(servers.c.id))]

@@ -1,6 +1,7 @@
 """Choosing a place for a server: filters, then weighers, over fresh capacity. Pure functions.
 
-A place is a cluster, or a node group of one that has several. Filters and weighers are small functions in two tables; the
+A place is a cluster, or a node group of one that has several; for a member of a server group it is a node.
+Filters and weighers are small functions in two tables; the
 settings name those in force. A filter tells why a place cannot take the server; a weigher tells how full a place is, from 0 to 1.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 OFFLINE = "offline"
+AFFINITY, ANTI_AFFINITY, SOFT_AFFINITY, SOFT_ANTI_AFFINITY = "affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Capacity:
     instances: int
     age_s: float
     group: str | None = None  # None: the cluster has but one
+    node: str | None = None  # of a server that is in a server group
+    members: int = 0  # servers of its group that are there
     hypervisors: tuple[str, ...] = ()
     reserved_ram: int = 0
     reserved_disk: int = 0
@@ -38,7 +42,16 @@ class Capacity:
 
     @property
     def name(self) -> str:
-        return self.cluster if self.group is None else f"{self.cluster}/{self.group}"
+        return "/".join(part for part in (self.cluster, self.group, self.node) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerGroup:
+    """The group of a server that is placed: how many of it have a place already."""
+
+    policy: str
+    max_server_per_host: int = 1
+    placed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Demand:
     disk_template: str = "ext"
     hypervisor: str | None = None
     project_id: str = ""
+    server_group: ServerGroup | None = None
     exclude: tuple[str, ...] = ()
 
 
@@ -64,8 +78,19 @@ class Rules:
     disk: float
     stale_s: float
     filters: tuple[str, ...] = ("refused", "drained", "project", "zone", "hypervisor", "disk_template", "ram", "cpu", "disk")
-    weighers: Mapping[str, float] = field(default_factory=lambda: {"ram": 1.0, "servers": 0.001})
+    weighers: Mapping[str, float] = field(default_factory=lambda: {"ram": 1.0, "servers": 0.001, "server_group": 10.0})
     pins: Mapping[str, frozenset[str]] = field(default_factory=dict)  # project → its clusters, closed to others
+
+
+def _server_group(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
+    group = demand.server_group
+    if group is None:
+        return None
+    if group.policy == ANTI_AFFINITY and place.members >= group.max_server_per_host:
+        return "the server group has its servers there already"
+    if group.policy == AFFINITY and group.placed and not place.members:
+        return "the server group is elsewhere"
+    return None
 
 
 def _refused(place: Capacity, demand: Demand, _rules: Rules) -> str | None:
@@ -121,31 +146,41 @@ def _share(part: float, whole: float) -> float:
     return round(min(1.0, max(0.0, part / whole)), 2) if whole else 1.0
 
 
-def _servers(place: Capacity) -> float:
+def _servers(place: Capacity, _demand: Demand) -> float:
     servers = place.instances + place.reserved_servers
     return servers / (servers + 1)
 
 
-WEIGHERS: Mapping[str, Callable[[Capacity], float]] = {
-    "ram": lambda place: _share(place.ram_total - place.ram_free + place.reserved_ram, place.ram_total),
-    "cpu": lambda place: _share(place.cpu_used + place.reserved_cpu, place.cpu_total * 16),
-    "disk": lambda place: _share(place.disk_total - place.disk_free + place.reserved_disk, place.disk_total),
+def _company(place: Capacity, demand: Demand) -> float:
+    """Of the soft policies: the fewer of its group, or the more, the better."""
+    policy = demand.server_group.policy if demand.server_group else None
+    if policy == SOFT_ANTI_AFFINITY:
+        return place.members / (place.members + 1)
+    return 1 / (place.members + 1) if policy == SOFT_AFFINITY else 0.0
+
+
+WEIGHERS: Mapping[str, Callable[[Capacity, Demand], float]] = {
+    "ram": lambda place, _demand: _share(place.ram_total - place.ram_free + place.reserved_ram, place.ram_total),
+    "cpu": lambda place, _demand: _share(place.cpu_used + place.reserved_cpu, place.cpu_total * 16),
+    "disk": lambda place, _demand: _share(place.disk_total - place.disk_free + place.reserved_disk, place.disk_total),
     "servers": _servers,
+    "server_group": _company,
 }
 
 
 def refusal(place: Capacity, demand: Demand, rules: Rules) -> str | None:
     """Why the place cannot take the server; None if it can. `OFFLINE` if that alone is why."""
-    for name in rules.filters:
-        reason = FILTERS[name](place, demand, rules)
+    # What a user was promised is not the operator's to switch off.
+    for refuses in (*(FILTERS[name] for name in rules.filters), _server_group):
+        reason = refuses(place, demand, rules)
         if reason is not None:
             return reason
     return OFFLINE if not place.online or place.age_s > rules.stale_s else None
 
 
-def weight(place: Capacity, rules: Rules) -> tuple[float, str]:
+def weight(place: Capacity, demand: Demand, rules: Rules) -> tuple[float, str]:
     """The smallest wins; of equal ones the first by name. A negative factor fills what is full first."""
-    return sum(factor * WEIGHERS[name](place) for name, factor in rules.weighers.items()), place.name
+    return sum(factor * WEIGHERS[name](place, demand) for name, factor in rules.weighers.items()), place.name
 
 
 def choose(places: Sequence[Capacity], demand: Demand, rules: Rules) -> tuple[Capacity | None, dict[str, str]]:
@@ -158,4 +193,4 @@ def choose(places: Sequence[Capacity], demand: Demand, rules: Rules) -> tuple[Ca
             fit.append(place)
         else:
             refused[place.name] = reason
-    return (min(fit, key=lambda place: weight(place, rules)) if fit else None), refused
+    return (min(fit, key=lambda place: weight(place, demand, rules)) if fit else None), refused

@@ -47,6 +47,13 @@ class KeypairNotFound(NotFound):
         super().__init__(f"Keypair {name[:100]} not found for user {user_id}")
 
 
+class ServerGroupNotFound(NotFound):
+    default_code = "compute.server_group.not_found"
+
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"Instance group {group_id[:100]} could not be found.")
+
+
 class InvalidReference(BadRequest):
     """A body names something that does not exist or cannot be used."""
 

@@ -66,7 +66,7 @@ def test_nobody_fits_and_each_says_why() -> None:
 
 
 def test_a_cluster_that_reports_no_memory_is_full_and_does_not_divide_by_zero() -> None:
-    assert weight(replace(EMPTY, ram_total=0, ram_free=0), RULES)[0] == 1.0
+    assert weight(replace(EMPTY, ram_total=0, ram_free=0), SMALL, RULES)[0] == 1.0
 
 
 sizes = st.integers(min_value=0, max_value=2**31)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,10 +60,13 @@ def report_of(found: Survey, *, zone: str | None, drained: bool) -> dict[str, An
     """The figures of `ganeti.cluster.reported`. Only nodes that may take instances count."""
     usable = [node for node in found.nodes if node.is_usable]
     hypervisors = list(found.info.get("enabled_hypervisors") or [])
+    on_node: dict[str | None, list[Instance]] = defaultdict(list)
+    for instance in found.instances:
+        on_node[instance.node].append(instance)
     return {
         "drained": drained or not usable,
         "zone": zone,
-        "groups": [_group(group, found, usable, zone=zone) for group in sorted(found.groups, key=lambda group: group.name)],
+        "groups": [_group(group, found, usable, on_node, zone=zone) for group in sorted(found.groups, key=lambda group: group.name)],
         "hypervisors": hypervisors,
         "disk_templates": list(found.info.get("enabled_disk_templates") or []),
         "hotplug": bool(HOTPLUG_HYPERVISORS & set(hypervisors)),
@@ -76,7 +80,9 @@ def report_of(found: Survey, *, zone: str | None, drained: bool) -> dict[str, An
     }
 
 
-def _group(group: Group, found: Survey, usable: Sequence[Node], *, zone: str | None) -> dict[str, Any]:
+def _group(
+    group: Group, found: Survey, usable: Sequence[Node], on_node: Mapping[str | None, Sequence[Instance]], *, zone: str | None
+) -> dict[str, Any]:
     members = [node for node in usable if node.group_uuid == group.uuid]
     everywhere = {node.name for node in found.nodes if node.group_uuid == group.uuid}
     return {
@@ -84,7 +90,8 @@ def _group(group: Group, found: Survey, usable: Sequence[Node], *, zone: str | N
         "zone": zone_of(group, default=zone),
         "is_open": group.alloc_policy != "unallocable" and bool(members),
         "node_names": [node.name for node in members],
-        **_figures(members, [instance for instance in found.instances if instance.node in everywhere]),
+        "members": [{"name": node.name, **_figures([node], on_node[node.name])} for node in members],
+        **_figures(members, [instance for name in everywhere for instance in on_node[name]]),
     }
 
 

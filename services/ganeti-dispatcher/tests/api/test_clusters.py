@@ -142,6 +142,8 @@ async def test_node_groups_are_told_with_their_zones(make_cloud: Any) -> None:
     await cloud.h.settle()
     told = _reports(cloud)[-1]["groups"]
     assert [(g["name"], g["zone"], g["nodes"], "node_names" in g) for g in told] == [("default", "east", 2, False), ("racks", "west", 1, False)]
+    assert [[node["name"] for node in group["members"]] for group in told] == [nodes[:2], nodes[2:]]
+    assert all(sum(node[key] for node in group["members"]) == group[key] for group in told for key in ("mem_free_mib", "cpu_total", "instances"))
 
 
 async def test_key_of_the_passwords_is_changed_by_restarts(make_cloud: Any) -> None:

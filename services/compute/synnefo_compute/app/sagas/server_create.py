@@ -36,7 +36,7 @@ PATIENCE_S = 30 * 86400.0  # an outage is waited out: giving up would leave open
 
 
 def saga(compute: Compute) -> Saga:
-    """data: server_id, project_id, user_id, networks, security_groups, volumes, vcpus, ram_mib, disk_gib, zone, forced, new_ports,
+    """data: server_id, project_id, user_id, networks, security_groups, volumes, vcpus, ram_mib, disk_gib, zone, forced, server_group, new_ports,
     new_volumes, config_drive, commission_id, action_id."""
     settings = compute.settings
 
@@ -76,7 +76,8 @@ def saga(compute: Compute) -> Saga:
     async def submit(uow: UnitOfWork, ctx: SagaContext) -> dict[str, Any]:
         data, server_id = ctx.data, ctx.data["server_id"]
         chosen = await place(
-            uow, settings, server_id=server_id, demand=demand_of(data), since_us=data["created_at"], forced=data.get("forced")
+            uow, settings, server_id=server_id, demand=demand_of(data), since_us=data["created_at"], forced=data.get("forced"),
+            server_group_id=_server_group_id(data),
         )
         await _project(uow, ctx)
         token, cluster = f"{ctx.id}:job", chosen.cluster
@@ -132,11 +133,16 @@ def saga(compute: Compute) -> Saga:
     )
 
 
+def _server_group_id(data: Mapping[str, Any]) -> str | None:
+    group = data.get("server_group")
+    return group["id"] if group else None
+
+
 def _ask(uow: UnitOfWork, settings: Settings, data: Mapping[str, Any], out: Mapping[str, Any], *, chosen: Capacity, token: str) -> None:
     server_id = data["server_id"]
     params = create_params(
         settings, server_id=server_id, vcpus=data["vcpus"], ram_mib=data["ram_mib"], ports=out["ports"]["ports"],
-        volumes=out["volumes"]["volumes"], node_group=chosen.group,
+        volumes=out["volumes"]["volumes"], node_group=chosen.group, node=chosen.node,
     )  # fmt: skip
     emit_job(uow, server_id=server_id, cluster=chosen.cluster, verb="instance.create", token=token, params=params)
 
@@ -153,13 +159,15 @@ async def place_elsewhere(uow: UnitOfWork, compute: Compute, *, saga_id: str, se
     data, out = orjson.loads(known.data), orjson.loads(known.out)
     if data.get("forced"):
         return False
-    here = promise.cluster if promise.node_group is None else f"{promise.cluster}/{promise.node_group}"
+    here = "/".join(part for part in (promise.cluster, promise.node_group, promise.node) if part is not None)
     refused = [*promise.refused, here]
     await clusters.break_promise(uow, server_id)
     for _ in range(_TURNS):
         try:
             demand = demand_of(data, exclude=refused)
-            chosen = await place(uow, compute.settings, server_id=server_id, demand=demand, since_us=0)
+            chosen = await place(
+                uow, compute.settings, server_id=server_id, demand=demand, since_us=0, server_group_id=_server_group_id(data)
+            )
             break
         except Conflict:
             return False
