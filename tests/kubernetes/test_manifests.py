@@ -186,4 +186,4 @@ def test_what_the_containers_of_compose_are_told_production_is_told_too(document
 def test_what_the_stores_upkeep_keeps_outlives_the_pod(documents: list[Document]) -> None:
     worker = named(documents, "Deployment")["volume-worker"]["spec"]["template"]["spec"]
     mount = {m["mountPath"]: m["name"] for m in worker["containers"][0]["volumeMounts"]}["/var/lib/synnefo/volume-storage"]
-    assert [v for v in worker["volumes"] if v["name"] == mount][0]["persistentVolumeClaim"]["claimName"] == "volume-storage"
+    assert next(v for v in worker["volumes"] if v["name"] == mount)["persistentVolumeClaim"]["claimName"] == "volume-storage"

@@ -41,7 +41,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_files_that_are_named_exist() -> None:
     wrong = []
-    for page, name in found(r"(?<![\w/.-])((?:%s)/[\w./*-]*[\w*/])(?!<)\b" % "|".join(map(re.escape, FOLDERS))):
+    for page, name in found(rf"(?<![\w/.-])((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./*-]*[\w*/])(?!<)\b"):
         if not any(ROOT.glob(name.rstrip("/"))):
             wrong.append((page, name))
     assert wrong == []
