@@ -1,6 +1,7 @@
 """The cloud of deploy/compose.yml, really run: where an engine answers, or where root can start one (package docker.io)."""
 
 import json
+import re
 import subprocess
 import urllib.parse
 import urllib.request
@@ -157,6 +158,14 @@ async def test_prometheus_reads_every_process_and_answers_what_boards_and_alerts
     for expression in asked:
         if not expression.startswith("label_values"):
             ask_prometheus(env, expression.replace("$__rate_interval", "1m").replace("$service", ".*").replace("$cluster", ".*"))
+    named = {re.sub("_(bucket|sum|count)$", "", name) for expression in asked for name in re.findall(r"\b(?:synnefo|process)_\w+", expression)}
+    assert named - shown(env) == set(), "processes do not show what boards and alerts name"
+
+
+def shown(env: dict[str, str]) -> set[str]:
+    """The metrics that the processes have, with a value or without."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{env['PROMETHEUS_PORT']}/api/v1/metadata", timeout=20) as answer:
+        return set(json.load(answer)["data"])
 
 
 def answers(env: dict[str, str], query: str) -> int:

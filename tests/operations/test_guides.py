@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from synnefo_admin.main import app
 from synnefo_common.settings import SERVICES, ServiceSettings
 from tests.operations.guides import commands
 from tests.operations.test_compose import known_settings
+from tests.stack import free_port_base
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -113,3 +115,19 @@ def test_commands_of_a_guide_are_shell(page: str) -> None:
     for heading, text in commands(ROOT / "docs" / page).items():
         done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{heading}: {done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_commands_of_the_readme_give_a_cloud_to_look_around_in(tmp_path: Path) -> None:
+    text = commands(ROOT / "README.md")["Synnefo"].replace(".synnefo/", f"{tmp_path}/state/")
+    typed = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("make test"))
+    assert [word for word in ("make up", "openstack server create", "make status", "make down", "make clean") if word not in typed] == []
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("OS_", "SYNNEFO_"))}
+    env |= {"SYNNEFO_STATE": str(tmp_path / "state"), "SYNNEFO_PORT_BASE": str(free_port_base())}
+    try:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", typed], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    finally:
+        subprocess.run(["make", "clean"], cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "ACTIVE" in done.stdout
