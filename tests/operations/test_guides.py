@@ -96,10 +96,10 @@ def test_settings_exist() -> None:
     sections = {s: set(importlib.import_module(f"synnefo_{s}.settings").Settings.model_fields) for s in SERVICES}
     sections["common"] = {key.removeprefix("SYNNEFO_COMMON_").lower() for key in known if key.startswith("SYNNEFO_COMMON_")}
     for pattern in (r"`\[(%s)\] ([a-z_0-9]+)", r"`(%s)\.([a-z_0-9]+)\b(?!\.)"):
-        for page in [page for page in WRITTEN if page.parent.name != "design"]:
-            for section, key in re.findall(pattern % "|".join(sections), page.read_text()):
+        for guide in [path for path in WRITTEN if path.parent.name != "design"]:
+            for section, key in re.findall(pattern % "|".join(sections), guide.read_text()):
                 if key not in sections[section] | {"json", "yaml", "py"}:
-                    wrong.append((page.name, f"[{section}] {key}"))
+                    wrong.append((guide.name, f"[{section}] {key}"))
     assert wrong == []
     assert "drain_s" in ServiceSettings.model_fields
 
