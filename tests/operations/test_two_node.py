@@ -25,7 +25,7 @@ AS_A_MACHINE = (
     "--security-opt=systempaths=unconfined", "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
 )  # fmt: skip
 
-pytestmark = [pytest.mark.slow, pytest.mark.full, pytest.mark.timeout(1800), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.slow, pytest.mark.full, pytest.mark.timeout(3600), pytest.mark.xdist_group("containers")]
 
 
 class Machines:
@@ -68,7 +68,7 @@ class Machines:
         script = text.replace("10.0.0.", NETWORK)
         if not Path("/proc/sysrq-trigger").exists():  # a kernel without it: Ganeti could not fence this node
             script = script.replace("gnt-cluster verify", "gnt-cluster verify --ignore-errors ENODESETUP")
-        return self.docker("exec", "-w", "/root", *settings, f"{self.tag}-{name}", "bash", "-euxo", "pipefail", "-c", script, timeout_s=900)
+        return self.docker("exec", "-w", "/root", *settings, f"{self.tag}-{name}", "bash", "-euxo", "pipefail", "-c", script, timeout_s=1500)
 
     def stop(self) -> None:
         for name in ("controller", "node1"):
