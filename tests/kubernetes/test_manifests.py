@@ -168,3 +168,22 @@ def test_pods_may_do_no_more_than_they_must(documents: list[Document]) -> None:
 def test_there_is_an_api_a_worker_and_a_migration_of_every_service(documents: list[Document]) -> None:
     assert set(named(documents, "Deployment")) == {*SERVICES, *(f"{name}-worker" for name in SERVICES)}
     assert set(named(documents, "Job")) == {f"{name}-migrate" for name in SERVICES}
+
+
+def test_what_the_containers_of_compose_are_told_production_is_told_too(documents: list[Document], overlay: str) -> None:
+    if overlay != "production":
+        pytest.skip("dev keeps to the least")
+    compose = yaml.safe_load((ROOT / "deploy/compose.yml").read_text())["services"].values()
+    told = {key for service in compose for key in service.get("environment", {}) if key.startswith("SYNNEFO_")}
+    given = {key for config in named(documents, "ConfigMap").values() for key in config["data"]}
+    given |= {variable["name"] for _, _, spec in pods(documents) for c in spec["containers"] for variable in c.get("env", ())}
+    secret = set(re.findall(r"`(SYNNEFO_[A-Z_]+)`", (ROOT / "docs/kubernetes.md").read_text()))
+    secret |= {key.replace("SERVICE", name.upper(), 1) for key in secret for name in SERVICES}
+    of_one_machine = {"SYNNEFO_NETWORK_OVN_NORTHD_REMOTE"}  # for a northbound database of one server, which can be lost
+    assert told - given - secret == of_one_machine
+
+
+def test_what_the_stores_upkeep_keeps_outlives_the_pod(documents: list[Document]) -> None:
+    worker = named(documents, "Deployment")["volume-worker"]["spec"]["template"]["spec"]
+    mount = {m["mountPath"]: m["name"] for m in worker["containers"][0]["volumeMounts"]}["/var/lib/synnefo/volume-storage"]
+    assert next(v for v in worker["volumes"] if v["name"] == mount)["persistentVolumeClaim"]["claimName"] == "volume-storage"

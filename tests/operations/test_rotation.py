@@ -1,6 +1,10 @@
 """Keys and passwords are exchanged while everything runs."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -20,6 +24,75 @@ from tests.fleet import CLUSTERS, Fleet
 async def fleet() -> AsyncIterator[Fleet]:
     async with Fleet() as running:
         yield running
+
+
+class BothPasswords(Fleet):
+    """Step 1 of a change is done: compute and the dispatcher have the new password, and the present one as `service_password_old`."""
+
+    def _settings(self, name: str) -> Any:
+        settings = super()._settings(name)
+        if name in ("compute", "dispatcher"):
+            settings = settings.model_copy(update={"service_password": "new", "service_password_old": "pw"})
+        return settings
+
+
+@asynccontextmanager
+async def under_load(fleet: Fleet, *, clients: int = 4) -> AsyncIterator[None]:
+    """Reads and writes on all services meanwhile, compute's with calls of its own to identity; each must succeed at the first try."""
+    is_over, counted = asyncio.Event(), [0] * clients
+
+    async def work(number: int) -> None:
+        project = fleet.demo.project_id
+        for turn in itertools.count():
+            if is_over.is_set() and turn > 3:
+                return
+            name = f"load-{number}-{turn}"
+            await fleet.demo.json("compute", "POST", "/v2.1/os-keypairs", {"keypair": {"name": name, "public_key": PUBLIC_KEY}})
+            await fleet.demo.json("network", "GET", "/v2.0/networks")
+            await fleet.demo.json("image", "GET", "/v2/images")
+            await fleet.demo.json("volume", "GET", f"/v3/{project}/volumes")
+            await fleet.demo.json("compute", "DELETE", f"/v2.1/os-keypairs/{name}")
+            if turn % 5 == 0:
+                await fleet.demo.json("identity", "GET", "/v3/auth/projects")
+            counted[number] = turn + 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(clients):
+            group.create_task(work(number))
+        await wait_until(lambda: min(counted) >= 1, 20, what="all clients at work")
+        yield
+        before = sum(counted)
+        await wait_until(lambda: sum(counted) >= before + 2 * clients, 20, what="work after the change")
+        is_over.set()
+
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA load"
+
+
+async def test_no_request_fails_while_token_keys_are_replaced(fleet: Fleet) -> None:
+    async with under_load(fleet):
+        for _ in range(3):
+            await rotate_key(fleet.services["identity"].app.state.services, now_old=True)
+            await fleet.demo.login()
+            await asyncio.sleep(0.2)
+    await fleet.assert_invariants()
+
+
+async def test_no_request_fails_and_jobs_end_while_service_passwords_are_changed() -> None:
+    async with BothPasswords() as fleet:
+        image = await fleet.demo.make_image("tiny", b"x" * 1024)
+        async with under_load(fleet):
+            body = {"server": {"name": "s", "flavorRef": "1", "imageRef": image}}
+            server = (await fleet.demo.json("compute", "POST", "/v2.1/servers", body))["server"]["id"]
+            for name in ("compute", "dispatcher"):
+                found = await fleet.admin.json("identity", "GET", f"/v3/users?name={name}")
+                await fleet.admin.json("identity", "PATCH", f"/v3/users/{found['users'][0]['id']}", {"user": {"password": "new"}})
+
+            async def is_active() -> bool:
+                return bool((await fleet.demo.json("compute", "GET", f"/v2.1/servers/{server}"))["server"]["status"] == "ACTIVE")
+
+            await wait_until(is_active, 30, what="the server is active")
+        await fleet.assert_invariants()
 
 
 async def test_tokens_of_the_key_before_stay_good_and_new_ones_have_the_new_key(fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from tests.perf.blocks import measure_blocks
 from tests.perf.boot import count_boot
 from tests.perf.cloud import Cloud
 from tests.perf.figures import BENCHES, Figure, calibration
+from tests.perf.restore import measure_restore
 from tests.stack import Stack, why_not
 
 
@@ -32,7 +33,7 @@ def _start(stack: Stack) -> Iterator[Figure]:
 
 
 def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
-    wanted = [name for name in ("start", "budget", "blocks", *BENCHES) if not only or name in only]
+    wanted = [name for name in ("start", "budget", "blocks", *BENCHES, "restore") if not only or name in only]
     yield calibration()
     if "budget" in wanted and profile == "embedded":
         counted = count_boot()
@@ -42,7 +43,9 @@ def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
             yield Figure(f"boot, {name}", number, "", goal)
     if "blocks" in wanted and profile == "embedded":
         yield from measure_blocks()
-    if wanted == ["blocks"]:
+    if "restore" in wanted:
+        yield from measure_restore(profile)
+    if not {"start", *BENCHES} & set(wanted):
         return
     stack = Stack(profile, "fake", env={"SYNNEFO_RADOS_GB": "8"})  # what is deleted stays for the collector's grace time
     try:
@@ -59,7 +62,7 @@ def _measure(profile: str, only: list[str]) -> Iterator[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--profile", choices=("embedded", "full"), default="embedded")
-    names = ("start", "budget", "blocks", *BENCHES)
+    names = ("start", "budget", "blocks", *BENCHES, "restore")
     parser.add_argument("--only", nargs="+", choices=names, default=[], metavar="NAME", help=", ".join(names))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     args = parser.parse_args()

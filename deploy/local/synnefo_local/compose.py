@@ -86,7 +86,7 @@ def write_env(root: Path) -> None:
     for name in PASSWORDS:
         env.setdefault(f"{name}_PASSWORD", secrets.token_urlsafe(18))
     env.setdefault("COMPOSE_PROJECT_NAME", "synnefo")
-    for name in ("COMPOSE_PROJECT_NAME", "GATEWAY_PORT", "GATEWAY_ADDRESS", "RADOS_GB", "SYNNEFO_VERSION"):
+    for name in ("COMPOSE_PROJECT_NAME", "GATEWAY_PORT", "GATEWAY_ADDRESS", "RADOS_GB", "SYNNEFO_VERSION", "COMPOSE_PROFILES"):
         if os.environ.get(name):
             env[name] = os.environ[name]
     write_private(path, "".join(f"{key}={value}\n" for key, value in sorted(env.items())), durable=True)
@@ -105,7 +105,7 @@ def up(root: Path, *, say: Say) -> None:
     write_private(authority, compose.read("gateway", "/var/lib/synnefo/ca.crt"))
     write_clients(root, compose.env, url, authority)
     os.environ["SSL_CERT_FILE"] = str(authority)  # for our own calls below
-    made = seed({name: f"{url}/{name}" for name in SERVICES}, compose.env["ADMIN_PASSWORD"], fake_clusters(compose))
+    made = seed({name: f"{url}/{name}" for name in SERVICES}, compose.env["ADMIN_PASSWORD"], fake_clusters(compose), has_packets=True)
     say(f"seeded {', '.join(made)}" if made else "the seed is there")
     say(f"up after {time.monotonic() - began:.1f} s")
 
