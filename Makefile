@@ -7,6 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROFILE ?= embedded
 GANETI ?=
+HYPERVISOR ?=
 # One service (S=compute) or any path (T=tests/story); more words for pytest in ARGS.
 S ?=
 T ?=
@@ -32,8 +33,8 @@ PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 ##@ The cloud on this machine
 
-up: $(ENV) ## start it (PROFILE=full GANETI=fake|real; default embedded) and wait until it is ready
-	$(LOCAL) up --profile $(PROFILE) $(if $(GANETI),--ganeti $(GANETI))
+up: $(ENV) ## start it (PROFILE=full GANETI=fake|real HYPERVISOR=fake|kvm; default embedded) and wait until it is ready
+	$(LOCAL) up --profile $(PROFILE) $(if $(GANETI),--ganeti $(GANETI)) $(if $(HYPERVISOR),--hypervisor $(HYPERVISOR))
 
 demo: $(ENV) ## walk the main job with the real openstack client, step by step
 	$(LOCAL) demo
