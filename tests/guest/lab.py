@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from synnefo_local.infra import SCRIPTS, packet_names
 from synnefo_local.layout import LocalError
 from tests.packets.lab import why_not as why_no_ovn
 from tests.stack import Stack, why_not
+from tests.story.landing import gnt_instance
 
 IMAGE_PACKAGES = ("busybox-static", "cpio", "fdisk", "kmod", "mtools", "syslinux", "syslinux-common")
 BOOT_S = 120.0  # under emulation on a machine that does other things, too
@@ -118,6 +121,23 @@ class Guest:
 
     def read(self, disk: str, length: int) -> str:
         return self.run(f"echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/{disk} bs=512 skip=100 count=1 2>/dev/null | head -c {length}")
+
+    def migrate(self) -> tuple[int, int]:
+        """By an operator's hand to the other node, live; pings sent and pings answered meanwhile, ten a second."""
+        words = ["ip", "netns", "exec", self.cloud.outside, "ping", "-q", "-i0.1", self.address]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as pings:
+            try:
+                gnt_instance(self.cloud.stack.layout, "alpha", "migrate", "-f", f"snf-{self.id}")
+                self.answers()
+            finally:
+                pings.send_signal(signal.SIGINT)
+            said = pings.communicate(timeout=20)[0]
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+        assert found is not None, said
+        return int(found[1]), int(found[2])
+
+    def node(self) -> str:
+        return gnt_instance(self.cloud.stack.layout, "alpha", "list", "--no-headers", "-o", "pnode", f"snf-{self.id}").strip()
 
     def status(self) -> str:
         return str(self.cloud.user.compute.get_server(self.id).status)

@@ -64,6 +64,16 @@ def test_guest_keeps_what_it_wrote_and_a_clone_of_its_snapshot_has_it(cloud: Clo
     assert guest.read("vdb", 13) == "on-the-volume"
     guest.write("vda", "after-snapshot..")
 
+    source = guest.node()
+    sent, answered = guest.migrate()
+    print(f"live migration: {sent - answered} of {sent} pings lost, ten a second")
+    assert guest.node() != source
+    assert answered > 0
+    assert guest.read("vdb", 13) == "on-the-volume"
+    guest.write("vdb", "of-the-target")  # the target has the volumes' leases
+    assert guest.read("vdb", 13) == "of-the-target"
+    assert guest.status() == "ACTIVE"
+
     second = cloud.boot("two", image=snapshot.id)
     assert second.read("vda", 16) == "on-the-root-disk"
     second.write("vda", "of-the-second...")
