@@ -104,7 +104,8 @@ class Space:
 
     async def source_seen_of(self, sender: Space, address: str) -> str:
         """The source that an echo request of the sender has here."""
-        dump = asyncio.create_task(self.run("timeout", "6", "tcpdump", "-lnni", "eth0", "-c1", "icmp[icmptype]==icmp-echo"))
+        echo = "icmp6[icmp6type]==icmp6-echo" if ":" in address else "icmp[icmptype]==icmp-echo"
+        dump = asyncio.create_task(self.run("timeout", "6", "tcpdump", "-lnni", "eth0", "-c1", echo))
         while not dump.done():
             await sender.ping(address)
         line = (await dump).stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.packets.conftest import Cloud
-from tests.packets.lab import OUTSIDE_ADDRESS, Guest, addresses, eventually
+from tests.packets.lab import OUTSIDE_ADDRESS, OUTSIDE_ADDRESS_V6, Guest, addresses, eventually
 
 
 async def _associate(cloud: Cloud, public: dict[str, Any], guest: Guest) -> dict[str, Any]:
@@ -124,6 +124,22 @@ async def test_ipv6_is_routed_between_networks(cloud: Cloud) -> None:
     here, there = [await cloud.make_guest(n, node=k, has_dhcp=False) for n, k in ((one, 1), (two, 2))]
     (wanted,) = addresses(there.port, 6)
     await eventually(lambda: here.ping(wanted, "-6"), what="IPv6 through the router", timeout_s=20)
+
+
+async def test_ipv6_reaches_the_outside_without_nat(cloud: Cloud) -> None:
+    public = await cloud.make_public()
+    admin = cloud.as_admin()
+    public["subnet"].append(await cloud.make_subnet(public, "2001:db8:ffff::/64", by=admin, enable_dhcp=False, gateway_ip=OUTSIDE_ADDRESS_V6))
+    network = await cloud.make_network("2001:db8:5::/64", ipv6_ra_mode="slaac", ipv6_address_mode="slaac")
+    router = await cloud.make_router(network, public=public)
+    fixed = router["external_gateway_info"]["external_fixed_ips"]
+    (gateway,) = [f["ip_address"] for f in fixed if ":" in f["ip_address"]]
+    guest = await cloud.make_guest(network, node=2, has_dhcp=False)
+    (source,) = addresses(guest.port, 6)
+    added = await cloud.lab.outside.run("ip", "-6", "route", "replace", "2001:db8:5::/64", "via", gateway)
+    assert added.returncode == 0, added.stderr
+    await eventually(lambda: guest.ping(OUTSIDE_ADDRESS_V6, "-6"), what="the outside by IPv6", timeout_s=30)
+    assert await cloud.lab.outside.source_seen_of(guest, OUTSIDE_ADDRESS_V6) == source
 
 
 async def test_a_stateful_ipv6_subnet_gives_addresses_by_dhcp(cloud: Cloud) -> None:

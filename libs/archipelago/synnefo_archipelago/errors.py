@@ -60,3 +60,7 @@ class ObjectMissing(StoreError):
 
 class RecordConflict(StoreError):
     """A versioned record is no longer at the expected version."""
+
+
+class RecordOvertaken(StoreUnavailable):
+    """Others wrote a versioned record at least twice while this was written: it is no longer what it says, and may never have been."""

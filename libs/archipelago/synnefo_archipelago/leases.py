@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from synnefo_archipelago.api import Driver, Record, Space
-from synnefo_archipelago.errors import CorruptData, Fenced, LeaseHeld, LeaseLost, RecordConflict, StoreError
+from synnefo_archipelago.errors import CorruptData, Fenced, LeaseHeld, LeaseLost, RecordConflict, RecordOvertaken, StoreError
 from synnefo_archipelago.hashing import check
 
 Clock = Callable[[], float]
@@ -117,7 +117,7 @@ class Lease:
                 self._unfenced = held.to_fence
             try:
                 self._write(record.version if record else 0)
-            except RecordConflict:
+            except (RecordConflict, RecordOvertaken):
                 raise LeaseHeld(f"volume {self._name}: another took the lease just now") from None
             try:
                 for identity in self._unfenced:
@@ -144,7 +144,7 @@ class Lease:
                 return
             try:
                 self._write(self._version)
-            except RecordConflict:
+            except (RecordConflict, RecordOvertaken):
                 record = self._driver.read_record(Space.LEASE, self._name)
                 if record is None or parse_lease(record).cookie != self._cookie:
                     raise LeaseLost(f"the lease of volume {self._name} was taken over") from None
@@ -163,7 +163,7 @@ class Lease:
         ended = LeaseRecord(self._owner, self._cookie, self._ttl_s, 0.0, unfenced=self._unfenced)
         try:
             self._driver.cas_record(Space.LEASE, self._name, self._version, None if clean else ended.pack())
-        except (RecordConflict, Fenced):
+        except (RecordConflict, RecordOvertaken, Fenced):
             return  # it is another's by now
 
 

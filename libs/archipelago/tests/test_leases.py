@@ -7,6 +7,7 @@ import pytest
 
 from synnefo_archipelago import CorruptData, LeaseHeld, LeaseLost, Store, VolumeNotFound
 from synnefo_archipelago.api import Driver, Space
+from synnefo_archipelago.errors import RecordOvertaken
 
 from .conftest import FakeClock
 
@@ -159,3 +160,21 @@ def test_abandoned_volume_opens_at_once_with_a_new_generation(store: Store, othe
     volume.abandon()
     with other.open_volume("vol", owner="two") as volume:
         assert volume.generation == generation + 1
+
+
+def test_who_slept_while_others_came_and_went_is_told_that_it_is_held(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others wrote the lease's record twice since we looked: whatever became of ours, it is not the lease now."""
+    kind = type(other.driver.session())
+    real = kind.cas_record
+
+    def overtaken(*args: object) -> int:
+        monkeypatch.setattr(kind, "cas_record", real)
+        raise RecordOvertaken("lease/vol went past version 3 while this was written")
+
+    monkeypatch.setattr(kind, "cas_record", overtaken)
+    with pytest.raises(LeaseHeld):
+        other.open_volume("vol", owner="two")
+    with other.open_volume("vol", owner="two"):
+        pass

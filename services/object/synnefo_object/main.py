@@ -40,9 +40,7 @@ def build(
 ) -> Service:
     """Everything wired together; nothing is started."""
     kit = make_kit(settings, bus=bus, clock=clock, ids=ids, verifier=verifier, http=http, quota=quota)
-    stores = open_stores(
-        settings.storage_policies(), settings.store_url, threads=settings.store_threads, observe=store_observer(kit.name)
-    )
+    stores = open_stores(settings.storage_policies(), settings.store_url, threads=settings.store_threads, observe=store_observer(kit.name))
     names = Names(kit.peers["identity"], clock=kit.clock, cache_s=settings.names_cache_s)
     svc = Services(
         settings=settings,

@@ -17,7 +17,7 @@ from pathlib import Path
 from synnefo_archipelago import crash
 from synnefo_archipelago.api import Data, Found, Read, Record, Space
 from synnefo_archipelago.drivers.file_calls import map_error, mapped, write_all
-from synnefo_archipelago.errors import ObjectMissing, RecordConflict, StoreUnavailable
+from synnefo_archipelago.errors import ObjectMissing, RecordConflict, RecordOvertaken, StoreUnavailable
 
 _FORMAT = b"synnefo archipelago files 1\n"
 _READ_ATTEMPTS = 16
@@ -368,7 +368,7 @@ class FileDriver:
             # free, only forgotten. Or after it, and they built on ours. Nothing tells which. (When only one version came
             # after it, nobody can have swept it yet: it is ours, and already replaced.)
             path.unlink(missing_ok=True)
-            raise StoreUnavailable(f"{space}/{key} went past version {version} while this was written")
+            raise RecordOvertaken(f"{space}/{key} went past version {version} while this was written")
 
     def iter_records(self, space: Space) -> Iterator[str]:
         for shard in self._existing_shards(space):

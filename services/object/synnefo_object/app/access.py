@@ -43,6 +43,7 @@ class Caller:
     roles: frozenset[str] = field(default_factory=frozenset)
     signed: tuple[str, str, str] | None = None  # account, container (empty: all), object prefix
     levels: dict[str, Level] = field(default_factory=dict)  # what ACLs of accounts grant, by account
+    opened: Target | None = None  # an object that its own ACL lets him read
     lists: bool = False  # a site's listing of what the signature opens is being made
 
     def refuse(self) -> SwiftFault:
@@ -117,7 +118,7 @@ class Caller:
 
         Raises 401 or 403.
         """
-        if self._may(kind, target) or self._signed_for(kind, target):
+        if self._may(kind, target) or self._signed_for(kind, target) or (kind == READ and target == self.opened):
             return
         acl = parse_acl(orjson.loads(container_headers).get(kind, "")) if container_headers else Acl()
         if kind == READ and allows_referrer(acl, self.referer) and (target.object or acl.listings):

@@ -22,6 +22,7 @@ from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
 from synnefo_object.domain.paths import Target, decode_name, split_container_object
+from synnefo_object.domain.s3 import acl
 from synnefo_object.domain.s3.parts import Parts
 
 Location = Target
@@ -70,7 +71,7 @@ async def copy(
         raise SwiftFault(304)
     fresh = headers.get("x-fresh-metadata", "").lower() in metadata.TRUE
     given = metadata.object_headers(headers)
-    kept = given if fresh else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-")} | given
+    kept = given if fresh else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-") and n != acl.HEADER} | given
     metadata.user_metadata(kept, "object")
     content_type = headers.get("content-type")
     detect = headers.get("x-detect-content-type", "").lower() in metadata.TRUE

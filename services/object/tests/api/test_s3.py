@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest_asyncio
-from services.object.tests.s3 import World
+from botocore.handlers import disable_signing
+from services.object.tests.s3 import S3, World
 
 
 @pytest_asyncio.fixture
@@ -163,6 +164,67 @@ async def test_many_deletes_at_once(world: World) -> None:
     assert refused["Errors"][0]["Code"] == "AccessDenied"
 
 
+async def test_an_object_may_be_public_in_a_private_bucket(world: World) -> None:
+    s3, nobody = world.member, world.s3("", "").client
+    nobody.meta.events.register("choose-signer.s3.*", disable_signing)
+    await s3.create_bucket(Bucket="bucket")
+    await s3.put_object(Bucket="bucket", Key="open", Body=b"for all", ACL="public-read")
+    await s3.put_object(Bucket="bucket", Key="known", Body=b"for some", ACL="authenticated-read")
+    await s3.put_object(Bucket="bucket", Key="own", Body=b"mine", ACL="bucket-owner-full-control")
+    anonymous = S3(nobody)
+    assert await anonymous.read(Bucket="bucket", Key="open") == b"for all"
+    assert await world.other.read(Bucket="bucket", Key="known") == b"for some"
+    for who, key in ((anonymous, "known"), (anonymous, "own"), (world.other, "own"), (anonymous, "none"), (world.other, "none")):
+        assert await who.fails("get_object", Bucket="bucket", Key=key) == ("AccessDenied", 403)
+    assert await anonymous.fails("list_objects_v2", Bucket="bucket") == ("AccessDenied", 403)
+    grants = (await s3.get_object_acl(Bucket="bucket", Key="open"))["Grants"]
+    assert [g["Permission"] for g in grants] == ["FULL_CONTROL", "READ"] and grants[1]["Grantee"]["URI"].endswith("/AllUsers")
+    # Reading is all that it gives, and a copy has the ACL that the copy is given.
+    assert await world.other.fails("put_object", Bucket="bucket", Key="open", Body=b"x") == ("AccessDenied", 403)
+    assert await world.other.fails("put_object_acl", Bucket="bucket", Key="open", ACL="private") == ("AccessDenied", 403)
+    to_itself = {"Bucket": "bucket", "Key": "open", "CopySource": "bucket/open", "MetadataDirective": "REPLACE"}
+    assert await world.other.fails("copy_object", **to_itself) == ("AccessDenied", 403)
+    await s3.copy_object(Bucket="bucket", Key="copy", CopySource="bucket/open")
+    swift, path = world.h.as_member(), f"/v1/AUTH_{world.h.project_id}/bucket"
+    assert (await swift.put(f"{path}/by-swift", headers={"X-Copy-From": "bucket/open"})).status_code == 201
+    for key in ("copy", "by-swift"):
+        assert await anonymous.fails("get_object", Bucket="bucket", Key=key) == ("AccessDenied", 403)
+    await s3.put_object_tagging(Bucket="bucket", Key="open", Tagging={"TagSet": [{"Key": "t", "Value": "v"}]})
+    assert await anonymous.read(Bucket="bucket", Key="open") == b"for all"
+    await s3.put_object_acl(Bucket="bucket", Key="open", ACL="private")
+    assert await anonymous.fails("get_object", Bucket="bucket", Key="open") == ("AccessDenied", 403)
+    policy = await s3.get_object_acl(Bucket="bucket", Key="open")
+    wanted = {"Owner": policy["Owner"], "Grants": [*policy["Grants"], grants[1]]}
+    await s3.put_object_acl(Bucket="bucket", Key="open", AccessControlPolicy=wanted)
+    assert await anonymous.read(Bucket="bucket", Key="open") == b"for all"
+    await s3.put_object(Bucket="bucket", Key="open", Body=b"new")
+    assert await anonymous.fails("get_object", Bucket="bucket", Key="open") == ("AccessDenied", 403)
+
+
+async def test_each_version_has_its_own_acl(world: World) -> None:
+    s3 = world.member
+    await s3.create_bucket(Bucket="bucket")
+    await s3.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    old = (await s3.put_object(Bucket="bucket", Key="k", Body=b"old", ACL="authenticated-read"))["VersionId"]
+    new = (await s3.put_object(Bucket="bucket", Key="k", Body=b"new"))["VersionId"]
+    assert await world.other.read(Bucket="bucket", Key="k", VersionId=old) == b"old"
+    for version in ({}, {"VersionId": new}):
+        assert await world.other.fails("get_object", Bucket="bucket", Key="k", **version) == ("AccessDenied", 403)
+    upload = (await s3.create_multipart_upload(Bucket="bucket", Key="parts", ACL="authenticated-read"))["UploadId"]
+    part = await s3.upload_part(Bucket="bucket", Key="parts", UploadId=upload, PartNumber=1, Body=b"part")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    await s3.complete_multipart_upload(Bucket="bucket", Key="parts", UploadId=upload, MultipartUpload=parts)
+    assert await world.other.read(Bucket="bucket", Key="parts") == b"part"
+
+
+async def test_listings_and_head_tell_the_same_time(world: World) -> None:
+    s3 = world.member
+    await s3.create_bucket(Bucket="bucket")
+    await s3.put_object(Bucket="bucket", Key="k", Body=b"")
+    listed = (await s3.list_objects_v2(Bucket="bucket"))["Contents"][0]["LastModified"]
+    assert listed == (await s3.head_object(Bucket="bucket", Key="k"))["LastModified"]
+
+
 async def test_canned_acls_are_the_containers(world: World) -> None:
     s3 = world.member
     await s3.create_bucket(Bucket="public", ACL="public-read")
@@ -180,7 +242,7 @@ async def test_canned_acls_are_the_containers(world: World) -> None:
     assert await world.other.fails("put_object", Bucket="public", Key="k", Body=b"") == ("AccessDenied", 403)
     await s3.put_bucket_acl(Bucket="public", ACL="public-read-write")
     await world.other.put_object(Bucket="public", Key="k2", Body=b"")
-    assert await s3.fails("put_object", Bucket="public", Key="k", Body=b"", ACL="public-read") == ("AccessControlListNotSupported", 400)
+    assert await s3.fails("put_object", Bucket="public", Key="k", Body=b"", GrantRead="id=somebody") == ("NotImplemented", 501)
 
 
 async def test_presigned_urls(world: World) -> None:

@@ -21,6 +21,7 @@ from synnefo_network.domain.northbound.topology import Agent, Chassis
 NB, SB = "OVN_Northbound", "OVN_Southbound"
 GENERATION = "synnefo:generation"
 LOCK = "synnefo_network"
+_LOOK_S = 0.5
 
 
 class OvnDriver:
@@ -43,7 +44,7 @@ class OvnDriver:
         self._sessions = 0
         self._is_writer = False
         self._is_stirred = False
-        self._next_check = 0.0
+        self._next_check = self._next_look = 0.0
 
     def immediate_status(self, *, is_bound: bool, admin_state_up: bool) -> str | None:
         return None
@@ -75,14 +76,22 @@ class OvnDriver:
             self._sessions += 1
             self.session = self._sessions if is_writer else None
             self._is_stirred = True
-        if is_writer and self._check_s and time.monotonic() >= self._next_check:
-            self._next_check = time.monotonic() + self._check_s
+        if is_writer and self._check_s:
             assert nb is not None and sb is not None
-            _ask_nodes(nb)
-            self._is_stirred |= self._sb.look(sb)
+            self._check_nodes(nb, sb)
         if self._is_stirred and self._loop is not None and not self._loop.is_closed():
             self._is_stirred = False
             self._loop.call_soon_threadsafe(self._on_change)
+
+    def _check_nodes(self, nb: Replica, sb: Replica) -> None:
+        """Look more often than is asked: each look that comes later is time in which the ports of a dead node are shown as ACTIVE."""
+        now = time.monotonic()
+        if now >= self._next_check:
+            self._next_check = now + self._check_s
+            _ask_nodes(nb)
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_S
+            self._is_stirred |= self._sb.look(sb)
 
     def _replica(self, database: str, *, writes: bool = False) -> Replica:
         assert self._connection is not None

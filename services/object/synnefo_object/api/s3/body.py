@@ -199,17 +199,17 @@ class _Chunks:
 async def read_small(request: S3Request, *, needs_md5: bool = False) -> bytes:
     """A body that is read whole, such as XML, checked as an upload is. Raises S3Fault."""
     payload = read_payload(request)
-    if payload.length > _MAX_XML:
+    if payload.size > _MAX_XML:
         raise S3Fault("EntityTooLarge")
     if needs_md5 and payload.md5 is None and payload.checksum is None and "x-amz-trailer" not in request.headers:
         raise S3Fault("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     found = b""
     async for piece in payload.stream:
         found += piece
-        if len(found) > payload.length:
+        if len(found) > payload.size:
             break
-    if len(found) != payload.length:
-        raise incomplete(len(found), payload.length)
+    if len(found) != payload.size:
+        raise incomplete(len(found), payload.size)
     if payload.sha256 is not None:
         check_sha256(payload.sha256, hashlib.sha256(found).hexdigest())
     md5 = hashlib.md5(found, usedforsecurity=False)

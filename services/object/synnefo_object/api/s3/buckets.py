@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from synnefo_common.errors import Fault
 from synnefo_object.api.answers import Answer
@@ -79,12 +79,12 @@ async def show_location(request: S3Request) -> Answer:
     return xml_answer(xml.document("LocationConstraint", xml.text("" if region == "us-east-1" else region)))
 
 
-def _policy(bucket: Bucket) -> bytes:
+def _policy(bucket: Bucket, granted: Iterable[tuple[str, str]]) -> bytes:
     def grant(grantee: str, permission: str) -> str:
         return xml.tag("Grant", raw=grantee + xml.tag("Permission", permission))
 
     grants = grant(f'<Grantee {_XSI} xsi:type="CanonicalUser">{_inner(bucket.project_id)}</Grantee>', "FULL_CONTROL")
-    for group, permission in acl.grants(bucket.headers):
+    for group, permission in granted:
         grants += grant(f'<Grantee {_XSI} xsi:type="Group">{xml.tag("URI", group)}</Grantee>', permission)
     return xml.document("AccessControlPolicy", xml.owner(bucket.project_id), xml.tag("AccessControlList", raw=grants))
 
@@ -94,12 +94,13 @@ def _inner(project_id: str) -> str:
 
 
 async def show_acl(request: S3Request) -> Answer:
-    """GET ?acl of a bucket; of an object, which has its bucket's."""
+    """GET ?acl of a bucket or an object."""
     bucket = await request.find_bucket()
     request.caller.require_reader(bucket.target())
-    if request.key:
-        await objects.load(request.svc, request.caller, await request.find_key(), head=True)
-    return xml_answer(_policy(bucket))
+    if not request.key:
+        return xml_answer(_policy(bucket, acl.grants(bucket.headers)))
+    found = await objects.load(request.svc, request.caller, await request.find_key(), head=True)
+    return xml_answer(_policy(bucket, acl.object_grants(found.headers)))
 
 
 async def put_acl(request: S3Request) -> Answer:
@@ -109,36 +110,46 @@ async def put_acl(request: S3Request) -> Answer:
         given = _acl_of(request.headers)
     else:
         acl.refuse_grants(request.headers)
-        given = _read_policy(await body.read_small(request), bucket)
+        given = _container_headers(_read_grants(await body.read_small(request), bucket))
     await buckets.set_headers(request.svc, request.caller, bucket, given)
     return Answer(200)
 
 
 async def put_object_acl(request: S3Request) -> Answer:
-    """PUT ?acl of an object: nothing but what it has anyway."""
+    """PUT ?acl of an object: canned, or the grants that a canned one has."""
     bucket = await request.find_bucket()
     request.caller.require_owner(bucket.target())
-    await objects.load(request.svc, request.caller, await request.find_key(), head=True)
-    acl.check_object_acl(request.headers)
-    if "x-amz-acl" not in request.headers:
-        raise S3Fault("AccessControlListNotSupported")
-    return Answer(200)
+    canned = acl.of_object(request.headers)
+    if acl.HEADER not in request.headers:
+        canned = acl.of_grants(_read_grants(await body.read_small(request), bucket))
+    version = await objects.set_acl(request.svc, request.caller, await request.find_key(), canned)
+    return Answer(200, {"x-amz-version-id": version} if version else {})
 
 
-def _read_policy(text: bytes, bucket: Bucket) -> dict[str, str]:
-    """Container ACLs of an AccessControlPolicy. Raises MalformedACLError, NotImplemented."""
+def _read_grants(text: bytes, bucket: Bucket) -> list[tuple[str, str]]:
+    """(group, permission) of an AccessControlPolicy, without what the owner has anyway. Raises MalformedACLError, NotImplemented."""
     found = xml.parse(text, "AccessControlPolicy").find("AccessControlList")
     if found is None:
         raise S3Fault("MalformedACLError")
-    read: list[str] = []
-    write: list[str] = []
+    grants = []
     for grant in found.all("Grant"):
         grantee, permission = grant.find("Grantee"), grant.value("Permission")
         if grantee is None:
             raise S3Fault("MalformedACLError")
         if grantee.value("ID", "") == bucket.project_id and permission == "FULL_CONTROL":
             continue
-        wanted = (grantee.value("URI", ""), permission)
+        group = grantee.value("URI", "")
+        if group not in (acl.ALL_USERS, acl.AUTHENTICATED):
+            raise not_implemented("This grant")
+        grants.append((group, permission))
+    return grants
+
+
+def _container_headers(grants: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Container ACLs. Raises NotImplemented."""
+    read: list[str] = []
+    write: list[str] = []
+    for wanted in grants:
         if wanted == (acl.ALL_USERS, "READ"):
             read += [".r:*", ".rlistings"]
         elif wanted == (acl.AUTHENTICATED, "READ"):

@@ -14,7 +14,7 @@ from synnefo_archipelago import CorruptData, StoreError
 from synnefo_common.errors import Fault
 from synnefo_common.log import get_logger
 from synnefo_object.api.answers import Answer, close_unless_read
-from synnefo_object.api.s3 import buckets, listings, multipart, objects
+from synnefo_object.api.s3 import buckets, forms, listings, multipart, objects
 from synnefo_object.api.s3.answers import render, to_s3
 from synnefo_object.api.s3.document import PATHS
 from synnefo_object.api.s3.request import S3Request, is_s3
@@ -39,6 +39,7 @@ CALLS: tuple[Mapping[str, Mapping[str, Handler]], ...] = (
             "GET": listings.list_objects,
             "HEAD": buckets.head_bucket,
             "PUT": buckets.create_bucket,
+            "POST": forms.post_object,
             "DELETE": buckets.delete_bucket,
         },
     },

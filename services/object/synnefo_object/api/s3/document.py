@@ -13,8 +13,10 @@ PATHS = ("/s3/", "/s3/{bucket}", "/s3/{bucket}/{key}")
 _NAMES = (("bucket", "The bucket's name."), ("key", "The object's key; it may contain slashes."))
 _STATUSES = {
     200: "Done; content or an XML document.",
+    201: "Made; an XML document where it was asked for.",
     204: "Done; nothing to show.",
     206: "A range or a part of the content.",
+    303: "Done; where the form wants to go.",
     304: "Not modified.",
     400: "Something in the request is malformed.",
     403: "Not signed, wrongly signed, or not allowed.",
@@ -53,7 +55,7 @@ _OPERATIONS: tuple[tuple[int, str, str, tuple[int, ...], tuple[str, ...], tuple[
         ("acl", "versioning"),
         ("x-amz-acl", "x-amz-bucket-object-lock-enabled"),
     ),
-    (1, "POST", "Delete many objects (`delete`)", (200, 404, 411), ("delete",), ("Content-MD5",)),
+    (1, "POST", "Delete many objects (`delete`), or upload one by a form", (200, 201, 204, 303, 404, 411, 412), ("delete",), ("Content-MD5",)),
     (1, "DELETE", "Delete an empty bucket", (204, 404, 409), (), ()),
     (
         2,

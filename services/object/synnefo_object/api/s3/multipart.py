@@ -9,7 +9,7 @@ from synnefo_object.api.s3.objects import checksum_tags, read_source, source_hea
 from synnefo_object.api.s3.request import S3Request
 from synnefo_object.app.s3 import multipart
 from synnefo_object.app.s3.multipart import PartKey, Wanted, WantedPart
-from synnefo_object.domain.s3 import acl, checksums
+from synnefo_object.domain.s3 import checksums
 from synnefo_object.domain.s3.errors import S3Fault
 from synnefo_object.domain.s3.names import iso_date
 from synnefo_object.domain.s3.parts import MAX_NUMBER
@@ -19,7 +19,6 @@ _MOST = 1000
 
 async def initiate(request: S3Request) -> Answer:
     """POST ?uploads."""
-    acl.check_object_acl(request.headers)
     upload_id = await multipart.initiate(request.svc, request.caller, await request.find_key(), request.headers)
     asked = multipart.read_checksum(request.headers)
     headers = {"x-amz-checksum-algorithm": asked[0].name, "x-amz-checksum-type": asked[1]} if asked else {}

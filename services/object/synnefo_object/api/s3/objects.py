@@ -19,7 +19,7 @@ from synnefo_object.app.versions import Keeping
 from synnefo_object.domain.conditions import not_modified, parse_ranges
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import MULTIPART
-from synnefo_object.domain.s3 import acl, metadata
+from synnefo_object.domain.s3 import metadata
 from synnefo_object.domain.s3.errors import S3Fault
 from synnefo_object.domain.s3.names import iso_date
 from synnefo_object.domain.s3.parts import MAX_NUMBER, Parts
@@ -137,7 +137,6 @@ def put_headers(put: Put) -> dict[str, str]:
 
 async def put_object(request: S3Request) -> Answer:
     """New data, or a copy."""
-    acl.check_object_acl(request.headers)
     key = await request.find_key()
     if "x-amz-copy-source" in request.headers:
         return await _copy_object(request, key)
@@ -200,10 +199,17 @@ async def show_tags(request: S3Request) -> Answer:
 async def put_tags(request: S3Request) -> Answer:
     """PUT ?tagging."""
     key = await request.find_key()
-    found = xml.parse(await body.read_small(request), "Tagging").find("TagSet")
+    return await _set_tags(request, key, read_tag_set(await body.read_small(request)), 200)
+
+
+def read_tag_set(text: bytes) -> list[tuple[str, str]]:
+    """Of a Tagging document. Raises MalformedXML, InvalidTag."""
+    found = xml.parse(text, "Tagging").find("TagSet")
     if found is None:
         raise S3Fault("MalformedXML")
-    return await _set_tags(request, key, [(tag.exact("Key"), tag.exact("Value")) for tag in found.all("Tag")], 200)
+    tags = [(tag.exact("Key"), tag.exact("Value")) for tag in found.all("Tag")]
+    metadata.check_tags(tags)
+    return tags
 
 
 async def delete_tags(request: S3Request) -> Answer:

@@ -17,7 +17,7 @@ from synnefo_object.app.access import READ, WRITE, Caller
 from synnefo_object.app.download import read_pieces
 from synnefo_object.app.s3 import objects as s3_objects
 from synnefo_object.app.s3.buckets import Bucket, Key
-from synnefo_object.app.s3.objects import Put, check_conditions, ready, version_id
+from synnefo_object.app.s3.objects import Put, check_conditions, own_acl, ready, version_id
 from synnefo_object.app.s3.payload import Payload, Received, receive
 from synnefo_object.app.segments import cut
 from synnefo_object.app.services import Services
@@ -96,7 +96,7 @@ async def initiate(svc: Services, caller: Caller, key: Key, headers: Mapping[str
         "container_id": key.bucket.container_id,
         "name": key.name,
         "content_type": metadata.content_type(headers),
-        "headers": orjson.dumps(metadata.kept_headers(headers)).decode(),
+        "headers": orjson.dumps(own_acl(caller, key, metadata.kept_headers(headers))).decode(),
         "checksum": f"{asked[0].name} {asked[1]}" if asked else "",
         "user_id": caller.user_id,
         "created_us": svc.clock.now_us(),
@@ -133,7 +133,7 @@ async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payloa
     """Raises NoSuchUpload, EntityTooLarge, and what `receive` raises."""
     check_number(part.number)
     upload = await find(svc, caller, part.key, part.upload_id)
-    if payload.length > MAX_FILE_SIZE:
+    if payload.size > MAX_FILE_SIZE:
         raise S3Fault("EntityTooLarge")
     asked = _read_kept(upload.checksum)
     if asked is not None and payload.algorithm is None:
@@ -141,7 +141,7 @@ async def put_part(svc: Services, caller: Caller, part: PartKey, payload: Payloa
     elif asked is not None and payload.algorithm is not None and payload.algorithm.name != asked[0].name:
         raise S3Fault("InvalidRequest", f"Checksum Type mismatch occurred, expected checksum Type: {asked[0].name.lower()}.")
     most, pool = await _room(svc, caller, part.key)
-    async with quotas.reserve(svc, caller, part.key.bucket.project_id, payload.length) as reservation:
+    async with quotas.reserve(svc, caller, part.key.bucket.project_id, payload.size) as reservation:
         received = await receive(svc, payload, most=most, pool=pool)
         await _keep_part(svc, part, received, reservation, pool=pool)
     return received

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from synnefo_object.domain.conditions import etags, not_modified
 from synnefo_object.domain.errors import SwiftFault
 from synnefo_object.domain.kinds import DLO, MULTIPART, PLAIN, SLO
 from synnefo_object.domain.limits import MAX_FILE_SIZE
-from synnefo_object.domain.s3 import metadata
+from synnefo_object.domain.s3 import acl, metadata
 from synnefo_object.domain.s3.errors import S3Fault, not_implemented
 from synnefo_object.domain.s3.names import NULL, check_key
 
@@ -76,14 +77,20 @@ def check_conditions(svc: Services, row: Any, headers: Mapping[str, str]) -> Non
 
 
 async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str], payload: Payload) -> Put:
-    """New data."""
+    """New data. What it takes is reserved before it comes, or after it where its size was not said."""
     row = await ready(svc, caller, key, headers)
-    kept = metadata.kept_headers(headers)
-    if payload.length > MAX_FILE_SIZE:
-        raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(payload.length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
+    kept = own_acl(caller, key, metadata.kept_headers(headers))
+    length = payload.length
+    if length is not None and length > MAX_FILE_SIZE:
+        raise S3Fault("EntityTooLarge", shown={"ProposedSize": str(length), "MaxSizeAllowed": str(MAX_FILE_SIZE)})
     most = await quotas.room(svc, caller, key.target, row, replaced=row.size if row.root is not None else None)
-    async with quotas.reserve(svc, caller, quotas.payer(key.target, row), payload.length) as reservation:
+    payer = quotas.payer(key.target, row)
+    async with AsyncExitStack() as reserved:
+        if length is not None:
+            reservation = await reserved.enter_async_context(quotas.reserve(svc, caller, payer, length))
         received = await receive(svc, payload, most=most, pool=row.policy)
+        if length is None:
+            reservation = await reserved.enter_async_context(quotas.reserve(svc, caller, payer, received.root.size))
         if payload.algorithm is not None:
             kept[payload.algorithm.header] = received.checksum
         uploaded = await uploads.keep(
@@ -102,8 +109,28 @@ async def put(svc: Services, caller: Caller, key: Key, headers: Mapping[str, str
     return Put(uploaded.etag, version_id(key.bucket, uploaded), metadata.checksums(kept), uploaded.modified_us)
 
 
+def own_acl(caller: Caller, key: Key, kept: dict[str, str]) -> dict[str, str]:
+    """What is to be kept; an ACL of the object's own is given by the bucket's owner alone. Raises AccessDenied."""
+    if acl.HEADER in kept:
+        caller.require_owner(key.target)
+    return kept
+
+
 async def load(svc: Services, caller: Caller, key: Key, *, head: bool = False) -> Stored:
     """The object, or the version, as a GET shows it. Raises AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed (a marker)."""
+    try:
+        return await _load(svc, caller, key, head=head)
+    except SwiftFault as fault:
+        if fault.http_status not in (401, 403) or caller.opened == key.target:
+            raise
+        kept = await versions.kept(svc, key)
+        if kept is None or not acl.opens(kept, is_somebody=caller.claims is not None):
+            raise
+    caller.opened = key.target
+    return await _load(svc, caller, key, head=head)
+
+
+async def _load(svc: Services, caller: Caller, key: Key, *, head: bool) -> Stored:
     if key.version is not None:
         await caller.require(READ, key.target, key.bucket.container_headers)
         return await versions.load(svc, caller, key, key.version, head=head)
@@ -129,12 +156,14 @@ async def copy(svc: Services, caller: Caller, *, source: Key, to: Key, headers: 
     check_source(found, headers)
     if source == to and not replaces:
         raise S3Fault("InvalidRequest", "A copy of an object to itself has to change its metadata.")
-    given = metadata.kept_headers(headers)
+    given = own_acl(caller, to, metadata.kept_headers(headers))
+    granted = {acl.HEADER: given[acl.HEADER]} if acl.HEADER in given else {}
     tags = given.pop(metadata.TAGGING, "") if retags else found.headers.get(metadata.TAGGING, "")
     given.pop(metadata.TAGGING, None)
     hidden = metadata.checksums(found.headers)
-    kept = given | hidden if replaces else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-") and n != metadata.TAGGING}
-    kept |= {metadata.TAGGING: tags} if tags else {}
+    dropped = (metadata.TAGGING, acl.HEADER)
+    kept = given | hidden if replaces else {n: v for n, v in found.headers.items() if not n.startswith("x-slo-") and n not in dropped}
+    kept |= granted | ({metadata.TAGGING: tags} if tags else {})
     root: Root | None = None  # the source's own, unless it is made of it
     etag, kind, extra = found.etag, PLAIN, None
     if found.kind in (DLO, SLO):
@@ -216,10 +245,20 @@ async def set_tags(svc: Services, caller: Caller, key: Key, tags: list[tuple[str
     """Replace the tags; none for an empty list. The version that has them."""
     metadata.check_tags(tags)
     await caller.require(WRITE, key.target, key.bucket.container_headers)
+    return await _keep(svc, caller, key, metadata.TAGGING, metadata.write_tags(tags))
+
+
+async def set_acl(svc: Services, caller: Caller, key: Key, canned: str) -> str | None:
+    """Replace the object's own ACL; none for an empty one. The version that has it."""
+    caller.require_owner(key.target)
+    return await _keep(svc, caller, key, acl.HEADER, canned)
+
+
+async def _keep(svc: Services, caller: Caller, key: Key, kept: str, value: str) -> str | None:
     for _ in range(_ATTEMPTS):
         found = await load(svc, caller, key, head=True)
-        headers = {name: value for name, value in found.headers.items() if name != metadata.TAGGING}
-        headers |= {metadata.TAGGING: metadata.write_tags(tags)} if tags else {}
+        headers = {name: text for name, text in found.headers.items() if name != kept}
+        headers |= {kept: value} if value else {}
         if await versions.set_headers(svc, key, created_us=found.created_us, headers=orjson.dumps(headers).decode()):
             return found.version_id if key.bucket.keeping is not Keeping.NEVER else None
     raise S3Fault("OperationAborted")

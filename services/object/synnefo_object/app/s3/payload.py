@@ -19,14 +19,20 @@ _BATCH = 1 << 20
 
 @dataclass(slots=True)
 class Payload:
-    """`checksum` is complete when the stream has ended: it may come in a trailer."""
+    """`checksum` is complete when the stream has ended: it may come in a trailer. `length` is None where nobody said it."""
 
     stream: AsyncIterator[bytes]
-    length: int
+    length: int | None
     sha256: str | None = None
     md5: str | None = None
     algorithm: Algorithm | None = None
     checksum: str | None = None
+
+    @property
+    def size(self) -> int:
+        """The length, of a body that had to say it."""
+        assert self.length is not None
+        return self.length
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ async def receive(svc: Services, payload: Payload, *, most: int, pool: str) -> R
 
     Raises EntityTooLarge, IncompleteBody, BadDigest, XAmzContentSHA256Mismatch.
     """
-    if payload.length > most:
+    if payload.length is not None and payload.length > most:
         raise SwiftFault(413, "Upload exceeds quota.")
     sha256 = hashlib.sha256() if payload.sha256 is not None else None
     summed = payload.algorithm.start() if payload.algorithm is not None else None
@@ -93,11 +99,14 @@ async def receive(svc: Services, payload: Payload, *, most: int, pool: str) -> R
         seen = 0
         async for piece in payload.stream:
             seen += len(piece)
-            if seen > payload.length:
+            if payload.length is None:
+                if seen > most:
+                    raise SwiftFault(413, "Upload exceeds quota.")
+            elif seen > payload.length:
                 raise incomplete(seen, payload.length)
             await writer.write(piece)
             await digests.update(piece)
-        if seen != payload.length:
+        if payload.length is not None and seen != payload.length:
             raise incomplete(seen, payload.length)
         await digests.finish()
         if sha256 is not None:

@@ -1,8 +1,9 @@
-"""Canned ACLs of buckets, as the container ACLs that all APIs share."""
+"""Canned ACLs: of buckets as the container ACLs that all APIs share, of objects as a header that S3 alone minds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Final
 
 from synnefo_object.domain.acl import Acl, parse_acl
 from synnefo_object.domain.s3.errors import S3Fault, not_implemented
@@ -17,7 +18,14 @@ CANNED: Mapping[str, tuple[str, str]] = {
     "public-read-write": (".r:*,.rlistings", "*:*"),
     "authenticated-read": ("*:*", ""),
 }
-_OF_OBJECTS = ("private", "bucket-owner-full-control")
+HEADER: Final = "x-amz-acl"
+_OF_OBJECTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "private": (),
+    "public-read": ((ALL_USERS, "READ"),),
+    "public-read-write": ((ALL_USERS, "READ"), (ALL_USERS, "WRITE")),  # an object's WRITE lets nobody write: S3 has it so
+    "authenticated-read": ((AUTHENTICATED, "READ"),),
+}
+_PRIVATE = ("bucket-owner-read", "bucket-owner-full-control")  # the bucket's owner is the object's
 GRANTS = ("x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp")
 
 
@@ -29,11 +37,32 @@ def container_headers(canned: str) -> dict[str, str]:
     return {READ: found[0], WRITE: found[1]}
 
 
-def check_object_acl(headers: Mapping[str, str]) -> None:
-    """An object has its bucket's ACL. Raises AccessControlListNotSupported, NotImplemented."""
-    if headers.get("x-amz-acl", _OF_OBJECTS[0]) not in _OF_OBJECTS:
-        raise S3Fault("AccessControlListNotSupported")
+def of_object(headers: Mapping[str, str]) -> str:
+    """The canned ACL that a new object is to have; empty for none. Raises InvalidArgument, NotImplemented."""
     refuse_grants(headers)
+    canned = headers.get(HEADER, "private")
+    if canned not in _OF_OBJECTS and canned not in _PRIVATE:
+        raise S3Fault("InvalidArgument", f"The canned ACL must be one of {', '.join((*_OF_OBJECTS, *_PRIVATE))}.", shown={"ArgumentName": HEADER})
+    return canned if _OF_OBJECTS.get(canned) else ""
+
+
+def of_grants(wanted: Collection[tuple[str, str]]) -> str:
+    """The canned ACL of an object that grants just that. Raises NotImplemented."""
+    for canned, granted in _OF_OBJECTS.items():
+        if set(granted) == set(wanted):
+            return canned if granted else ""
+    raise not_implemented("This grant")
+
+
+def object_grants(kept: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(group, permission) that an object's own ACL gives."""
+    return list(_OF_OBJECTS[kept.get(HEADER, "private")])
+
+
+def opens(kept: Mapping[str, str], *, is_somebody: bool) -> bool:
+    """Whether an object's own ACL lets one read who has no right to its bucket."""
+    granted = object_grants(kept)
+    return (ALL_USERS, "READ") in granted or (is_somebody and (AUTHENTICATED, "READ") in granted)
 
 
 def refuse_grants(headers: Mapping[str, str]) -> None:

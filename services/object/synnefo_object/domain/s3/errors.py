@@ -8,7 +8,6 @@ from synnefo_common.errors import Fault
 
 # Code → status and what it says when nothing more exact is known. Where clients compare the text it is what the API says.
 CODES: Mapping[str, tuple[int, str]] = {
-    "AccessControlListNotSupported": (400, "ACLs belong to buckets here: an object has none of its own."),
     "AccessDenied": (403, "Access Denied"),
     "AuthorizationHeaderMalformed": (400, "The Authorization header is malformed."),
     "AuthorizationQueryParametersError": (400, "The query parameters of the signature are malformed."),
@@ -36,6 +35,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     ),
     "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
     "InvalidPartOrder": (400, "The parts are not in ascending order."),
+    "InvalidPolicyDocument": (400, "The policy of the form cannot be read."),
     "InvalidRange": (416, "The range is not in the object."),
     "InvalidRequest": (400, "The request is invalid."),
     "InvalidStorageClass": (400, "There is one storage class: STANDARD."),
@@ -45,6 +45,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "MalformedACLError": (400, "The ACL cannot be read."),
     "MalformedXML": (400, "The XML you provided was not well-formed or did not validate against our published schema"),
     "MalformedTrailerError": (400, "The request contained trailing data that was not well-formed or did not conform to our published schema."),
+    "MaxPostPreDataLengthExceeded": (400, "Your POST request fields preceding the upload file were too large."),
     "MetadataTooLarge": (400, "The metadata is larger than 2 KB."),
     "MethodNotAllowed": (405, "This method is not offered here."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),

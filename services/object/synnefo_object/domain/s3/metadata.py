@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote
 
 from synnefo_object.domain.metadata import OBJECT_HEADERS, is_clean
+from synnefo_object.domain.s3 import acl
 from synnefo_object.domain.s3.checksums import PREFIX as CHECKSUM
 from synnefo_object.domain.s3.errors import S3Fault, invalid, not_implemented
 
@@ -36,7 +37,7 @@ def refuse_unknown(headers: Mapping[str, str]) -> None:
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """All that is kept with new data: metadata, the few known headers, tags. Raises MetadataTooLarge, InvalidArgument, InvalidTag."""
+    """All that is kept with new data: metadata, the few known headers, ACL, tags. Raises MetadataTooLarge, InvalidArgument, InvalidTag."""
     refuse_unknown(headers)
     kept: dict[str, str] = {}
     size = 0
@@ -58,6 +59,8 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
             if not is_clean(value):
                 raise invalid(f"{name} must be valid UTF-8.")
             kept[name] = value
+    if granted := acl.of_object(headers):
+        kept[acl.HEADER] = granted
     if headers.get(TAGGING):
         kept[TAGGING] = write_tags(read_tags(headers[TAGGING]))
     return kept
@@ -95,7 +98,7 @@ def checksums(kept: Mapping[str, str]) -> dict[str, str]:
 def read_tags(text: str) -> list[tuple[str, str]]:
     """Of the header's form. Raises InvalidTag, InvalidArgument."""
     try:
-        found = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MAX_TAGS + 1)
+        found = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_TAGS + 1)
     except ValueError:
         raise invalid("The header x-amz-tagging must be URL-encoded key=value pairs, ten at most.") from None
     check_tags(found)

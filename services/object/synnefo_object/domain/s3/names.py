@@ -37,5 +37,5 @@ def read_version(text: str) -> int | None:
 
 
 def iso_date(us: int) -> str:
-    """In XML: UTC with milliseconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 1_000_000)) + f".{us % 1_000_000 // 1000:03d}Z"
+    """In XML: whole seconds in UTC, rounded up as Last-Modified is, so that listings and HEAD say the same."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(-(-us // 1_000_000)))

@@ -105,6 +105,20 @@ def read_query(query: Mapping[str, str]) -> Signature:
     return Signature(access, scope, names, query["X-Amz-Signature"], date, int(expires))
 
 
+def read_fields(fields: Mapping[str, str]) -> Signature:
+    """Of a form that is uploaded; its policy says until when it is good. Raises S3Fault."""
+    if fields.get("x-amz-algorithm") != ALGORITHM:
+        raise S3Fault("InvalidRequest", f"X-Amz-Algorithm only supports {ALGORITHM}.")
+    missing = [name for name in ("x-amz-credential", "x-amz-date", "x-amz-signature") if not fields.get(name)]
+    if missing:
+        raise S3Fault("InvalidArgument", f"Bucket POST must contain a field named '{missing[0]}'.")
+    access, scope = _read_credential(fields["x-amz-credential"], "InvalidRequest")
+    date = fields["x-amz-date"]
+    if not _DATE.fullmatch(date) or not date.startswith(scope[0]):
+        raise S3Fault("InvalidRequest", "X-Amz-Date must be of the form YYYYMMDDTHHMMSSZ, on the credential's date.")
+    return Signature(access, scope, (), fields["x-amz-signature"], date)
+
+
 def check_payload(kind: str) -> None:
     """The payload's hash in a signed header, or what stands for it. Raises InvalidArgument."""
     if kind != UNSIGNED and not kind.startswith("STREAMING-") and not re.fullmatch(r"[0-9a-fA-F]{64}", kind):
