@@ -102,7 +102,8 @@ night: $(ENV) packages ## the long storms, fuzz and simulation
 packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 qemu-utils rclone prometheus nbdkit nbdkit-plugin-python \
-	    libnbd-bin python3-libnbd openvswitch-switch ovn-central ovn-host iproute2 ethtool tcpdump iputils-ping netcat-openbsd udhcpc ndisc6 && \
+	    libnbd-bin python3-libnbd openvswitch-switch ovn-central ovn-host iproute2 ethtool tcpdump iputils-ping netcat-openbsd udhcpc ndisc6 \
+	    busybox-static cpio fdisk kmod mtools syslinux syslinux-common && \
 	  { [ -x /usr/sbin/gnt-cluster ] || deploy/local/ganeti/ganeti-sandbox install >&2; }; \
 	else echo "Not root on Debian: tests that need PostgreSQL, RabbitMQ, RADOS or Ganeti are skipped unless they are installed."; fi
 
