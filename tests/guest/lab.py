@@ -35,7 +35,8 @@ def make_stack() -> Stack:
 
 def build_image(folder: Path) -> Path:
     """The guest's disk. LocalError with the reason when this machine cannot make one."""
-    for words in ([SCRIPTS / "install-packages", *IMAGE_PACKAGES], [SCRIPTS / "build-guest", folder]):
+    commands: list[list[str | Path]] = [[SCRIPTS / "install-packages", *IMAGE_PACKAGES], [SCRIPTS / "build-guest", folder]]
+    for words in commands:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode:
             raise LocalError(done.stderr.strip()[-500:])
@@ -57,8 +58,7 @@ class Cloud:
     def __init__(self, stack: Stack, image: Path) -> None:
         self.stack = stack
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(stack.clouds)
-        self.user = openstack.connect(cloud="demo")
-        self.admin = openstack.connect(cloud="admin")
+        self.user: Any = openstack.connect(cloud="demo")
         names = packet_names(stack.layout)
         assert names is not None
         self.outside = names["outside"]
@@ -84,7 +84,6 @@ class Cloud:
 
     def close(self) -> None:
         self.user.close()
-        self.admin.close()
 
 
 class Guest:
