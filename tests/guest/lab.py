@@ -62,8 +62,8 @@ class Cloud:
         names = packet_names(stack.layout)
         assert names is not None
         self.outside = names["outside"]
-        self.image = self.user.create_image("guest", filename=str(image), disk_format="raw", container_format="bare", wait=True)
-        self.network = self.user.create_network("n")
+        self.image: Any = self.user.create_image("guest", filename=str(image), disk_format="raw", container_format="bare", wait=True)
+        self.network: Any = self.user.create_network("n")
         subnet = self.user.create_subnet(self.network.id, cidr="10.9.0.0/24", subnet_name="n", enable_dhcp=True)
         router = self.user.create_router("r", ext_gateway_net_id=self.user.get_network("public").id)
         self.user.add_router_interface(router, subnet_id=subnet.id)
