@@ -61,6 +61,10 @@ def sections(memory: Mapping[str, Any], backends: Backends) -> dict[str, dict[st
     tables["network"].update(backends.network)
     if backends.network:  # Ganeti's NICs are plugged into OVN's switch
         tables["compute"].update({"nic_mode": "openvswitch", "nic_link": "br-int"})
+        # The nodes' metadata proxies come from networks of their own, one for each cluster.
+        tables["compute"].update(
+            {"metadata_secret": passwords["metadata"], "metadata_host": "0.0.0.0", "metadata_port": ports["metadata"]}
+        )
     if backends.second_store_url:
         tables["object"]["policies"] = [{"name": "Policy-0", "default": True}, {"name": "archive", "store_url": backends.second_store_url}]
         tables["volume"]["pools"] = {"archive": backends.second_store_url}

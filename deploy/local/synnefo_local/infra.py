@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synnefo_local.etc_files import Backends
-from synnefo_local.layout import CHECKOUT, SERVICES, Layout, LocalError, load_memory
+from synnefo_local.layout import CHECKOUT, SERVICES, Layout, LocalError, load_memory, service_ports, write_private
 
 SCRIPTS = CHECKOUT / "deploy/local/infra"
 PARTS = ("postgres", "rabbitmq", "rados")
@@ -62,13 +62,15 @@ def choose_network(*, throwaway: bool, environ: Mapping[str, str] = os.environ) 
     return ("memory", f"networks will carry no packets: {reason}") if reason else ("ovn", "")
 
 
-def start_ovn(layout: Layout) -> dict[str, str]:
-    """OVN's databases and nodes; the settings of the network service that lead there."""
+def start_ovn(layout: Layout, memory: Mapping[str, Any]) -> dict[str, str]:
+    """OVN's databases and nodes; the settings of the network service that lead there. Nodes that join find what metadata proxies need."""
     if not all(shutil.which(name, path="/usr/sbin:/usr/bin") for name in ("ovn-northd", "ovs-vswitchd", "udhcpc")):
         done = subprocess.run([str(SCRIPTS / "install-packages"), *OVN_PACKAGES], check=False)
         if done.returncode:
             raise LocalError("OVN is not there: use SYNNEFO_NETWORK=memory, whose networks carry no packets")
     facts = run_script([str(SCRIPTS / "ovn-up"), str(layout.real / "ovn")], env={"OVN_HOST": "1"})
+    write_private(layout.real / "ovn/metadata-secret", memory["passwords"]["metadata"])
+    write_private(layout.real / "ovn/metadata-port", str(service_ports(memory)["metadata"]))
     return {
         "ovn_northbound": facts["OVN_NORTHBOUND"],
         "ovn_southbound": facts["OVN_SOUTHBOUND"],
@@ -91,7 +93,7 @@ def start_infra(layout: Layout, memory: Mapping[str, Any], *, throwaway: bool) -
     size = {"RADOS_OSD_GB": os.environ["SYNNEFO_RADOS_GB"]} if "SYNNEFO_RADOS_GB" in os.environ else {}
     env = THROWAWAY | size if throwaway else {"RADOS_OSD_GB": "10"} | size
     with ThreadPoolExecutor(len(PARTS) + 1) as pool:
-        network = pool.submit(start_ovn, layout) if memory.get("network") == "ovn" else None
+        network = pool.submit(start_ovn, layout, memory) if memory.get("network") == "ovn" else None
         started = {
             part: pool.submit(run_script, [str(SCRIPTS / f"{part}-up"), str(layout.real / part)], env=env)
             for part in PARTS

@@ -167,6 +167,7 @@ def remember(layout: Layout, *, environ: Mapping[str, str] = os.environ) -> dict
         "admin",
         "demo",
         "alt_demo",
+        "metadata",
         *(f"service/{s}" for s in SERVICES),
         *(f"database/{s}" for s in SERVICES),
     ):

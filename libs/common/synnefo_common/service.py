@@ -125,7 +125,7 @@ class Service:
     on_declare: Sequence[Callable[[], Awaitable[None]]] = ()  # queues beside the service's own: make them exist
     on_start: Sequence[Callable[[], Awaitable[None]]] = ()  # before anything is served
     on_stop: Sequence[Callable[[], Awaitable[None]]] = ()
-    extra_apps: dict[int, Any] = field(default_factory=dict)  # port → ASGI application (metadata, console)
+    extra_apps: Sequence[tuple[str, int, Any]] = ()  # host ("": the API's), port, ASGI application (metadata, console)
     state_metrics: Sequence[Reader] = ()  # gauges of the service's own state, beside those of its messages and sagas
     runner: ConsumerRunner = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -169,8 +169,8 @@ class Service:
             if serve == "in process":
                 return
             await self._listen(self.app, settings.listen_host, settings.port)
-            for port, app in self.extra_apps.items():
-                await self._listen(app, settings.listen_host, port)
+            for host, port, app in self.extra_apps:
+                await self._listen(app, host or settings.listen_host, port)
 
     def _worker_checks(self) -> list[Callable[[], Awaitable[str | None]]]:
         async def database() -> str | None:

@@ -19,9 +19,11 @@ from synnefo_compute.api import (
     instance_actions,
     internal,
     keypairs,
+    metadata,
     quotas,
     server_actions,
     server_metadata,
+    server_password,
     servers,
     usage,
     versions,
@@ -60,6 +62,7 @@ def build(
         settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, sagas=sagas,
         image=ImageClient(kit.peers["image"]), network=NetworkClient(kit.peers["network"]), volume=VolumeClient(kit.peers["volume"]),
         dispatcher=DispatcherClient(kit.peers["dispatcher"]), url=settings.common.public_urls["compute"].rstrip("/") + "/v2.1",
+        vendor_data=settings.vendor_data(),
     )  # fmt: skip
     for saga in all_sagas(compute):
         sagas.register(saga)
@@ -71,7 +74,7 @@ def build(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
-            attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
+            server_password.router, attachments.router, instance_actions.router, server_actions.router, servers.router, internal.router,
             audit_router(kit.db, lambda: audit_facts(compute)),
         ],
         strip_slash=False,
@@ -83,5 +86,6 @@ def build(
     )  # fmt: skip
     return Service(
         kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=[instances_reconciler(compute)],
+        extra_apps=[(settings.metadata_host, settings.metadata_port, metadata.metadata_app(compute))] if settings.metadata_secret else [],
         state_metrics=[lambda: read_capacity(compute)],
     )  # fmt: skip

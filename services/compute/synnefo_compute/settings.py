@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from synnefo_common.settings import ServiceSettings
+from synnefo_common.health import DEFAULT_PORTS
+from synnefo_common.settings import ServiceSettings, SettingsError
 from synnefo_compute.domain.allocator import FILTERS, WEIGHERS
 
 
@@ -48,8 +51,32 @@ class Settings(ServiceSettings):
     max_page: int = Field(1000, description="Largest page of a list.")
     metadata_items: int = Field(128, description="Metadata items a server may have.")
     default_networks: str = Field("auto", description="Networks of a server that names none: `auto` or `none`.")
+    force_config_drive: bool = Field(False, description="Give every new server a config drive, whatever its user asks for.")
+    guest_domain: str = Field("", description="Domain that guests put behind their host names; empty: none.")
+    vendor_data_file: str = Field(
+        "", description="A file with a JSON object for all guests: their vendor_data.json, and `static` of their vendor_data2.json. Read at start."
+    )
+    metadata_secret: str = Field(
+        "",
+        description="What the nodes' metadata proxies sign requests with. Empty: there is no metadata service.",
+        json_schema_extra={"secret": True},
+    )
+    metadata_host: str = Field("", description="Address at which the metadata service listens for the nodes' proxies; empty: listen_host.")
+    metadata_port: int = Field(DEFAULT_PORTS["metadata"], ge=1, le=65535, description="Port of the metadata service.")
     resize_disk: bool = Field(True, description="Grow the root volume when a resize has a larger disk.")
     overdue_s: float = Field(120.0, description="Age of a task before the reconciler looks after it.")
+
+    def vendor_data(self) -> dict[str, Any]:
+        """What the file says. Raises SettingsError."""
+        if not self.vendor_data_file:
+            return {}
+        try:
+            found = json.loads(Path(self.vendor_data_file).read_text())
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"setting compute.vendor_data_file: {error}") from error
+        if not isinstance(found, dict):
+            raise SettingsError("setting compute.vendor_data_file: the file must hold a JSON object")
+        return found
 
     @field_validator("filters")
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import lzma
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +15,11 @@ from synnefo_compute.settings import Settings
 IMAGE = "c0ffee00-c0ff-4eec-8ffe-c0ffeec0ffee"
 NETWORK = "a0000000-0000-4000-8000-000000000001"
 
+SUBNET = {
+    "id": "s", "ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1", "enable_dhcp": True, "dns_nameservers": ["10.0.0.53"],
+    "host_routes": [], "ipv6_address_mode": None,
+}  # fmt: skip
+
 
 class Peers:
     """Network, volume, image and dispatcher as far as compute asks them; they remember what they gave."""
@@ -22,6 +29,7 @@ class Peers:
         self.ports: dict[str, list[dict[str, Any]]] = {}
         self.volumes: dict[str, list[dict[str, Any]]] = {}
         self.images: list[dict[str, Any]] = []
+        self.contents: dict[str, bytes] = {}  # of volumes
         self.given: dict[str, Any] = {}  # by idempotency key
         self.new_ports = 1
         network, volume = h.peers["network"], h.peers["volume"]
@@ -38,6 +46,8 @@ class Peers:
         volume.on("DELETE", "/internal/v1/servers/{id}/volumes/{volume}", self.detach)
         volume.on("GET", "/internal/v1/servers/{id}/volumes", lambda r: {"volumes": self.volumes.get(r.match["id"], [])})
         volume.on("PUT", "/internal/v1/servers/{id}/volumes/root/size", self.grow_root)
+        volume.on("PUT", "/internal/v1/servers/{id}/volumes/{volume}/content", self.put_content)
+        network.on("GET", "/internal/v1/servers/{id}/subnets", lambda _r: {"subnets": [SUBNET]})
         volume.on("DELETE", "/internal/v1/servers/{id}/volumes", self.drop_volumes)
         volume.on("POST", "/internal/v1/volumes/{id}/freeze", {"root": "cm9vdA==", "size_bytes": 1 << 30, "digest": "00"})
         image = {"id": IMAGE, "status": "active", "size": 1 << 20, "virtual_size": None, "min_disk": 0, "min_ram": 0, "properties": {}}
@@ -81,9 +91,13 @@ class Peers:
     def put_volumes(self, r: PeerRequest) -> Any:
         made = self.volumes.setdefault(
             r.match["id"],
-            [{"id": self.h.ids.uuid(), "size_gib": v["size_gib"], "boot_index": v["boot_index"], "visible": v["visible"]} for v in r.json["volumes"]],
+            [{k: v[k] for k in ("size_gib", "boot_index", "visible", "name")} | {"id": self.h.ids.uuid()} for v in r.json["volumes"]],
         )
         return {"volumes": made}
+
+    def put_content(self, r: PeerRequest) -> Any:
+        self.contents[r.match["volume"]] = lzma.decompress(base64.b64decode(r.json["xz"]))
+        return 204, None
 
     def detach(self, r: PeerRequest) -> Any:
         had = self.volumes.get(r.match["id"], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from synnefo_compute.api.base import CLEAN_QUERY, Svc, project_filter
 from synnefo_compute.api.schemas.servers import CreateBody, ServerCreate, UpdateBody
 from synnefo_compute.app import server_actions, server_list, server_update
 from synnefo_compute.app.core import Compute
+from synnefo_compute.app.quotas import CONSTANTS
 from synnefo_compute.app.server_create import ServerRequest, create_servers
 from synnefo_compute.app.views import links
 
@@ -101,6 +103,18 @@ def _disks(server: ServerCreate) -> list[dict[str, Any]]:
     return sorted(disks, key=lambda d: (d["boot_index"] is None, d["boot_index"] or 0))
 
 
+def _check_files(server: ServerCreate) -> None:
+    """Nova's quotas of injected files. Raises QuotaExceeded."""
+    sizes = {
+        "injected_files": [len(server.personality)],
+        "injected_file_path_bytes": [len(file.path.encode()) for file in server.personality],
+        "injected_file_content_bytes": [len(base64.b64decode(file.contents)) for file in server.personality],
+    }
+    for resource, found in sizes.items():
+        if found and max(found) > CONSTANTS[resource]:
+            raise QuotaExceeded(resource=resource, limit=CONSTANTS[resource], used=0, requested=max(found))
+
+
 @router.post("", status_code=202)
 async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) -> Response:
     """Accept a server; it is built afterwards."""
@@ -121,11 +135,13 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
             resource="metadata_items", limit=svc.settings.metadata_items, used=0, requested=len(server.metadata),
             message="Quota exceeded for metadata_items: too many metadata items.",
         )  # fmt: skip
+    _check_files(server)
     wanted = ServerRequest(
         name=server.name, flavor_id=str(server.flavorRef), image_id=server.imageRef, networks=_networks(server, svc.settings.default_networks),
         security_groups=list(dict.fromkeys(g.name for g in server.security_groups)) or ["default"], key_name=server.key_name or None,
-        metadata=server.metadata, user_data=server.user_data, config_drive=bool(server.config_drive), disk_config=server.disk_config,
+        metadata=server.metadata, user_data=server.user_data, config_drive=server.config_drive, disk_config=server.disk_config,
         zone=zone or None, forced=forced, access_ip_v4=server.accessIPv4, access_ip_v6=server.accessIPv6, disks=disks,
+        files=[file.model_dump() for file in server.personality], admin_pass=server.adminPass or svc.ids.token_urlsafe(9),
         count=server.max_count or server.min_count or 1, least=server.min_count or 1,
     )  # fmt: skip
     rows = await create_servers(
@@ -136,7 +152,7 @@ async def create_server(request: Request, body: CreateBody, ctx: Ctx, svc: Svc) 
     first = rows[0]
     shown = {
         "id": first["id"], "links": links(svc.url, "servers", first["id"]), "OS-DCF:diskConfig": first["disk_config"],
-        "security_groups": [{"name": name} for name in wanted.security_groups], "adminPass": server.adminPass or svc.ids.token_urlsafe(9),
+        "security_groups": [{"name": name} for name in wanted.security_groups], "adminPass": wanted.admin_pass,
     }  # fmt: skip
     return answer({"server": shown}, 202, {"Location": f"{svc.url}/servers/{first['id']}"})
 

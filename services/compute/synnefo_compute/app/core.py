@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from synnefo_common.clock import Clock
 from synnefo_common.db import Database
@@ -31,3 +33,4 @@ class Compute:
     volume: VolumeClient
     dispatcher: DispatcherClient
     url: str
+    vendor_data: Mapping[str, Any] = field(default_factory=dict)  # what the operator tells every guest

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Row
 
 from synnefo_common.errors import BadRequest, Conflict, Fault, NotFound, QuotaExceeded
 from synnefo_common.quota import Commission
+from synnefo_compute.app import config_drive
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.place import zones_of
 from synnefo_compute.app.sagas import server_create as create_saga
-from synnefo_compute.db import actions, clusters, flavors, keypairs, servers
+from synnefo_compute.db import actions, clusters, flavors, guests, keypairs, servers
 from synnefo_compute.domain.errors import InvalidReference
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
 HYPERVISOR_SPEC = "synnefo:hypervisor"  # of a flavor: the servers go to clusters whose hypervisor it is
+BOOTABLE_FORMATS = ("raw", "iso", "ami", "aki", "ari")  # the disk is a clone of the image's bytes
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,15 @@ class ServerRequest:
     key_name: str | None
     metadata: dict[str, str]
     user_data: str | None
-    config_drive: bool
+    config_drive: bool | None  # None: as the operator and the image want it
     disk_config: str
     zone: str | None
     forced: str | None
     access_ip_v4: str
     access_ip_v6: str
     disks: list[dict[str, Any]] = field(default_factory=list)
+    files: list[dict[str, str]] = field(default_factory=list)  # path, contents in base64
+    admin_pass: str | None = None
     count: int = 1  # at most
     least: int = 1
 
@@ -66,11 +70,14 @@ async def create_servers(
         flavor = await flavors.get_flavor(uow, wanted.flavor_id, project_id=project_id, is_admin=is_admin)
         if flavor is None or flavor.is_disabled:
             raise InvalidReference(f"Flavor {wanted.flavor_id[:100]} could not be found.")
-        if wanted.key_name and await keypairs.get_keypair(uow, user_id, wanted.key_name) is None:
+        keypair = await keypairs.get_keypair(uow, user_id, wanted.key_name) if wanted.key_name else None
+        if wanted.key_name and keypair is None:
             raise InvalidReference("Invalid key_name provided.")
         if wanted.zone and wanted.zone not in await _zones(uow, compute):
             raise InvalidReference("The requested availability zone is not available")
     image = await _image(compute, wanted, project_id, flavor)
+    has_drive = config_drive.is_wanted(compute.settings, wanted.config_drive, image=image, has_files=bool(wanted.files))
+    wanted = replace(wanted, config_drive=has_drive)
     volumes, new_volumes = _volumes(wanted, flavor, image, await _disks(compute, wanted, project_id))
     for volume in volumes:  # so that the volume service need not ask for the image again
         if image is not None and volume["source"] == "image" and volume["uuid"] == image["id"]:
@@ -88,7 +95,7 @@ async def create_servers(
                     raise
                 break
         return await _insert(
-            compute, wanted, flavor=flavor, image=image, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
+            compute, wanted, flavor=flavor, keypair=keypair, volumes=volumes, new_volumes=new_volumes, new_ports=new_ports,
             commissions=commissions, project_id=project_id, user_id=user_id, request_id=request_id,
         )  # fmt: skip
     except BaseException:
@@ -118,6 +125,11 @@ async def _image(compute: Compute, wanted: ServerRequest, project_id: str, flavo
         raise InvalidReference(f"Image {image_id} could not be found.") from None
     if image["status"] != "active":
         raise InvalidReference(f"Image {image_id} is not active.")
+    if image.get("disk_format", "raw") not in BOOTABLE_FORMATS:
+        raise BadRequest(
+            f"Image {image_id} has disk format {image['disk_format']}: servers boot from {', '.join(BOOTABLE_FORMATS)} only. "
+            "Convert it, as by qemu-img convert -O raw, and upload it again."
+        )
     if (image.get("min_ram") or 0) > flavor.ram_mib:
         raise BadRequest("Flavor's memory is too small for requested image.")
     if wanted.image_id and flavor.disk_gib:
@@ -165,6 +177,8 @@ def _volumes(
         )
     volumes.extend({**disk, "visible": disk["source"] != "volume"} for disk in disks)
     counted = [v for v in volumes if v["visible"] and v["source"] != "volume"]
+    if wanted.config_drive:
+        volumes.append(config_drive.DISK)
     new = {"volume.volumes": len(counted), "volume.gigabytes": sum(v["size_gib"] for v in counted)}
     return volumes, new
 
@@ -181,7 +195,7 @@ async def _check_networks(compute: Compute, wanted: ServerRequest, project_id: s
 
 
 async def _insert(
-    compute: Compute, wanted: ServerRequest, *, flavor: Row[Any], image: dict[str, Any] | None, volumes: list[dict[str, Any]],
+    compute: Compute, wanted: ServerRequest, *, flavor: Row[Any], keypair: Row[Any] | None, volumes: list[dict[str, Any]],
     new_volumes: dict[str, int], new_ports: int, commissions: list[Commission], project_id: str, user_id: str, request_id: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     ids, now = compute.ids, compute.clock.now_us()
@@ -197,7 +211,7 @@ async def _insert(
                 "vm_state": VmState.BUILDING, "task_state": TaskState.SCHEDULING, "power_state": PowerState.NOSTATE, "generation": 1,
                 "cluster": None, "node": None, "image_id": wanted.image_id, "flavor": document, "flavor_id": flavor.id, "old_flavor": None,
                 "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib, "disk_gib": flavor.disk_gib, "key_name": wanted.key_name,
-                "metadata": wanted.metadata, "user_data": wanted.user_data, "config_drive": wanted.config_drive,
+                "metadata": wanted.metadata, "user_data": wanted.user_data, "config_drive": bool(wanted.config_drive),
                 "disk_config": wanted.disk_config, "availability_zone": wanted.zone, "access_ip_v4": wanted.access_ip_v4,
                 "access_ip_v6": wanted.access_ip_v6, "progress": 0, "fault": None, "reservation_id": reservation, "launch_index": index,
                 "commission_id": commission.id, "saga_id": saga_id, "job_token": None, "action_id": action_id, "delete_requested": False,
@@ -215,13 +229,26 @@ async def _insert(
                 "server_id": server_id, "name": name, "project_id": project_id, "user_id": user_id, "networks": wanted.networks,
                 "security_groups": wanted.security_groups, "volumes": volumes, "vcpus": flavor.vcpus, "ram_mib": flavor.ram_mib,
                 "disk_gib": sum(v.get("size_gib") or 0 for v in volumes), "zone": wanted.zone, "forced": wanted.forced, "new_ports": new_ports,
-                "new_volumes": new_volumes, "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC),
+                "new_volumes": new_volumes, "config_drive": bool(wanted.config_drive),
+                "hypervisor": (document.get("extra_specs") or {}).get(HYPERVISOR_SPEC),
                 "commission_id": commission.id, "action_id": action_id, "created_at": now,
             }
         )  # fmt: skip
+    told = [_guest(row["id"], wanted, keypair) for row in rows if keypair is not None or wanted.config_drive]
     async with compute.db.begin() as uow:
         await servers.insert_servers(uow, rows)
+        if told:
+            await guests.insert_guests(uow, told)
         await actions.start(uow, started)
         for row, data in zip(rows, datas, strict=True):
             await compute.sagas.start(uow, create_saga.NAME, data=data, saga_id=row["saga_id"])
     return rows
+
+
+def _guest(server_id: str, wanted: ServerRequest, keypair: Row[Any] | None) -> dict[str, Any]:
+    """What the guest will be told; the password and the files only for its config drive."""
+    has_drive = bool(wanted.config_drive)
+    return {
+        "server_id": server_id, "public_key": keypair.public_key if keypair else None, "password": "",
+        "files": wanted.files if has_drive else [], "admin_pass": wanted.admin_pass if has_drive else None,
+    }  # fmt: skip

@@ -45,6 +45,11 @@ class NetworkClient:
     async def remove_ports(self, server_id: str, *, key: str) -> None:
         await self._peer.delete(f"/internal/v1/servers/{server_id}/ports", key=key)
 
+    async def list_subnets(self, server_id: str) -> list[dict[str, Any]]:
+        """The subnets in which the server has addresses."""
+        answer = await self._peer.get(f"/internal/v1/servers/{server_id}/subnets")
+        return list(answer["subnets"])
+
     async def list_ports(self, server_id: str) -> list[dict[str, Any]]:
         answer = await self._peer.get(f"/internal/v1/servers/{server_id}/ports")
         return list(answer["ports"])

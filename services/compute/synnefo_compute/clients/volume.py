@@ -24,6 +24,10 @@ class VolumeClient:
         answer = await self._peer.put(f"/internal/v1/servers/{server_id}/volumes", body, key=key)
         return list(answer["volumes"])
 
+    async def put_content(self, server_id: str, volume_id: str, xz: str, *, key: str) -> None:
+        """Fill a hidden disk of a server that does not run yet; `xz` in base64."""
+        await self._peer.put(f"/internal/v1/servers/{server_id}/volumes/{volume_id}/content", {"xz": xz}, key=key)
+
     async def attach(self, server_id: str, volume_id: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
         answer = await self._peer.post(f"/internal/v1/servers/{server_id}/volumes/{volume_id}", body, key=key)
         return dict(answer.get("volume", answer))

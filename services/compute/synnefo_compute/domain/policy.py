@@ -47,6 +47,8 @@ RULES = [
     _rule("os-extended-server-attributes", _ADMIN, "See where a server runs.", ("GET", "/servers/{server_id}")),
     _rule("server-metadata:index", _READ, "List a server's metadata.", ("GET", "/servers/{server_id}/metadata")),
     _rule("server-metadata:update", _WRITE, "Change a server's metadata.", ("PUT", "/servers/{server_id}/metadata")),
+    _rule("os-server-password:show", _READ, "Read the password that a guest told.", ("GET", "/servers/{server_id}/os-server-password")),
+    _rule("os-server-password:clear", _WRITE, "Forget the password that a guest told.", ("DELETE", "/servers/{server_id}/os-server-password")),
     _rule("ips:index", _READ, "List a server's addresses.", ("GET", "/servers/{server_id}/ips")),
     _rule("os-volumes-attachments:index", _READ, "List attachments.", ("GET", "/servers/{server_id}/os-volume_attachments")),
     _rule("os-volumes-attachments:create", _WRITE, "Attach a volume.", ("POST", "/servers/{server_id}/os-volume_attachments")),

@@ -27,7 +27,7 @@ READER = {
     ("GET", SERVER + "/os-instance-actions"), ("GET", SERVER + "/os-instance-actions/{request_id}"), ("GET", "/v2.1/os-keypairs"),
     ("GET", "/v2.1/os-keypairs/{name}"), ("GET", Q), ("GET", Q + "/detail"), ("GET", Q + "/defaults"), ("GET", "/v2.1/limits"),
     ("GET", "/v2.1/os-availability-zone"), ("GET", "/v2.1/extensions"), ("GET", "/v2.1/extensions/{alias}"),
-    ("GET", "/v2.1/os-simple-tenant-usage/{project_id}"),
+    ("GET", "/v2.1/os-simple-tenant-usage/{project_id}"), ("GET", SERVER + "/os-server-password"),
 }  # fmt: skip
 # Keypairs are a user's own: a reader keeps his.
 READER_WRITES: dict[tuple[str, str], Any] = {
@@ -42,6 +42,7 @@ MEMBER: dict[tuple[str, str], Any] = {
     ("PUT", SERVER + "/metadata"): {"metadata": {"a": "b"}},
     ("PUT", SERVER + "/metadata/{key}"): {"meta": {"key": "b"}},
     ("DELETE", SERVER + "/metadata/{key}"): None,
+    ("DELETE", SERVER + "/os-server-password"): None,
     ("POST", SERVER + "/os-volume_attachments"): {"volumeAttachment": {"volumeId": UUID}},
     ("DELETE", SERVER + "/os-volume_attachments/{volume_id}"): None,
     ("POST", SERVER + "/os-interface"): {"interfaceAttachment": {"net_id": UUID}},

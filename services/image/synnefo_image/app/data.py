@@ -21,7 +21,8 @@ from synnefo_common.log import get_logger
 from synnefo_image.app.images import find, new_row
 from synnefo_image.app.services import Services
 from synnefo_image.db import images
-from synnefo_image.domain.errors import UploadAbandoned, WrongStatus
+from synnefo_image.domain.disk_format import PLAIN, inspect, why_not
+from synnefo_image.domain.errors import InvalidImage, UploadAbandoned, WrongStatus
 from synnefo_image.domain.image import Draft, missing_for_data
 from synnefo_image.domain.states import DOWNLOADABLE, Status
 from synnefo_image.domain.viewing import Viewer
@@ -58,7 +59,8 @@ async def upload(
             raise WrongStatus(f"Image {row.id} is not queued any more.")
     try:
         root, digests = await _store(svc, row.id, upload_id, chunks, expected=expected)
-        await _keep(svc, row, root, digests, upload_id=upload_id, user_id=user_id, is_stage=is_stage)
+        virtual_size = await _check(svc, root, row.disk_format)
+        await _keep(svc, row, root, digests, virtual_size=virtual_size, upload_id=upload_id, user_id=user_id, is_stage=is_stage)
     except BaseException:
         await asyncio.shield(_give_up(svc, row.id, upload_id=upload_id, status=status))
         raise
@@ -96,6 +98,24 @@ async def _store(
         raise Unavailable("The image store does not answer. Try again.") from error
 
 
+async def _check(svc: Services, root: Root, disk_format: str | None) -> int | None:
+    """The size of the disk, as far as it is known. Raises InvalidImage for data that is not what it should be, or a trap."""
+
+    def read(offset: int, length: int) -> bytes:
+        """Headers may point behind the end: there is nothing."""
+        start = min(offset, root.size)
+        return svc.store.store.read(root, start, min(length, root.size - start))
+
+    try:
+        found = await svc.store.run(inspect, read)
+    except StoreError as error:
+        raise Unavailable("The image store does not answer. Try again.") from error
+    reason = why_not(disk_format, found, most_bytes=svc.settings.max_image_bytes)
+    if reason is not None:
+        raise InvalidImage(f"The data is refused: {reason}.", code="image.data.refused")
+    return found.virtual_size if found else root.size if disk_format is None or disk_format in PLAIN else None
+
+
 async def _renew(svc: Services, image_id: str, upload_id: str) -> None:
     async with svc.db.begin() as uow:
         alive = await images.renew_upload(uow, image_id, upload_id=upload_id, until=_until(svc))
@@ -109,13 +129,14 @@ async def _keep(
     root: Root,
     digests: Mapping[str, str],
     *,
+    virtual_size: int | None,
     upload_id: str,
     user_id: str,
     is_stage: bool,
 ) -> None:
     project_id = row.owner or ""
     values = {
-        **_data_columns(row.disk_format, root, project_id=project_id, user_id=user_id),
+        **_data_columns(root, virtual_size=virtual_size, project_id=project_id, user_id=user_id),
         "checksum": digests["md5"],
         "os_hash_algo": HASH_ALGO,
         "os_hash_value": digests[HASH_ALGO],
@@ -131,10 +152,10 @@ async def _keep(
         svc.quota.accept(uow, commission)
 
 
-def _data_columns(disk_format: str | None, root: Root, *, project_id: str, user_id: str) -> dict[str, Any]:
+def _data_columns(root: Root, *, virtual_size: int | None, project_id: str, user_id: str) -> dict[str, Any]:
     return {
         "size": root.size,
-        "virtual_size": root.size if disk_format in (None, "raw", "iso", "ami", "ari", "aki") else None,
+        "virtual_size": virtual_size,
         "root": root.to_bytes(),
         "digest": root.digest,
         "charged_bytes": root.size,
@@ -198,7 +219,7 @@ async def create_from_root(
     if there is not None:
         return dict(there._mapping), False
     row = new_row(svc, draft, image_id=image_id) | _data_columns(
-        draft.disk_format, root, project_id=project_id, user_id=user_id
+        root, virtual_size=root.size if draft.disk_format in (None, *PLAIN) else None, project_id=project_id, user_id=user_id
     )
     row["status"] = Status.ACTIVE
     charge = svc.quota.reserved(project_id=project_id, user_id=user_id, provisions={"image.bytes": root.size})

@@ -74,6 +74,12 @@ async def list_server_ports(server_id: ServerId, _ctx: Service, svc: Svc) -> Res
     return answer({"ports": await servers.list_ports(svc, server_id)})
 
 
+@router.get("/servers/{server_id}/subnets")
+async def list_server_subnets(server_id: ServerId, _ctx: Service, svc: Svc) -> Response:
+    """The subnets in which the server has addresses."""
+    return answer({"subnets": await servers.list_subnets(svc, server_id)})
+
+
 @router.delete("/servers/{server_id}/ports")
 async def delete_server_ports(server_id: ServerId, ctx: Service, svc: Svc, release: bool = True) -> Response:
     """Delete or unbind all.

@@ -216,6 +216,14 @@ async def list_ports(svc: Services, server_id: str) -> list[dict[str, Any]]:
         return await describe(uow, await db.ports_of_device(uow, server_id))
 
 
+async def list_subnets(svc: Services, server_id: str) -> list[dict[str, Any]]:
+    """The subnets in which the server has addresses, as far as its guest must know them."""
+    async with svc.db.read() as uow:
+        rows = await db_subnets.subnets_of_device(uow, server_id)
+    keys = ("id", "ip_version", "cidr", "gateway_ip", "enable_dhcp", "ipv6_address_mode", "dns_nameservers", "host_routes")
+    return [{key: row._mapping[key] for key in keys} for row in rows]
+
+
 async def remove(uow: UnitOfWork, svc: Services, server_id: str, *, port_id: str | None, user_id: str, releases: bool) -> dict[str, list[str]]:
     """Delete what was made with the server, unbind what its user made: all, or one port.
 

@@ -27,6 +27,7 @@ from synnefo_network.db.columns import standard_columns
 from synnefo_network.db.networks import columns as network_columns
 from synnefo_network.db.networks import networks
 from synnefo_network.db.networks import visible as visible_networks
+from synnefo_network.db.ports import ip_allocations, ports
 
 subnets = Table(
     "subnets",
@@ -80,6 +81,12 @@ async def networks_with_subnets(uow: UnitOfWork, ids: Collection[str], *, viewer
         if row.s_id is not None:
             mine.append(SimpleNamespace(**{c.name: getattr(row, f"s_{c.name}") for c in subnets.c}))
     return found, within
+
+
+async def subnets_of_device(uow: UnitOfWork, device_id: str) -> Sequence[Row[Any]]:
+    """The subnets in which the device's ports have addresses."""
+    held = select(ip_allocations.c.subnet_id).join(ports, ports.c.id == ip_allocations.c.port_id).where(ports.c.device_id == device_id)
+    return await uow.all(select(subnets).where(subnets.c.id.in_(held)).order_by(subnets.c.id))
 
 
 async def subnet_ids_of(uow: UnitOfWork, network_ids: Collection[str]) -> dict[str, list[str]]:

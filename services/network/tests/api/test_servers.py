@@ -13,6 +13,7 @@ from .conftest import Cloud
 
 SERVER = "aaaaaaaa-0000-4000-8000-000000000001"
 URL = f"/internal/v1/servers/{SERVER}/ports"
+ROUTE = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.9"}
 
 
 def asked(cloud: Cloud, **more: Any) -> dict[str, Any]:
@@ -179,3 +180,23 @@ async def test_all_ports_of_a_server_enter_and_leave_a_group_together(cloud: Clo
     assert await change("default", is_member=True) == (200, [[], ["default", "web"], ["default", "web"]])
     (shown, *_) = (await cloud.as_member().get(f"/v2.0/ports?device_id={SERVER}&network_id={network['id']}")).json()["ports"]
     assert group["id"] in shown["security_groups"]
+
+
+async def test_a_servers_subnets_are_told_to_services_alone(cloud: Cloud) -> None:
+    network = await cloud.make_network(name="net")
+    four = await cloud.make_subnet(network, "10.0.0.0/24", dns_nameservers=["10.0.0.53"], host_routes=[ROUTE])
+    six = await cloud.make_subnet(network, "fd00::/64", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
+    other = await cloud.make_network(name="other")
+    await cloud.make_subnet(other, "10.1.0.0/24")
+    service, url = cloud.internal(), f"/internal/v1/servers/{SERVER}/subnets"
+    assert (await service.get(url)).json() == {"subnets": []}
+    made = await service.put(URL, json=asked(cloud, networks=[{"uuid": network["id"]}]), headers={"Idempotency-Key": "k"})
+    assert made.status_code == 200, made.text
+    found = {s["id"]: s for s in (await service.get(url)).json()["subnets"]}
+    assert set(found) == {four["id"], six["id"]}
+    assert found[four["id"]] == {
+        "id": four["id"], "ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.1", "enable_dhcp": True, "ipv6_address_mode": None,
+        "dns_nameservers": ["10.0.0.53"], "host_routes": [ROUTE],
+    }  # fmt: skip
+    assert found[six["id"]]["ipv6_address_mode"] == "slaac"
+    assert (await cloud.as_admin().get(url)).status_code == 403

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from synnefo_common.web import Service, answer, empty, internal_router
 from synnefo_volume.api.deps import Svc
 from synnefo_volume.api.schemas.common import MAX_INT, Name, Text, Uuid
-from synnefo_volume.app import roots, server_volumes
+from synnefo_volume.app import roots, server_content, server_volumes
 
 router = internal_router()
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
@@ -82,6 +82,12 @@ class RootSize(BaseModel):
     size_gib: int = Field(ge=1, le=MAX_INT)
 
 
+class Content(BaseModel):
+    """What is to be at the beginning of a disk: compressed by xz, in base64."""
+
+    xz: str
+
+
 class Freeze(BaseModel):
     """Whose volume."""
 
@@ -131,6 +137,13 @@ async def attach_volume(server_id: Id, volume_id: Id, body: AttachVolume, _servi
         svc, server_id, volume_id, project_id=body.project_id, device_name=body.device_name
     )
     return answer(found)
+
+
+@router.put("/servers/{server_id}/volumes/{volume_id}/content", status_code=204)
+async def put_content(server_id: Id, volume_id: Id, body: Content, _service: Service, svc: Svc) -> Response:
+    """Fill a hidden disk that nobody has open, before the server sees it."""
+    await server_content.put_content(svc, server_id, volume_id, xz=body.xz)
+    return empty()
 
 
 @router.delete("/servers/{server_id}/volumes/{volume_id}", status_code=204)

@@ -47,10 +47,19 @@ def _number(low: int, high: int) -> BeforeValidator:
 Count = Annotated[int | None, _number(1, 1000)]
 
 
-def _no_files(files: list[Any]) -> list[Any]:
-    if files:
-        raise ValueError("files are not injected into servers: give user_data, which the server's cloud-init reads")
-    return files
+def _base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64") from None
+    return text
+
+
+class InjectedFile(StrictBody):
+    """An item of `personality`. How large they may be is a quota."""
+
+    path: Annotated[Text, StringConstraints(min_length=1, max_length=4096)]
+    contents: Annotated[str, AfterValidator(_base64)]
 
 
 def _uuid(text: Any) -> Any:
@@ -134,7 +143,7 @@ class ServerCreate(StrictBody):
     accessIPv4: str = ""
     accessIPv6: str = ""
     adminPass: ShortText | None = None
-    personality: Annotated[list[Any], AfterValidator(_no_files)] = Field(default_factory=list)
+    personality: list[InjectedFile] = Field(default_factory=list)
     disk_config: Annotated[Literal["AUTO", "MANUAL"], Field(alias="OS-DCF:diskConfig")] = "MANUAL"
 
     @field_validator("imageRef")
@@ -149,13 +158,8 @@ class ServerCreate(StrictBody):
 
     @field_validator("user_data")
     @classmethod
-    def _base64(cls, text: str | None) -> str | None:
-        if text is not None:
-            try:
-                base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError):
-                raise ValueError("must be base64") from None
-        return text
+    def _user_data(cls, text: str | None) -> str | None:
+        return None if text is None else _base64(text)
 
     @field_validator("accessIPv4")
     @classmethod

@@ -19,10 +19,11 @@ from synnefo_common.db.tables import sagas
 from synnefo_common.errors import Conflict
 from synnefo_common.log import get_logger
 from synnefo_common.saga import Abort, Local, Remote, Retry, Saga, SagaContext, Wait
+from synnefo_compute.app import config_drive
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import create_params, emit_job
 from synnefo_compute.app.place import demand_of, place
-from synnefo_compute.db import actions, clusters, projections, servers
+from synnefo_compute.db import actions, clusters, guests, projections, servers
 from synnefo_compute.domain.allocator import Capacity
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 from synnefo_compute.settings import Settings
@@ -36,7 +37,7 @@ PATIENCE_S = 30 * 86400.0  # an outage is waited out: giving up would leave open
 
 def saga(compute: Compute) -> Saga:
     """data: server_id, project_id, user_id, networks, security_groups, volumes, vcpus, ram_mib, disk_gib, zone, forced, new_ports,
-    new_volumes, commission_id, action_id."""
+    new_volumes, config_drive, commission_id, action_id."""
     settings = compute.settings
 
     async def make_ports(ctx: SagaContext) -> dict[str, Any]:
@@ -52,7 +53,11 @@ def saga(compute: Compute) -> Saga:
         if not data["volumes"]:
             return {"volumes": []}
         body = {"project_id": data["project_id"], "user_id": data["user_id"], "reserved": True, "volumes": data["volumes"]}
-        return {"volumes": await compute.volume.put_volumes(data["server_id"], body, key=ctx.key)}
+        volumes = await compute.volume.put_volumes(data["server_id"], body, key=ctx.key)
+        if data.get("config_drive"):
+            ports = ctx.out["ports"]["ports"]
+            await config_drive.write(compute, data["server_id"], ports=ports, volumes=volumes, key=f"{ctx.key}:content")
+        return {"volumes": volumes}
 
     async def find_ports(ctx: SagaContext) -> None:
         """After a refusal there are none; after an outage that outlasted our patience there may be."""
@@ -91,6 +96,8 @@ def saga(compute: Compute) -> Saga:
         }  # fmt: skip
         row = await servers.change_and_get(uow, server_id, values)
         await actions.finish(uow, ctx.data["action_id"])
+        if ctx.data.get("config_drive"):
+            await guests.forget_secrets(uow, server_id)
         compute.quota.accept(uow, ctx.data["commission_id"])
         await _deleted_meanwhile(uow, compute, row)
 
@@ -103,6 +110,8 @@ def saga(compute: Compute) -> Saga:
         await _project(uow, ctx)
         await clusters.break_promise(uow, server_id)
         await actions.finish(uow, ctx.data["action_id"], message=message)
+        if ctx.data.get("config_drive"):
+            await guests.forget_secrets(uow, server_id)
         compute.quota.accept(uow, ctx.data["commission_id"])
         never_made = await _never_made(uow, ctx)
         if never_made:

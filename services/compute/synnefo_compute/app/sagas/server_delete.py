@@ -11,7 +11,7 @@ from synnefo_common.saga import Local, Remote, Saga, SagaContext, Wait, WaitLong
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.jobs import emit_job
 from synnefo_compute.app.sagas.server_create import deleted_event
-from synnefo_compute.db import actions, clusters, projections, servers
+from synnefo_compute.db import actions, clusters, guests, projections, servers
 from synnefo_compute.domain.states import PowerState, TaskState, VmState
 
 NAME = "server_delete"
@@ -60,6 +60,7 @@ def saga(compute: Compute) -> Saga:
         if not await servers.change(uow, server_id, values, conditions=[servers.servers.c.deleted_at.is_(None)]):
             return
         await projections.drop_all(uow, server_id)
+        await guests.delete_guest(uow, server_id)
         await clusters.break_promise(uow, server_id)
         await actions.finish(uow, data["action_id"])
         provisions = {"compute.instances": 1, "compute.cores": data["vcpus"], "compute.ram_mib": data["ram_mib"]}
