@@ -7,6 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PROFILE ?= embedded
 GANETI ?=
+HYPERVISOR ?=
 # One service (S=compute) or any path (T=tests/story); more words for pytest in ARGS.
 S ?=
 T ?=
@@ -32,8 +33,8 @@ PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 ##@ The cloud on this machine
 
-up: $(ENV) ## start it (PROFILE=full GANETI=fake|real; default embedded) and wait until it is ready
-	$(LOCAL) up --profile $(PROFILE) $(if $(GANETI),--ganeti $(GANETI))
+up: $(ENV) ## start it (PROFILE=full GANETI=fake|real HYPERVISOR=fake|kvm; default embedded) and wait until it is ready
+	$(LOCAL) up --profile $(PROFILE) $(if $(GANETI),--ganeti $(GANETI)) $(if $(HYPERVISOR),--hypervisor $(HYPERVISOR))
 
 demo: $(ENV) ## walk the main job with the real openstack client, step by step
 	$(LOCAL) demo
@@ -101,7 +102,8 @@ night: $(ENV) packages ## the long storms, fuzz and simulation
 packages:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  deploy/local/infra/install-packages && deploy/local/infra/install-packages qemu-system-x86 qemu-utils rclone prometheus nbdkit nbdkit-plugin-python \
-	    libnbd-bin python3-libnbd openvswitch-switch ovn-central ovn-host iproute2 ethtool tcpdump iputils-ping netcat-openbsd udhcpc ndisc6 && \
+	    libnbd-bin python3-libnbd openvswitch-switch ovn-central ovn-host iproute2 ethtool tcpdump iputils-ping netcat-openbsd udhcpc ndisc6 \
+	    busybox-static cpio fdisk kmod mtools syslinux syslinux-common && \
 	  { [ -x /usr/sbin/gnt-cluster ] || deploy/local/ganeti/ganeti-sandbox install >&2; }; \
 	else echo "Not root on Debian: tests that need PostgreSQL, RabbitMQ, RADOS or Ganeti are skipped unless they are installed."; fi
 

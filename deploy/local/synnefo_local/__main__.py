@@ -42,7 +42,7 @@ def up(options: argparse.Namespace) -> int:
                 cloud.down(other, say=say)
         say(f"{layout.variant} cloud in {layout.home}")
         (root / "current").write_text(layout.variant + "\n")
-        cloud.up(layout, say=say, throwaway=options.throwaway)
+        cloud.up(layout, say=say, throwaway=options.throwaway, hypervisor=options.hypervisor)
     shown = os.path.relpath(root / "openrc")
     print(f"\nNext:  source {shown if not shown.startswith('..') else root / 'openrc'}\n"
           "       openstack server create --flavor m1.nano --image tiny --wait first\n"
@@ -126,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     starting = verb("up", up, "start the cloud in the background and wait until it is ready")
     starting.add_argument("--profile", choices=("embedded", "full"), default=os.environ.get("PROFILE", "embedded"))
     starting.add_argument("--ganeti", choices=("fake", "real"), default=os.environ.get("GANETI") or "real")
+    starting.add_argument(
+        "--hypervisor", choices=("", "fake", "kvm"), default=os.environ.get("HYPERVISOR", ""), help="of real Ganeti; kvm: QEMU runs guests"
+    )
     starting.add_argument("--throwaway", action="store_true", help="full profile without durability, for tests")
     verb("down", down, "stop the cloud; its state is kept")
     verb("status", status, "state of each process")

@@ -18,6 +18,7 @@ from synnefo_local.layout import (
     SERVICES,
     Layout,
     LocalError,
+    choose_hypervisor,
     load_memory,
     remember,
     save_memory,
@@ -72,16 +73,19 @@ def process_env(layout: Layout, environ: Mapping[str, str] = os.environ) -> dict
     return env | {"SYNNEFO_ETC": str(layout.etc), "SYNNEFO_STATE": str(layout.root), "PYTHONUNBUFFERED": "1"}
 
 
-def up(layout: Layout, *, say: Say, throwaway: bool = False) -> None:
+def up(layout: Layout, *, say: Say, throwaway: bool = False, hypervisor: str = "") -> None:
     """Start what is not running, wait until all of it is ready, seed. Safe to repeat at any time."""
     began = time.monotonic()
     layout.create()
     memory = remember(layout)
     memory.setdefault("throwaway", throwaway)
+    memory["hypervisor"] = choose_hypervisor(layout, memory, asked=hypervisor)
     if layout.is_full and "network" not in memory:
         memory["network"], reason = infra.choose_network(throwaway=throwaway)
         if reason:
             say(reason)
+    if memory["hypervisor"] == "kvm" and memory["network"] != "ovn":
+        raise LocalError("the hypervisor kvm needs networks that carry packets: SYNNEFO_NETWORK=ovn")
     if not layout.has_real_ganeti and ganeti.needs_other_ports(layout, memory):
         memory["ganeti_ports"] = ganeti.choose_ports()
     processes = our_processes(layout, memory)
@@ -115,15 +119,17 @@ def start_backends(layout: Layout, memory: Mapping[str, Any], *, say: Say) -> tu
         return embedded_backends(layout), ()
     infra.install_packages()
     if layout.has_real_ganeti:
-        ganeti.install_real()
+        ganeti.install_real(memory["hypervisor"])
     parts = ["PostgreSQL", "RabbitMQ", "RADOS", *(["OVN"] if memory.get("network") == "ovn" else [])]
-    say(", ".join(parts) + (" and two Ganeti clusters" if layout.has_real_ganeti else ""))
+    say(", ".join(parts) + (" and real Ganeti" if layout.has_real_ganeti else ""))
     with ThreadPoolExecutor(1) as pool:
         clusters = pool.submit(ganeti.start_real, layout) if layout.has_real_ganeti else None
         backends = infra.start_infra(layout, memory, throwaway=memory["throwaway"])
         found = clusters.result() if clusters else ()
     if found and backends.network:
         ganeti.join_ovn(layout)
+    if memory["hypervisor"] == "kvm":
+        ganeti.serve_volumes(layout, backends.store_url)
     return backends, found
 
 

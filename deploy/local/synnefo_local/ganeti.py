@@ -6,17 +6,18 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synnefo_local.infra import SCRIPTS, run_script
-from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, free_ports, load_memory
+from synnefo_local.layout import CHECKOUT, CLUSTERS, Layout, LocalError, cluster_nodes, free_ports, load_memory
 from synnefo_local.processes import Process, died
 from synnefo_local.readiness import is_listening
 
+KVM_TOOLS = ("qemu-system-x86_64", "nbdkit", "nbdinfo")
 SANDBOX = CHECKOUT / "deploy/local/ganeti/ganeti-sandbox"
 
 
@@ -78,19 +79,36 @@ def read_fake(folder: Path, name: str, *, port: int) -> Cluster | None:
 
 
 def sandbox(layout: Layout, *arguments: str) -> dict[str, str]:
-    has_ovn = load_memory(layout).get("network") == "ovn"
-    env = {"GANETI_SANDBOX_DIR": str(layout.real / "ganeti"), "GANETI_SANDBOX_OVN": "1" if has_ovn else ""}
+    memory = load_memory(layout)
+    has_ovn = memory.get("network") == "ovn"
+    env = {
+        "GANETI_SANDBOX_DIR": str(layout.real / "ganeti"),
+        "GANETI_SANDBOX_OVN": "1" if has_ovn else "",
+        "GANETI_SANDBOX_VNET_HDR": "false" if has_ovn else "true",
+        "HYPERVISORS": memory.get("hypervisor", "fake"),
+    }
     return run_script([str(SANDBOX), *arguments], env=env)
+
+
+def nodes(layout: Layout) -> Iterator[tuple[Path, str, str]]:
+    """State folder, network namespace and first process of each node of the real clusters."""
+    for name, count in cluster_nodes(load_memory(layout)).items():
+        folder = layout.real / "ganeti" / name
+        for number in range(1, count + 1):
+            space = f"synnefo-g{(folder / 'index').read_text().strip()}-{name}-n{number}"
+            yield folder / f"node{number}", space, (folder / f"node{number}/init.pid").read_text().strip()
 
 
 def join_ovn(layout: Layout) -> None:
     """Make each node of the real clusters a chassis of our OVN."""
-    for name in CLUSTERS:
-        folder = layout.real / "ganeti" / name
-        for number in range(1, int((folder / "nodes").read_text()) + 1):
-            space = f"synnefo-g{(folder / 'index').read_text().strip()}-{name}-n{number}"
-            pid = (folder / f"node{number}/init.pid").read_text().strip()
-            run_script([str(SCRIPTS / "ovn-node"), str(layout.real / "ovn"), space, pid])
+    for _, space, pid in nodes(layout):
+        run_script([str(SCRIPTS / "ovn-node"), str(layout.real / "ovn"), space, pid])
+
+
+def serve_volumes(layout: Layout, store_url: str) -> None:
+    """Give each node the NBD endpoint that its guests have their disks from."""
+    for folder, _, pid in nodes(layout):
+        run_script([str(SCRIPTS / "nbd-node"), str(folder), pid, store_url, sys.executable])
 
 
 def check_real() -> None:
@@ -101,24 +119,26 @@ def check_real() -> None:
         raise LocalError("real Ganeti clusters need root (network namespaces): use GANETI=fake")
 
 
-def install_real() -> None:
-    if shutil.which("gnt-cluster", path="/usr/sbin:/usr/bin"):
+def install_real(hypervisor: str) -> None:
+    tools = ["gnt-cluster", *(KVM_TOOLS if hypervisor == "kvm" else ())]
+    if all(shutil.which(tool, path="/usr/sbin:/usr/bin") for tool in tools):
         return
     print("  installing Ganeti", flush=True)
     try:
-        run_script([str(SANDBOX), "install"])
+        run_script([str(SANDBOX), "install"], env={"HYPERVISORS": hypervisor})
     except LocalError as error:
         raise LocalError(f"{error}\nGANETI=fake does without") from error
 
 
 def start_real(layout: Layout) -> list[Cluster]:
-    """Both clusters at once; each is found running when it is."""
-    with ThreadPoolExecutor(len(CLUSTERS)) as pool:
-        return list(pool.map(lambda name: start_one(layout, name), CLUSTERS))
+    """All clusters at once; each is found running when it is."""
+    wanted = cluster_nodes(load_memory(layout))
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return list(pool.map(lambda name: start_one(layout, name, nodes=wanted[name]), wanted))
 
 
-def start_one(layout: Layout, name: str) -> Cluster:
-    facts = sandbox(layout, "up", name)
+def start_one(layout: Layout, name: str, *, nodes: int) -> Cluster:
+    facts = sandbox(layout, "up", name, str(nodes))
     certificate = Path(facts["RAPI_CERT"]).read_text()
     return Cluster(name, facts["RAPI_URL"], facts["RAPI_USER"], facts["RAPI_PASSWORD"], certificate)
 
@@ -127,8 +147,8 @@ def real_nodes(layout: Layout) -> dict[str, bool]:
     """Whether each node of the real clusters is up, by its name."""
     env = {**os.environ, "GANETI_SANDBOX_DIR": str(layout.real / "ganeti")}
     done = subprocess.run([str(SANDBOX), "status"], env=env, capture_output=True, text=True, check=False)
-    nodes = (line.split() for line in done.stdout.splitlines() if line.startswith("  "))
-    return {node[0]: node[-1] == "up" for node in nodes}
+    found = (line.split() for line in done.stdout.splitlines() if line.startswith("  "))
+    return {node[0]: node[-1] == "up" for node in found}
 
 
 def stop_real(layout: Layout, *, destroy: bool = False) -> list[str]:

@@ -179,6 +179,21 @@ def remember(layout: Layout, *, environ: Mapping[str, str] = os.environ) -> dict
     return memory
 
 
+def choose_hypervisor(layout: Layout, memory: Mapping[str, Any], *, asked: str) -> str:
+    """`fake` or `kvm` of the real clusters: as asked for when they were made. LocalError when they were made otherwise."""
+    kept = str(memory.get("hypervisor", "fake" if "network" in memory else asked or "fake"))
+    if asked and asked != kept:
+        raise LocalError(f"the clusters of {layout.home} have the hypervisor {kept}: `make clean` first, or another SYNNEFO_STATE")
+    if kept == "kvm" and not layout.has_real_ganeti:
+        raise LocalError("the hypervisor kvm needs real Ganeti clusters: PROFILE=full GANETI=real")
+    return kept
+
+
+def cluster_nodes(memory: Mapping[str, Any]) -> dict[str, int]:
+    """The real clusters with their numbers of nodes. Guests can migrate between two; a fake cluster beside them would take servers."""
+    return {CLUSTERS[0]: 2} if memory.get("hypervisor") == "kvm" else dict.fromkeys(CLUSTERS, 1)
+
+
 def service_ports(memory: Mapping[str, Any]) -> dict[str, int]:
     base = memory.get("port_base")
     if base is None:

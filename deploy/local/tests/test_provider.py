@@ -30,7 +30,7 @@ class Provider:
         self.folder, self.socket = folder / "ext/archipelago", socket
 
     def run(self, action: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        given = {"VOL_NAME": "uuid.ext.disk0", "VOL_CNAME": "vol", "VOL_SIZE": "64", "SYNNEFO_NBD_SOCKET": str(self.socket)}
+        given = {"VOL_NAME": "uuid.ext.disk0", "VOL_CNAME": "snf-vol-vol", "VOL_SIZE": "64", "SYNNEFO_NBD_SOCKET": str(self.socket)}
         base = {"PATH": os.environ["PATH"], "SYNNEFO_NODE_CONF": "/nonexistent"}
         command = [self.folder / action]
         return subprocess.run(command, env=base | given | environment, capture_output=True, text=True, check=False, timeout=30)

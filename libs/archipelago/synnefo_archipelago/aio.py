@@ -195,11 +195,11 @@ class AsyncStore:
     async def read_volume(self, name: str, offset: int, length: int) -> bytes:
         return await self.run(self.store.read_volume, name, offset, length)
 
-    async def snapshot_volume(self, name: str) -> Root:
-        return await self.run(self.store.snapshot_volume, name)
+    async def snapshot_volume(self, name: str, *, wait_s: float = 0.0) -> Root:
+        return await self.run(self.store.snapshot_volume, name, wait_s=wait_s)
 
-    async def grow_volume(self, name: str, new_size: int) -> None:
-        await self.run(self.store.grow_volume, name, new_size)
+    async def grow_volume(self, name: str, new_size: int, *, wait_s: float = 0.0) -> None:
+        await self.run(self.store.grow_volume, name, new_size, wait_s=wait_s)
 
     async def delete_volume(self, name: str) -> None:
         await self.run(self.store.delete_volume, name)

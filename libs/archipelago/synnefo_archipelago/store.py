@@ -31,6 +31,7 @@ from synnefo_archipelago.holding import hold
 from synnefo_archipelago.leases import Clock, Lease, LeaseRecord, Renewer, boot_time, fence_dead, live_lease, parse_lease
 from synnefo_archipelago.maps import PageStore
 from synnefo_archipelago.pace import Pace
+from synnefo_archipelago.pausing import while_paused
 from synnefo_archipelago.reader import BlockReader
 from synnefo_archipelago.roots import Root, RootKind, as_snapshot
 from synnefo_archipelago.volume import Volume
@@ -298,15 +299,18 @@ class Store:
         root, _ = self._root(name)
         return self.read(root, offset, length)
 
-    def snapshot_volume(self, name: str) -> Root:
+    def snapshot_volume(self, name: str, *, wait_s: float = 0.0) -> Root:
         """A root of the volume as it is, which never changes. Writes one root, whatever the volume's size.
 
-        A writer in this process is flushed first. Raises `LeaseHeld` when a writer elsewhere has the volume open:
-        only that writer knows what it has not flushed.
+        A writer in this process is flushed first, one elsewhere is asked to step aside: only that writer knows what it has
+        not flushed. Raises `LeaseHeld` when it has not after `wait_s`.
         """
         handle = self._handle(name)
         if handle is not None:
             return handle.snapshot()
+        return while_paused(self, name, lambda: self._snapshot_unleased(name), wait_s=wait_s)
+
+    def _snapshot_unleased(self, name: str) -> Root:
         while True:
             root, version = self._unleased(name)
             new = root.generation + 1
@@ -319,12 +323,15 @@ class Store:
             self.hold(root)
             return as_snapshot(root)
 
-    def grow_volume(self, name: str, new_size: int) -> None:
+    def grow_volume(self, name: str, new_size: int, *, wait_s: float = 0.0) -> None:
         """Make a volume larger; the new part reads as zeros. Raises `LeaseHeld` as `snapshot_volume` does."""
         handle = self._handle(name)
         if handle is not None:
             handle.grow(new_size)
             return
+        while_paused(self, name, lambda: self._grow_unleased(name, new_size), wait_s=wait_s)
+
+    def _grow_unleased(self, name: str, new_size: int) -> None:
         while True:
             root, version = self._unleased(name)
             if new_size < root.size:

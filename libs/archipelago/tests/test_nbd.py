@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from synnefo_archipelago import Store, open_store
+from synnefo_archipelago import LeaseHeld, Store, open_store
 from synnefo_archipelago.nbd.journal import Journal
 
 LIBNBD = Path("/usr/lib/python3/dist-packages/nbd.py")  # of the distribution's interpreter
@@ -156,6 +156,25 @@ class TestReal:
         source.stop()
         target.stop()
         assert store.read_volume("vol", 0, 14) == b"source\0\0target"
+
+    def test_snapshot_while_a_guest_writes_has_all_that_it_was_told_is_written(self, nodes: Callable[[str], Node], store: Store) -> None:
+        node = nodes("one")
+        loop = "n = 0\nwhile n < 100000:\n n += 1; h.pwrite(n.to_bytes(8, 'big'), 4096 * (n % 64)); print(n, flush=True)"
+        with subprocess.Popen(node.client("vol", loop), stdout=subprocess.PIPE, text=True) as guest:
+            assert guest.stdout is not None
+            told = int(guest.stdout.readline())
+            with pytest.raises(LeaseHeld):
+                store.snapshot_volume("vol")
+            for _ in range(2):
+                root = store.snapshot_volume("vol", wait_s=10)
+                seen = max(int.from_bytes(store.read(root, 4096 * n, 8), "big") for n in range(64))
+                assert seen >= told
+                told = seen
+                while int(guest.stdout.readline()) < seen + 100:  # the guest goes on
+                    pass
+            guest.kill()
+        node.stop()
+        assert store.lease_wanted_by("vol") is None
 
     def test_journal_of_a_node_that_lost_the_volume_is_void(self, nodes: Callable[[str], Node], store: Store) -> None:
         """The node died with its guest, which was started elsewhere: what only the dead node knew must not come back."""

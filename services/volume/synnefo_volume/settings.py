@@ -27,6 +27,9 @@ class Settings(ServiceSettings):
         "Storage jobs look after them, too; a pool that is not here is never swept.",
     )
     store_threads: int = Field(8, description="Threads for block store calls.", ge=1)
+    pause_wait_s: float = Field(
+        10.0, description="How long a snapshot or a growth waits for the node that has the volume open to step aside.", ge=0
+    )
     max_page_size: int = Field(1000, description="Most items in one list answer.", ge=1)
     availability_zone: str = Field("nova", description="The availability zone of all volumes.", min_length=1)
     default_volume_type: str = Field("archipelago", description="Name of the volume type made at the first start.")

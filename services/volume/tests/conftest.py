@@ -12,7 +12,7 @@ from synnefo_volume.settings import Settings
 
 @pytest.fixture
 async def h() -> AsyncIterator[Harness]:
-    async with Harness(build, Settings, {"store_url": "memory:"}) as harness:
+    async with Harness(build, Settings, {"store_url": "memory:", "pause_wait_s": 0.2}) as harness:
         yield harness
 
 

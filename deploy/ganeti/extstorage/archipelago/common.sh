@@ -10,10 +10,11 @@ fail() {
   exit 1
 }
 
-# The volume behind a disk is the one that its Ganeti name says: snf-vol-<volume uuid>, or the parameter "volume".
+# The volume behind a disk is the one that its Ganeti name says, snf-vol-<name in the store>, or the parameter "volume".
 # A disk without either is no volume of ours: it keeps Ganeti's name, so that a cluster can be tried by hand.
 find_volume() {
   volume=${EXTP_VOLUME:-${VOL_CNAME:-${VOL_NAME:-}}}
+  volume=${volume#snf-vol-}
   case $volume in
     '') fail "no volume named: VOL_CNAME, VOL_NAME and the parameter 'volume' are all empty" ;;
     .* | -* | *[!A-Za-z0-9._-]*) fail "bad volume name '$volume'" ;;

@@ -2,6 +2,7 @@
 
 Opening takes the lease if it is free. If another node has it (the guest is migrating), reads show the committed state,
 and the first write asks for the lease: the other node's endpoint flushes and gives it up as soon as its guest is silent.
+For a snapshot it gives the lease up at once, and has it back as soon as the snapshot is made; writes wait that long.
 """
 
 import threading
@@ -12,12 +13,15 @@ from pathlib import Path
 from synnefo_archipelago.api import Data
 from synnefo_archipelago.errors import LeaseHeld, LeaseLost, StoreError
 from synnefo_archipelago.nbd.journal import Journal
+from synnefo_archipelago.pausing import PAUSE
 from synnefo_archipelago.store import Store
 from synnefo_archipelago.volume import Volume
 
 _JOURNAL_LIMIT = 64 << 20
 _WAIT_S = 20.0
 """How long a write waits for another node to give the lease up: longer than its endpoint looks, shorter than guests do."""
+_PAUSE_S = 5.0
+"""How long a wish for a pause holds writes back, should the one who wished be dead."""
 _SILENT_S = 0.3
 """A guest that was paused for migration writes nothing any more."""
 
@@ -36,6 +40,7 @@ class Export:
         self._volume: Volume | None = None
         self._journal: Journal | None = None
         self._last_write = 0.0
+        self._paused_until = 0.0
 
     def attach(self) -> None:
         """One more connection; the first takes the lease if it is free. Raises VolumeNotFound."""
@@ -66,7 +71,13 @@ class Export:
     def is_leased(self) -> bool:
         return self._volume is not None
 
+    def _is_paused(self) -> bool:
+        """Whether somebody is at work on the volume between two leases of ours."""
+        return self._monotonic() < self._paused_until and self._store.lease_wanted_by(self.name) == PAUSE
+
     def _try_lease(self) -> bool:
+        if self._is_paused():
+            return False
         try:
             # Our own lease is that of a server that died: two cannot run on one node (see `__main__`).
             was_ours = self._store.last_holder(self.name) == self._owner
@@ -99,7 +110,8 @@ class Export:
             while not self._try_lease():
                 if self._monotonic() > deadline:
                     raise LeaseHeld(f"volume {self.name} is held by {self._store.last_holder(self.name)}, which goes on writing")
-                self._store.ask_for_lease(self.name, self._owner)
+                if not self._is_paused():
+                    self._store.ask_for_lease(self.name, self._owner)
                 time.sleep(0.05)
         assert self._volume is not None and self._journal is not None
         return self._volume, self._journal
@@ -145,13 +157,23 @@ class Export:
             yield from volume.extents(offset, length)
 
     def yield_lease(self) -> bool:
-        """Give the lease up if another node asked for it and the guest is silent. For the endpoint's watcher."""
-        if self._volume is None or self._monotonic() - self._last_write < _SILENT_S:
+        """Give the lease up if another node asked for it and the guest is silent, or for a moment if somebody asked for that;
+        and take it again after that moment. For the endpoint's watcher.
+        """
+        if self._volume is None:
+            if self._paused_until and not self._is_paused():
+                with self._lock:
+                    self._paused_until = 0.0
+                    if self._volume is None and self._connections:
+                        self._try_lease()
             return False
         wanted_by = self._store.lease_wanted_by(self.name)
         if wanted_by is None or wanted_by == self._owner:
             return False
+        if wanted_by != PAUSE and self._monotonic() - self._last_write < _SILENT_S:
+            return False
         with self._lock:
+            self._paused_until = self._monotonic() + _PAUSE_S if wanted_by == PAUSE else 0.0
             self._release()
         return True
 

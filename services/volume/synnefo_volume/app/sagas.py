@@ -28,7 +28,7 @@ async def _origin(ctx: SagaContext) -> dict[str, Any] | None:
     if source is None:
         return None
     with store_faults(source):
-        return {"root": root_text(await svc.store.snapshot_volume(source))}
+        return {"root": root_text(await svc.store.snapshot_volume(source, wait_s=svc.settings.pause_wait_s))}
 
 
 async def _make(ctx: SagaContext) -> dict[str, Any] | None:
@@ -109,7 +109,7 @@ async def _not_removed(uow: UnitOfWork, ctx: SagaContext, _error: dict[str, Any]
 async def _grow(ctx: SagaContext) -> None:
     svc: Services = ctx.services
     with store_faults(ctx.data["volume_id"]):
-        await svc.store.grow_volume(ctx.data["volume_id"], ctx.data["size_gib"] * GIB)
+        await svc.store.grow_volume(ctx.data["volume_id"], ctx.data["size_gib"] * GIB, wait_s=svc.settings.pause_wait_s)
 
 
 async def _grown(uow: UnitOfWork, ctx: SagaContext) -> None:
@@ -131,7 +131,7 @@ async def _not_grown(uow: UnitOfWork, ctx: SagaContext, _error: dict[str, Any]) 
 async def _freeze(ctx: SagaContext) -> dict[str, Any]:
     svc: Services = ctx.services
     with store_faults(ctx.data["volume_id"]):
-        return {"root": root_text(await svc.store.snapshot_volume(ctx.data["volume_id"]))}
+        return {"root": root_text(await svc.store.snapshot_volume(ctx.data["volume_id"], wait_s=svc.settings.pause_wait_s))}
 
 
 async def _frozen(uow: UnitOfWork, ctx: SagaContext) -> None:

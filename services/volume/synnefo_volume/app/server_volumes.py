@@ -340,7 +340,7 @@ async def grow_root(svc: Services, server_id: str, *, size_gib: int) -> dict[str
     more = size_gib - row.size_gib
     if more:
         with store_faults(row.id):
-            await svc.store.grow_volume(row.id, size_gib * GIB)
+            await svc.store.grow_volume(row.id, size_gib * GIB, wait_s=svc.settings.pause_wait_s)
         provisions = {"volume.gigabytes": more} if row.is_charged else {}
         charge = svc.quota.reserved(project_id=row.project_id, user_id=row.user_id, provisions=provisions)
         async with charge as commission, svc.db.begin() as uow:
@@ -359,5 +359,5 @@ async def freeze_volume(svc: Services, volume_id: str, *, project_id: str) -> di
     if row is None:
         raise VolumeNotFound(volume_id)
     with store_faults(row.id):
-        root = await svc.store.snapshot_volume(row.id)
+        root = await svc.store.snapshot_volume(row.id, wait_s=svc.settings.pause_wait_s)
     return {"root": root_text(root), "size_bytes": root.size, "digest": root.digest}

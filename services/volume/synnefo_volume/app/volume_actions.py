@@ -133,7 +133,7 @@ async def upload_to_image(svc: Services, found: Found, *, name: str, body: Mappi
     if (body.get("disk_format") or "raw") != "raw":
         raise InvalidInput("Only disk format raw can be made of a volume: nothing is converted here.")
     with store_faults(row.id):
-        root = await svc.store.snapshot_volume(row.id)
+        root = await svc.store.snapshot_volume(row.id, wait_s=svc.settings.pause_wait_s)
     described = ("image_id", "image_name", "container_format", "disk_format", "min_disk", "min_ram", "size", "checksum")
     properties = {k: v for k, v in (row.image_metadata or {}).items() if k not in described}
     document = {
