@@ -58,7 +58,8 @@ class Cloud:
     def __init__(self, stack: Stack, image: Path) -> None:
         self.stack = stack
         os.environ["OS_CLIENT_CONFIG_FILE"] = str(stack.clouds)
-        self.user: Any = openstack.connect(cloud="demo")
+        user: Any = openstack.connect(cloud="demo")  # a narrower type would come back with each assignment
+        self.user = user
         names = packet_names(stack.layout)
         assert names is not None
         self.outside = names["outside"]
