@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
-from synnefo_admin import cluster, network, storage
+from synnefo_admin import cluster, network, reconcile, storage
 from synnefo_admin.cloud import Cloud, CloudError, read_cloud
 from synnefo_common.errors import Fault
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files, show_value
@@ -27,6 +27,7 @@ app.add_typer(cluster.app, name="cluster")
 app.add_typer(storage.app, name="storage")
 app.add_typer(network.network_app, name="network")
 app.add_typer(network.address_app, name="address")
+app.command("reconcile")(reconcile.reconcile)
 T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

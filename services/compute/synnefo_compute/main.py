@@ -10,7 +10,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.saga import SagaEngine
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import Microversions, Version, audit_router, create_service_app
+from synnefo_common.web import Microversions, Version, audit_router, create_service_app, reconcile_router
 from synnefo_common.web.dialects import ComputeDialect
 from synnefo_compute.api import (
     attachments,
@@ -32,7 +32,7 @@ from synnefo_compute.api import (
 from synnefo_compute.app.core import Compute
 from synnefo_compute.app.internal import audit_facts
 from synnefo_compute.app.metrics import read_capacity
-from synnefo_compute.app.reconcile import instances_reconciler
+from synnefo_compute.app.reconcile import instances_reconciler, orphans_reconciler
 from synnefo_compute.app.sagas import all_sagas
 from synnefo_compute.clients.dispatcher import DispatcherClient
 from synnefo_compute.clients.image import ImageClient
@@ -71,13 +71,14 @@ def build(
     job_consumers.register(consumers, compute)
     projection_consumers.register(consumers)
     cluster_consumers.register(consumers, compute)
+    reconcilers = [instances_reconciler(compute)]
     app = create_service_app(
         name="compute", dialect=ComputeDialect(), settings=settings, services=compute, verifier=kit.verifier, policy=Policy(RULES), ids=kit.ids,
         routers=[
             versions.router, flavors.router, keypairs.router, quotas.router, clusters.router, usage.router, server_metadata.router,
             server_password.router, server_groups.router, attachments.router, instance_actions.router, server_actions.router, servers.router,
             internal.router,
-            audit_router(kit.db, lambda: audit_facts(compute)),
+            audit_router(kit.db, lambda: audit_facts(compute)), reconcile_router(reconcilers, by_request=[orphans_reconciler(compute)]),
         ],
         strip_slash=False,
         microversions=Microversions(
@@ -87,7 +88,7 @@ def build(
         ready_checks=kit.ready_checks(),
     )  # fmt: skip
     return Service(
-        kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=[instances_reconciler(compute)],
+        kit=kit, app=app, metadata=all_tables(), consumers=consumers, sagas=sagas, reconcilers=reconcilers,
         extra_apps=[(settings.metadata_host, settings.metadata_port, metadata.metadata_app(compute))] if settings.metadata_secret else [],
         state_metrics=[lambda: read_capacity(compute)],
     )  # fmt: skip

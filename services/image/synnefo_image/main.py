@@ -12,7 +12,7 @@ from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
 from synnefo_common.store_metrics import store_observer
-from synnefo_common.web import audit_router, create_service_app
+from synnefo_common.web import audit_router, create_service_app, reconcile_router
 from synnefo_common.web.dialects import ImageDialect
 from synnefo_image.api import data, images, internal, members, schema_documents, tags, versions
 from synnefo_image.app.audit import audit_facts
@@ -38,6 +38,7 @@ def build(
     store = AsyncStore(open_store(settings.store_url, observe=store_observer(kit.name)), threads=settings.store_threads)
     services = Services(settings=settings, db=kit.db, clock=kit.clock, ids=kit.ids, quota=kit.quota, store=store)
 
+    reconcilers = [upload_reconciler(services)]
     app = create_service_app(
         name="image",
         dialect=ImageDialect(),
@@ -54,6 +55,7 @@ def build(
             schema_documents.router,
             internal.router,
             audit_router(kit.db, lambda: audit_facts(services)),
+            reconcile_router(reconcilers),
         ],
         ready_checks=kit.ready_checks(),
         is_stream=data.is_stream,
@@ -65,5 +67,5 @@ def build(
         app=app,
         metadata=all_tables(),
         on_stop=[store.close],
-        reconcilers=[upload_reconciler(services)],
+        reconcilers=reconcilers,
     )

@@ -10,7 +10,7 @@ from synnefo_common.ids import IdSource
 from synnefo_common.policy import Policy
 from synnefo_common.quota import QuotaClient
 from synnefo_common.service import Service, make_kit
-from synnefo_common.web import audit_router, create_service_app
+from synnefo_common.web import audit_router, create_service_app, reconcile_router
 from synnefo_common.web.dialects import NetworkDialect
 from synnefo_network.api import (
     address_groups,
@@ -119,12 +119,13 @@ def build(
     consumers = Consumers("network")
     projects.register(consumers)
 
+    reconcilers = [orphans_reconciler(services)]
     app = create_service_app(
         name="network",
         dialect=NetworkDialect(),
         settings=settings,
         services=services,
-        routers=(*ROUTERS, audit_router(kit.db, lambda: audit_facts(services))),
+        routers=(*ROUTERS, audit_router(kit.db, lambda: audit_facts(services)), reconcile_router(reconcilers)),
         verifier=kit.verifier,
         policy=Policy(RULES),
         ready_checks=kit.ready_checks(),
@@ -135,7 +136,7 @@ def build(
         app=app,
         metadata=all_tables(),
         consumers=consumers,
-        reconcilers=[orphans_reconciler(services)],
+        reconcilers=reconcilers,
         work_tasks=[lambda: follow_agents(services), *([Projection(services).run] if services.driver.is_followed else [])],
         state_metrics=[lambda: read_pools(services)],
     )

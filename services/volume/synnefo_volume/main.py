@@ -13,7 +13,7 @@ from synnefo_common.quota import QuotaClient
 from synnefo_common.saga import SagaEngine
 from synnefo_common.service import Service, make_kit
 from synnefo_common.store_metrics import store_observer
-from synnefo_common.web import Microversions, Version, audit_router, create_service_app
+from synnefo_common.web import Microversions, Version, audit_router, create_service_app, reconcile_router
 from synnefo_common.web.dialects import VolumeDialect
 from synnefo_volume.api import (
     about,
@@ -73,6 +73,7 @@ def build(
     engine.services = svc
     storage_work = storage_reconciler(svc)
     svc.nudge_storage = storage_work.nudge
+    repair = volume_reconciler(svc)
 
     async def seed() -> None:
         await ensure_default(svc)
@@ -97,6 +98,7 @@ def build(
             internal.router,
             storage.router,
             audit_router(kit.db, lambda: audit_facts(svc)),
+            reconcile_router([repair]),
         ],
         ready_checks=kit.ready_checks(),
         microversions=VERSIONS,
@@ -108,7 +110,7 @@ def build(
         app=app,
         metadata=all_tables(),
         sagas=engine,
-        reconcilers=[volume_reconciler(svc), storage_work],
+        reconcilers=[repair, storage_work],
         on_start=[seed],
         on_stop=[store.close, *(pool.close for pool in pools.values())],
     )

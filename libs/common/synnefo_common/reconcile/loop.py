@@ -76,21 +76,28 @@ class Reconciler(Generic[F, A]):
     async def run_once(self, *, dry_run: bool = False) -> list[A]:
         """One turn; the plan, of which nothing is executed in a dry run. Raises what `observe` and `plan` raise."""
         with _seconds.labels(self.name).time():
-            actions = list(self._plan(await self._observe()))
-            _drift.labels(self.name).set(len(actions))
+            actions = await self.look()
             if not dry_run:
                 for action in actions:
-                    await self._do(action)
+                    await self.act(action)
         _runs.labels(self.name, "done").inc()
         return actions
 
-    async def _do(self, action: A) -> None:
+    async def look(self) -> list[A]:
+        """The plan for what is there now. Raises what `observe` and `plan` raise."""
+        actions = list(self._plan(await self._observe()))
+        _drift.labels(self.name).set(len(actions))
+        return actions
+
+    async def act(self, action: A) -> bool:
+        """Execute one action of the plan; whether it succeeded."""
         kind = type(action).__name__
         try:
             await self._execute(action)
         except Exception:
             _actions.labels(self.name, kind, "failed").inc()
             log.warning("reconcile_action_failed", reconciler=self.name, action=str(action), exc_info=True)
-            return
+            return False
         _actions.labels(self.name, kind, "done").inc()
         log.info("reconcile_action_done", reconciler=self.name, action=str(action))
+        return True

@@ -77,6 +77,14 @@ class MendDevice:
     is_extra: bool
 
 
+@dataclass(frozen=True)
+class RemoveOrphan:
+    """An orphan that an operator wants gone."""
+
+    server_id: str
+    cluster: str
+
+
 Action = AskAgain | TakeFact | ReportOrphan | ReportDrift | MendDevice
 
 
@@ -199,6 +207,32 @@ def instances_reconciler(compute: Compute) -> Reconciler[Facts, Action]:
     return Reconciler(
         "instances", db=compute.db, observe=observe, plan=_sequence, execute=execute, period_s=compute.settings.reconcile_period_s
     )
+
+
+def orphans_reconciler(compute: Compute) -> Reconciler[list[dict[str, Any]], RemoveOrphan | ReportOrphan]:
+    """Removes instances with our prefix whose server is gone. Never by period: an operator has to ask for it."""
+
+    async def observe() -> list[dict[str, Any]]:
+        answer = await compute.dispatcher.observe()
+        live = {server["id"] for server in await internal.list_server_facts(compute)}
+        busy = await internal.list_busy_servers(compute)
+        return [i for i in answer["instances"] if i.get("server_id") not in live and i.get("server_id") not in busy]
+
+    def orphans(instances: list[dict[str, Any]]) -> list[RemoveOrphan | ReportOrphan]:
+        """One whose name has no server's id was not made by us, for all its prefix."""
+        return [RemoveOrphan(i["server_id"], i["cluster"]) if i.get("server_id") else ReportOrphan(i["name"], i["cluster"]) for i in instances]
+
+    async def execute(action: RemoveOrphan | ReportOrphan) -> None:
+        if isinstance(action, ReportOrphan):
+            return
+        turn = compute.clock.now_us() // (600 * MICROS)
+        async with compute.db.begin() as uow:
+            if await servers_db.get_server(uow, action.server_id, project_id=None) is not None:
+                return
+            token = f"orphan:{action.server_id}:{turn}"
+            emit_job(uow, server_id=action.server_id, cluster=action.cluster, verb="instance.delete", token=token)
+
+    return Reconciler("orphan instances", db=compute.db, observe=observe, plan=orphans, execute=execute)
 
 
 async def _mend(compute: Compute, drift: MendDevice) -> None:

@@ -120,3 +120,31 @@ async def test_the_audit_is_told_what_has_no_action_and_no_end(h: ComputeHarness
     assert facts["servers_without_action"] == [nameless]
     assert [(a["server_id"], a["action"]) for a in facts["actions_never_ended"]] == [(endless, "create")]
     assert facts["errors_without_reason"] == [silent]
+
+
+async def test_an_operator_sees_the_plan_and_has_it_done(h: ComputeHarness) -> None:
+    server_id, orphan = await h.server(), h.ids.uuid()
+    stray = {"server_id": orphan, "name": f"snf-{orphan}", "cluster": "alpha", "status": "running"}
+    foreign = stray | {"server_id": None, "name": "snf-by-hand"}
+    found = {"instances": [instance(h, server_id, status="ADMIN_down"), stray, foreign], "unreachable": []}
+    h.peers["dispatcher"].on("GET", "/internal/v1/instances", found)
+
+    async def run(**body: Any) -> list[tuple[str, str]]:
+        answer = await h.as_admin().post("/admin/v1/reconcile", json=body)
+        assert answer.status_code == 200, answer.text
+        await h.settle()
+        return [(a["action"], a["outcome"]) for r in answer.json()["reconcilers"] for a in r["actions"]]
+
+    assert await run(dry_run=True) == [("TakeFact", "planned"), ("ReportOrphan", "reported"), ("ReportOrphan", "reported")]
+    assert (await h.show(server_id))["status"] == "ACTIVE"
+    assert await run() == [("TakeFact", "done"), ("ReportOrphan", "reported"), ("ReportOrphan", "reported")]
+    assert (await h.show(server_id))["status"] == "SHUTOFF"
+    by_name = {"names": ["orphan instances"]}
+    assert await run(dry_run=True, **by_name) == [("RemoveOrphan", "planned"), ("ReportOrphan", "reported")]
+    assert not [job for job in h.jobs() if job["server_id"] == orphan]
+    for _ in range(2):  # twice in the same minutes is the same job
+        assert await run(**by_name) == [("RemoveOrphan", "done"), ("ReportOrphan", "reported")]
+    removed = [job for job in h.jobs() if job["server_id"] == orphan]
+    assert {job["verb"] for job in removed} == {"instance.delete"} and len({job["job_token"] for job in removed}) == 1
+    assert (await h.as_admin().post("/admin/v1/reconcile", json={"names": ["other"]})).status_code == 400
+    assert (await h.as_member().post("/admin/v1/reconcile", json={})).status_code == 403
