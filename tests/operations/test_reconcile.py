@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.stack import Stack
 
 from synnefo_common.testing import wait_until
+from tests.stack import Stack
 
 SYNNEFO = Path(sys.executable).with_name("synnefo")
 
