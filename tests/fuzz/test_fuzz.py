@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import hypothesis
 import pytest
 import requests
@@ -121,7 +122,7 @@ def fuzz_operation(h: Harness, runner: asyncio.Runner, operation: Any) -> list[s
         clients = (h.internal(),) if operation.path.startswith("/internal/") else (h.as_member(), h.as_admin())
         try:
             answer = runner.run(send(clients[turn % len(clients)], case))
-        except (UnicodeError, requests.RequestException, ValueError):
+        except (UnicodeError, requests.RequestException, httpx.InvalidURL, ValueError):
             hypothesis.reject()  # cannot be sent over HTTP at all
         except TimeoutError:
             wrong.append(f"{operation.method.upper()} {operation.path}: no answer in {TIMEOUT_S} s; body {case.body!r:.300}")

@@ -124,7 +124,7 @@ def test_default_allocator_is_used_without_a_node(cluster: Cluster) -> None:
 
 
 def test_parameters_of_our_os_are_accepted(cluster: Cluster) -> None:
-    cluster.make_ext("snf-vol-os", osparams={"img_id": "x", "img_format": "raw", "img_properties": "{}"})
+    cluster.make_ext("snf-vol-os", osparams={"img_id": "11111111-2222-4333-8444-555555555555", "img_format": "raw", "img_properties": "{}"})
 
 
 def test_creating_an_existing_instance_fails(cluster: Cluster, standing: str) -> None:

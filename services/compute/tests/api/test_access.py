@@ -10,7 +10,7 @@ from synnefo_common.testing import routes_of
 
 IMAGE = "c0ffee00-c0ff-4eec-8ffe-c0ffeec0ffee"
 UUID = "deadbeef-dead-4eef-8ead-deadbeefdead"
-S, F, Q, H = "/v2.1/servers", "/v2.1/flavors", "/v2.1/os-quota-sets/{project_id}", "/v2.1/os-hypervisors"
+S, F, Q, H, G = "/v2.1/servers", "/v2.1/flavors", "/v2.1/os-quota-sets/{project_id}", "/v2.1/os-hypervisors", "/v2.1/os-server-groups"
 SERVER, FLAVOR = S + "/{server_id}", F + "/{flavor_id}"
 ACTIONS = [
     {"os-start": None}, {"os-stop": None}, {"reboot": {"type": "SOFT"}}, {"resize": {"flavorRef": "2"}}, {"confirmResize": None},
@@ -28,6 +28,7 @@ READER = {
     ("GET", "/v2.1/os-keypairs/{name}"), ("GET", Q), ("GET", Q + "/detail"), ("GET", Q + "/defaults"), ("GET", "/v2.1/limits"),
     ("GET", "/v2.1/os-availability-zone"), ("GET", "/v2.1/extensions"), ("GET", "/v2.1/extensions/{alias}"),
     ("GET", "/v2.1/os-simple-tenant-usage/{project_id}"), ("GET", SERVER + "/os-server-password"),
+    ("GET", G), ("GET", G + "/{server_group_id}"),
 }  # fmt: skip
 # Keypairs are a user's own: a reader keeps his.
 READER_WRITES: dict[tuple[str, str], Any] = {
@@ -47,6 +48,8 @@ MEMBER: dict[tuple[str, str], Any] = {
     ("DELETE", SERVER + "/os-volume_attachments/{volume_id}"): None,
     ("POST", SERVER + "/os-interface"): {"interfaceAttachment": {"net_id": UUID}},
     ("DELETE", SERVER + "/os-interface/{port_id}"): None,
+    ("POST", G): {"server_group": {"name": "g", "policies": ["affinity"]}},
+    ("DELETE", G + "/{server_group_id}"): None,
 }
 ADMIN: dict[tuple[str, str], Any] = {
     ("POST", F): {"flavor": {"name": "f", "ram": 1, "vcpus": 1, "disk": 0}},
@@ -72,6 +75,7 @@ ADMIN: dict[tuple[str, str], Any] = {
     ("GET", "/v2.1/os-availability-zone/detail"): None,
     ("GET", "/v2.1/os-simple-tenant-usage"): None,
     ("GET", "/admin/v1/audit"): None,
+    ("POST", "/admin/v1/reconcile"): {"dry_run": True},
 }
 SERVICE = {("GET", "/internal/v1/servers/{server_id}"), ("GET", "/internal/v1/commissions/{commission_id}")}
 BODIES = READER_WRITES | MEMBER | ADMIN
@@ -81,7 +85,7 @@ async def call(client: Any, method: str, path: str, server_id: str = UUID, proje
     values = {
         "server_id": server_id, "project_id": project_id, "flavor_id": "1", "key": "key", "network": "net", "volume_id": UUID, "port_id": UUID,
         "request_id": "req-1", "name": "k", "alias": "os-keypairs", "hypervisor_id": "1", "pattern": "a", "commission_id": UUID,
-        "class_name": "default",
+        "class_name": "default", "server_group_id": UUID,
     }  # fmt: skip
     return await client.request(method, path.format(**values), json=BODIES.get((method, path)))
 

@@ -74,7 +74,7 @@ async def ledger(cloud: Cloud) -> Ledger:
 
 async def test_every_resource_is_there_with_its_default(ledger: Ledger) -> None:
     holdings = (await ledger.client.get(f"/internal/v1/holdings?project_id={PROJECT}")).json()["holdings"]
-    assert len(holdings) == 22
+    assert len(holdings) == 24
     assert holdings["compute.instances"] == {"limit": 10, "used": 0, "reserved": 0}
     assert holdings["compute.ram_mib_running"]["limit"] == -1
     assert holdings["object.bytes"]["limit"] == -1
