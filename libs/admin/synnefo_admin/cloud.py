@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterable
+import sys
+from collections.abc import AsyncIterable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from synnefo_common.errors import Fault
 from synnefo_common.http import HttpAnswer, HttpClient
+
+T = TypeVar("T")
 
 # Service → type in the catalogue, and what to cut off its URL to reach the root.
 TYPES = {
@@ -21,6 +26,14 @@ TYPES = {
 
 class CloudError(Exception):
     """The cloud cannot be used; the message says what to do."""
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """A command's work; its error ends the process in one line."""
+    try:
+        return asyncio.run(work)
+    except (CloudError, Fault) as error:
+        sys.exit(f"synnefo: {error}")
 
 
 def read_cloud(name: str | None = None) -> dict[str, Any]:

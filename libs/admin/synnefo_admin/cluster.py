@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -12,8 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synnefo_admin.cloud import Cloud, CloudError, read_cloud
-from synnefo_common.errors import Fault
+from synnefo_admin.cloud import Cloud, read_cloud, run
 
 app = typer.Typer(no_args_is_help=True, help="Ganeti clusters.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,10 +24,7 @@ def _call(method: str, path: str = "", body: dict[str, Any] | None = None) -> An
         async with Cloud(read_cloud()) as cloud:
             return await cloud.call("dispatcher", method, f"/v1/clusters{path}", body)
 
-    try:
-        return asyncio.run(work())
-    except (CloudError, Fault) as error:
-        sys.exit(f"synnefo: {error}")
+    return run(work())
 
 
 def _read_password(path: Path) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,8 +15,7 @@ from rich.table import Table
 
 from synnefo_admin import audit as audit_rules
 from synnefo_admin import cluster, network, reconcile, storage
-from synnefo_admin.cloud import Cloud, CloudError, read_cloud
-from synnefo_common.errors import Fault
+from synnefo_admin.cloud import Cloud, read_cloud, run
 from synnefo_common.settings import SettingsError, build_section, check_section_names, installed_sections, read_files, show_value
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Run and look after a Synnefo cloud.", pretty_exceptions_enable=False)
@@ -28,15 +26,7 @@ app.add_typer(storage.app, name="storage")
 app.add_typer(network.network_app, name="network")
 app.add_typer(network.address_app, name="address")
 app.command("reconcile")(reconcile.reconcile)
-T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (CloudError, Fault) as error:
-        sys.exit(f"synnefo: {error}")
 
 
 async def _gather() -> audit_rules.Facts:
@@ -73,9 +63,9 @@ def audit(
 ) -> None:
     """Check the invariants of the running cloud. Exit code 1 if one is violated."""
     told = [json.loads(line) for line in history.read_text().splitlines() if line.strip()] if history else []
-    findings = _run(_audit(settle, told))
+    findings = run(_audit(settle, told))
     if with_storage:
-        findings += _run(_fsck())
+        findings += run(_fsck())
     if as_json:
         print(json.dumps([asdict(f) for f in findings], indent=2))
     elif not findings:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from synnefo_admin.cloud import Cloud, CloudError, read_cloud
-from synnefo_common.errors import Fault
+from synnefo_admin.cloud import Cloud, read_cloud, run
 
 network_app = typer.Typer(no_args_is_help=True, help="Networks: what they have left, and draining them.")
 address_app = typer.Typer(no_args_is_help=True, help="Addresses of external networks: who had them when.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-T = TypeVar("T")
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (CloudError, Fault) as error:
-        sys.exit(f"synnefo: {error}")
 
 
 async def _get(path: str, key: str) -> list[dict[str, Any]]:
@@ -52,7 +40,7 @@ def network_list(as_json: AsJson = False) -> None:
             for n in networks
         ]  # fmt: skip
 
-    found = _run(work())
+    found = run(work())
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -68,7 +56,7 @@ def _set_drained(network: str, *, drained: bool) -> None:
         async with Cloud(read_cloud()) as cloud:
             await cloud.call("network", "PUT", f"/v2.0/networks/{network}", {"network": {"synnefo:drained": drained}})
 
-    _run(work())
+    run(work())
     print(f"network {network} {'drained' if drained else 'gives out addresses'}")
 
 
@@ -97,7 +85,7 @@ def address_history(  # noqa: PLR0917 - typer reads the command's options off th
     """Who had an address when, newest first."""
     asked = {"ip_address": ip_address, "at": at, "since": since, "until": until, "project_id": project, "device_id": server}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
-    found = _run(_get(f"/admin/v1/address-history?{query}", "address_history"))
+    found = run(_get(f"/admin/v1/address-history?{query}", "address_history"))
     if as_json:
         print(json.dumps(found, indent=2))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from typing import Annotated, Any
@@ -11,15 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synnefo_admin.cloud import Cloud, CloudError, read_cloud
-from synnefo_common.errors import Fault
+from synnefo_admin.cloud import Cloud, read_cloud, run
 
 SERVICES = ("compute", "network", "image", "volume")
 ORPHANS = ("compute", "orphan instances")  # runs only when it is named
 _PATH = "/admin/v1/reconcile"
 
 
-async def _run(*, dry_run: bool, remove_orphans: bool) -> list[dict[str, Any]]:
+async def _gather(*, dry_run: bool, remove_orphans: bool) -> list[dict[str, Any]]:
     """Each action with its service and reconciler. Compute comes first: what it finds out the others hear of."""
     found = []
     async with Cloud(read_cloud()) as cloud:
@@ -40,10 +38,7 @@ def reconcile(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Put right what differs from Ganeti, between the services, or after a crash. Exit code 1 if something failed."""
-    try:
-        actions = asyncio.run(_run(dry_run=dry_run, remove_orphans=remove_orphans))
-    except (CloudError, Fault) as error:
-        sys.exit(f"synnefo: {error}")
+    actions = run(_gather(dry_run=dry_run, remove_orphans=remove_orphans))
     if as_json:
         print(json.dumps(actions, indent=2))
     elif not actions:

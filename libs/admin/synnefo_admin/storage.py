@@ -7,10 +7,10 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -19,24 +19,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColum
 from rich.table import Table
 
 from synnefo_admin import importing
-from synnefo_admin.cloud import Cloud, CloudError, read_cloud
-from synnefo_common.errors import Fault
+from synnefo_admin.cloud import Cloud, read_cloud, run
 
 app = typer.Typer(no_args_is_help=True, help="The block store: collect, scrub, check, freeze, count.")
 PoolName = Annotated[
-    str | None, typer.Option("--pool", help="Only this storage policy's pool; \"\" is the store of all services. Default: all pools.")
+    str | None, typer.Option("--pool", help='Only this storage policy\'s pool; "" is the store of all services. Default: all pools.')
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-T = TypeVar("T")
 _ASK_S = 0.5
 _SPACES = {"cas": "blocks", "priv": "private blocks", "page": "pages"}
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    try:
-        return asyncio.run(work)
-    except (CloudError, Fault) as error:
-        sys.exit(f"synnefo: {error}")
 
 
 class _Bar:
@@ -91,7 +82,7 @@ def _jobs(kind: str, *, pool: str | None, as_json: bool, dry_run: bool = False) 
         async with Cloud(read_cloud()) as cloud:
             return {name: await run_job(cloud, kind, pool=name, dry_run=dry_run) for name in await _pools(cloud, pool)}
 
-    jobs = _run(work())
+    jobs = run(work())
     if as_json:
         _print_json(jobs)
     failed = [f"{kind}{_of(name)} failed: {job['error']}" for name, job in jobs.items() if job["state"] != "done"]
@@ -181,7 +172,7 @@ def stats(pool: PoolName = None, as_json: AsJson = False) -> None:
             path = "/admin/v1/storage/stats"
             return {name: (await cloud.call("volume", "GET", path + (f"?pool={quote(name)}" if name else "")))["stats"] for name in pools}
 
-    found = _run(work())
+    found = run(work())
     if as_json:
         _print_json(found)
         return
@@ -218,7 +209,7 @@ def import_(
                         print(f"{outcome.state}: {outcome.kind} {outcome.name} ({outcome.map}), {outcome.size} bytes {outcome.why}".rstrip())
         return outcomes
 
-    outcomes = _run(work())
+    outcomes = run(work())
     if as_json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
     sys.exit(1 if any(outcome.state == "failed" for outcome in outcomes) else 0)

@@ -225,14 +225,18 @@ def orphans_reconciler(compute: Compute) -> Reconciler[list[dict[str, Any]], Rem
     async def execute(action: RemoveOrphan | ReportOrphan) -> None:
         if isinstance(action, ReportOrphan):
             return
-        turn = compute.clock.now_us() // (600 * MICROS)
         async with compute.db.begin() as uow:
             if await servers_db.get_server(uow, action.server_id, project_id=None) is not None:
                 return
-            token = f"orphan:{action.server_id}:{turn}"
+            token = f"orphan:{action.server_id}:{_turn(compute)}"
             emit_job(uow, server_id=action.server_id, cluster=action.cluster, verb="instance.delete", token=token)
 
     return Reconciler("orphan instances", db=compute.db, observe=observe, plan=orphans, execute=execute)
+
+
+def _turn(compute: Compute) -> int:
+    """Of a token, for one try in ten minutes: the dispatcher knows tokens, and answers one that it has seen with how that ended."""
+    return compute.clock.now_us() // (600 * MICROS)
 
 
 async def _mend(compute: Compute, drift: MendDevice) -> None:
@@ -241,9 +245,7 @@ async def _mend(compute: Compute, drift: MendDevice) -> None:
     owned = await (compute.network.list_ports(drift.server_id) if is_nic else compute.volume.list_volumes(drift.server_id))
     item = next((item for item in owned if item["id"] == drift.device_id), None)
     table = projections.server_ports if is_nic else projections.server_volumes
-    # One try in ten minutes: the dispatcher knows tokens, and answers one that it has seen with how that ended.
-    turn = compute.clock.now_us() // (600 * MICROS)
-    token = f"reconcile:{drift.server_id}:{drift.kind}:{drift.device_id}:{turn}"
+    token = f"reconcile:{drift.server_id}:{drift.kind}:{drift.device_id}:{_turn(compute)}"
     async with compute.db.begin() as uow:
         row = await servers_db.get_server(uow, drift.server_id, project_id=None)
         if row is None or row.task_state is not None or row.cluster != drift.cluster:

@@ -177,6 +177,7 @@ def _ec2(guest: Guest, version: str) -> dict[str, Any]:
     floating = [a["ip_address"] for port in guest.ports for a in port.get("floating_ips") or ()]
     groups = dict.fromkeys(group["name"] for port in guest.ports for group in port.get("security_groups") or ())
     found: dict[str, Any] = {
+        # No guest has a manifest: the value is what Nova gives, for which images look.
         "ami-id": f"ami-{(guest.image_id or '00000000')[:8]}", "ami-launch-index": guest.launch_index, "ami-manifest-path": "FIXME",
         "instance-id": f"i-{guest.id[:8]}", "hostname": guest.hostname, "local-ipv4": fixed[0] if fixed else "",
         "reservation-id": guest.reservation_id, "security-groups": list(groups),

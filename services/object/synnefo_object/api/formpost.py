@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from synnefo_common.errors import Fault
 from synnefo_object.api.answers import HTML, TEXT, Answer, render_fault, title_of
-from synnefo_object.api.forms import FormReader, read_header
+from synnefo_object.api.forms import FormReader, read_boundary
 from synnefo_object.api.request import SwiftRequest
 from synnefo_object.api.tempurl import keys_of
 from synnefo_object.app import uploads
@@ -35,9 +35,8 @@ def is_form(request: SwiftRequest) -> bool:
 
 async def upload(request: SwiftRequest) -> Answer:
     """Store the form's files under the path. Redirects if the form says so."""
-    _, options = read_header(request.headers["content-type"])
-    boundary = options.get("boundary", "").encode("utf-8", "replace")
-    if not 0 < len(boundary) <= 200:
+    boundary = read_boundary(request.headers["content-type"])
+    if not boundary:
         raise FormFault(400, "invalid starting boundary")
     form = FormReader(request.body(), boundary)
     fields: dict[str, str] = {}

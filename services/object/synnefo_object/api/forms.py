@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from synnefo_object.domain.errors import bad_request
 
 _MAX_HEAD = 16 << 10
+_MAX_BOUNDARY = 200
 
 
 def read_header(value: str) -> tuple[str, dict[str, str]]:
@@ -17,6 +18,12 @@ def read_header(value: str) -> tuple[str, dict[str, str]]:
     message["content-disposition"] = value
     params = message.get_params(header="content-disposition") or [("", "")]
     return params[0][0], {name: text for name, text in params[1:] if isinstance(text, str)}
+
+
+def read_boundary(content_type: str) -> bytes:
+    """What parts the form; empty for what is no boundary."""
+    boundary = read_header(content_type)[1].get("boundary", "").encode("utf-8", "replace")
+    return boundary if len(boundary) <= _MAX_BOUNDARY else b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 from synnefo_object.api.answers import Answer
-from synnefo_object.api.forms import FormReader, Part, read_header
+from synnefo_object.api.forms import FormReader, Part, read_boundary, read_header
 from synnefo_object.api.s3 import xml
 from synnefo_object.api.s3.answers import XML, etag
 from synnefo_object.api.s3.objects import put_headers, read_tag_set
@@ -30,9 +30,9 @@ _AFTER_PATH = re.compile(r"[^/\\]*$")
 
 async def post_object(request: S3Request) -> Answer:
     """The form's fields, then its file; what comes after the file is not minded."""
-    kind, options = read_header(request.headers.get("content-type", ""))
-    boundary = options.get("boundary", "").encode("utf-8", "replace")
-    if kind.lower() != "multipart/form-data" or not 0 < len(boundary) <= 200:
+    content_type = request.headers.get("content-type", "")
+    boundary = read_boundary(content_type)
+    if read_header(content_type)[0].lower() != "multipart/form-data" or not boundary:
         raise S3Fault("PreconditionFailed", "Bucket POST must be of the enclosure-type multipart/form-data", shown={"Condition": "Content-Type"})
     form = FormReader(request.pieces(), boundary)
     fields: dict[str, str] = {}

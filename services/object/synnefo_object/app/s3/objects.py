@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from synnefo_archipelago import Root
+from synnefo_common.errors import Fault
 from synnefo_object.app import archives, copies, quotas, uploads
 from synnefo_object.app import objects as objects_app
 from synnefo_object.app.access import READ, WRITE, Caller
@@ -121,13 +122,20 @@ async def load(svc: Services, caller: Caller, key: Key, *, head: bool = False) -
     try:
         return await _load(svc, caller, key, head=head)
     except SwiftFault as fault:
-        if fault.http_status not in (401, 403) or caller.opened == key.target:
+        if fault.http_status not in (401, 403):
             raise
-        kept = await versions.kept(svc, key)
-        if kept is None or not acl.opens(kept, is_somebody=caller.claims is not None):
-            raise
+        refused = fault
     caller.opened = key.target
-    return await _load(svc, caller, key, head=head)
+    try:
+        found = await _load(svc, caller, key, head=head)
+        if acl.opens(found.headers, is_somebody=caller.claims is not None):
+            return found
+    except Fault as fault:
+        if fault.http_status >= 500:
+            raise
+        # That there is none is not his to know.
+    caller.opened = None
+    raise refused
 
 
 async def _load(svc: Services, caller: Caller, key: Key, *, head: bool) -> Stored:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import orjson
-
 from synnefo_common.db import UnitOfWork
 from synnefo_object.app import segments, version_listings
 from synnefo_object.app import versions as versions_app
@@ -68,20 +66,6 @@ async def load(svc: Services, caller: Caller, key: Key, version: str, *, head: b
     elif stored.kind == SLO:
         await segments.expand_slo(svc, caller, target, stored, head=head)
     return stored
-
-
-async def kept(svc: Services, key: Key) -> dict[str, str] | None:
-    """The kept headers of the object, or of the version that is asked for; None where there is none."""
-    async with svc.db.read() as uow:
-        if key.version is None:
-            row = await objects.locked(uow, key.bucket.container_id, key.name)
-        else:
-            found = await _find(uow, key, key.version)
-            row = found[0] if found is not None else None
-    if row is None or row.kind == MARKER:
-        return None
-    headers: dict[str, str] = orjson.loads(row.headers or "{}")
-    return headers
 
 
 async def last_marker(svc: Services, key: Key) -> str | None:
