@@ -15,7 +15,7 @@ STANDARD_TEXT = {
     405: "This method is not offered here.",
     406: "None of the accepted formats is offered.",
     408: "The request took too long to arrive.",
-    409: "The request conflicts with what is there.",
+    409: "There was a conflict when trying to complete your request.",  # clients compare it (tempest)
     411: "A Content-Length header is needed.",
     412: "A precondition of the request does not hold.",
     413: "The body is larger than this server takes.",
@@ -29,7 +29,7 @@ STANDARD_TEXT = {
 
 
 class SwiftFault(Fault):
-    """An error answer. Without `text` it is the standard page for the status, in our words; with it, that text as text/plain."""
+    """An error answer. Without `text` it is the standard page for the status; with it, that text as text/plain."""
 
     def __init__(self, status: int, text: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(

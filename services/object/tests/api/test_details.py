@@ -176,3 +176,12 @@ async def test_object_of_a_stack_without_its_container_can_be_deleted(me: httpx.
         await me.post(f"{A}/c", headers={f"X-{kind}-Location": "gone"})
         assert (await me.delete(f"{A}/c/o")).status_code == status
         await me.post(f"{A}/c", headers={f"X-Remove-{kind}-Location": "x"})
+
+
+async def test_a_container_that_is_not_empty_conflicts_in_words_that_clients_compare(h: Harness) -> None:
+    me, container = h.as_member(), f"/v1/AUTH_{h.project_id}/full"
+    await me.put(container)
+    await me.put(f"{container}/o", content=b"x")
+    answer = await me.delete(container)
+    assert answer.status_code == 409
+    assert answer.text == "<html><h1>Conflict</h1><p>There was a conflict when trying to complete your request.</p></html>"
